@@ -1,0 +1,51 @@
+//! What comes out: a candidate, and what became of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitId, Target};
+
+/// A commit that would land, and that no branch points to yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a candidate does nothing until it lands"]
+pub struct Candidate {
+    /// The commit.
+    pub commit: CommitId,
+    /// Where it may land.
+    pub target: Target,
+    /// The tip of the change that it brings in.
+    pub change: CommitId,
+    /// The message for the target's reflog.
+    pub reflog: String,
+}
+
+/// What to do when the target branch is checked out somewhere, in the main checkout or in a worktree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Checkout {
+    /// Do not land.
+    #[default]
+    Refuse,
+    /// Land and bring that checkout forward, if nothing in it is changed, staged, in the way or underway.
+    FastForwardClean,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a landing may not have happened"]
+pub enum Landing {
+    /// The target names the candidate now (or did already). The move is durable.
+    Landed,
+    /// The target was moved by somebody else. Nothing changed; prepare again on the new tip.
+    TargetMoved {
+        /// What the target names now, if it still exists.
+        now: Option<CommitId>,
+    },
+    /// The target is checked out and [`Checkout`] forbids or cannot bring it forward. Nothing changed.
+    CheckedOut {
+        /// Where.
+        path: PathBuf,
+        /// What stands in the way and what to do.
+        why: String,
+    },
+}

@@ -1,0 +1,71 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+/// The result of an operation on changes.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the machinery of this crate failed.
+///
+/// Expected trouble is not here: a conflict is a [`Conflict`](crate::Conflict), a moved target a
+/// [`Landing`](crate::Landing).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name breaks the rules of its kind.
+    #[error("{what} {name:?} is not valid: {problem}")]
+    InvalidName {
+        /// The kind of name.
+        what: &'static str,
+        /// The text that was given.
+        name: String,
+        /// What to do about it.
+        problem: &'static str,
+    },
+    /// The path holds no repository that can be used.
+    #[error("{path:?} cannot be used as a repository: {problem}")]
+    Repository {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A branch does not exist, or is not yet born.
+    #[error("branch {branch} has no commit: {problem}")]
+    NoBranch {
+        /// Its name.
+        branch: String,
+        /// What to do.
+        problem: String,
+    },
+    /// An object is missing or is not what it should be.
+    #[error("object {id} cannot be used: {problem}")]
+    Object {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process holds a lock of the repository for longer than is sensible.
+    #[error("timed out waiting for {path:?}; if no other git process runs, remove that file and retry")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// An operation of the git library failed.
+    #[error("failed to {action}")]
+    Git {
+        /// What was tried, as a verb with its object.
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// Whether trying the same again later may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Locked { .. })
+    }
+}

@@ -1,0 +1,1 @@
+//! Many coding agents on one git repository: isolated, gated, landed.

@@ -1,0 +1,119 @@
+//! What a caller demands of a sandbox.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Coverage, Guarantee, Sandbox, Shortfall};
+
+/// What must hold, how much may be used, and which network is visible.
+///
+/// A lane that cannot keep a required guarantee refuses before anything starts; there is no fallback to less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The guarantees that are required, each with how strictly.
+    pub required: BTreeMap<Guarantee, Strength>,
+    /// How much may be used.
+    pub limits: Limits,
+    /// Which network is visible inside.
+    pub network: Network,
+}
+
+/// How strictly a guarantee is required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Strength {
+    /// [`Coverage::Partial`] is accepted, by this explicit choice.
+    AtLeastPartial,
+    /// Only [`Coverage::Enforced`] is accepted.
+    Full,
+}
+
+/// How much a sandbox may use. `None` means that no limit is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of all processes together, in bytes.
+    pub memory: Option<u64>,
+    /// CPU time per second of all processes together, in thousandths of a core.
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// Size of the private `/tmp`, in bytes.
+    pub tmp: u64,
+    /// Captured output of one command, standard output and error together, in bytes. What comes after it is read and
+    /// dropped, and the stream is marked as truncated.
+    pub output: u64,
+}
+
+/// Which network is visible inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// None but an own loopback.
+    None,
+    /// The host's. An explicit choice; it contradicts [`Guarantee::NoNetwork`].
+    Host,
+}
+
+impl Default for Limits {
+    /// 2 GiB of memory, 2 cores, 512 processes, 512 MiB of `/tmp`, 8 MiB of output.
+    fn default() -> Self {
+        Self { memory: Some(2 << 30), cpu_millis: Some(2000), pids: Some(512), tmp: 512 << 20, output: 8 << 20 }
+    }
+}
+
+const ISOLATION: [Guarantee; 8] = [
+    Guarantee::KillComplete,
+    Guarantee::ProcessIsolation,
+    Guarantee::NoHostWrites,
+    Guarantee::NoHostReads,
+    Guarantee::NoNetwork,
+    Guarantee::NoPrivilegeGain,
+    Guarantee::NoDevices,
+    Guarantee::SyscallFilter,
+];
+
+impl Policy {
+    /// No isolation: deadlines, output caps and a complete kill only. For programs that are trusted like the user.
+    pub fn open() -> Self {
+        let required = [Guarantee::KillComplete, Guarantee::WallTime, Guarantee::OutputCap]
+            .map(|g| (g, Strength::AtLeastPartial))
+            .into();
+        let limits = Limits { memory: None, cpu_millis: None, pids: None, ..Limits::default() };
+        Self { required, limits, network: Network::Host }
+    }
+
+    /// Full isolation without network; process count, deadlines and output capped for certain, memory as well as the
+    /// lane can. The default for agents and gates.
+    pub fn standard() -> Self {
+        let mut required: BTreeMap<_, _> = ISOLATION.map(|g| (g, Strength::Full)).into();
+        required.extend([Guarantee::Pids, Guarantee::WallTime, Guarantee::OutputCap].map(|g| (g, Strength::Full)));
+        required.insert(Guarantee::Memory, Strength::AtLeastPartial);
+        let limits = Limits { cpu_millis: None, ..Limits::default() };
+        Self { required, limits, network: Network::None }
+    }
+
+    /// Everything, without exception.
+    pub fn strict() -> Self {
+        let required = Guarantee::ALL.map(|g| (g, Strength::Full)).into();
+        Self { required, limits: Limits::default(), network: Network::None }
+    }
+
+    /// The same policy without one of its requirements: an explicit opt-out that stands in the caller's code.
+    #[must_use]
+    pub fn without(mut self, guarantee: Guarantee) -> Self {
+        self.required.remove(&guarantee);
+        self
+    }
+
+    /// What `sandbox` cannot keep of this policy on this machine; empty when it can keep all.
+    pub fn shortfalls(&self, sandbox: &dyn Sandbox) -> Vec<Shortfall> {
+        let missing = |(&guarantee, &strength): (&Guarantee, &Strength)| {
+            let why = match (sandbox.coverage(guarantee), strength) {
+                (Coverage::Enforced, _) | (Coverage::Partial(_), Strength::AtLeastPartial) => return None,
+                (Coverage::Partial(why), Strength::Full) => format!("only in part: {why}"),
+                (Coverage::Unenforced(why), _) => why,
+            };
+            Some(Shortfall { guarantee, why })
+        };
+        self.required.iter().filter_map(missing).collect()
+    }
+}

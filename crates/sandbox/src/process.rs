@@ -1,0 +1,146 @@
+//! A running command: its output as it comes, then its end.
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{Error, Exit, Result};
+
+/// How many chunks of output wait for the reader before the writer is held back.
+const BACKLOG: usize = 64;
+
+/// A command that runs in a sandbox.
+///
+/// Read it to its end with [`next`](Self::next) and [`wait`](Self::wait). Dropping it kills the command and all that it
+/// started.
+#[derive(Debug)]
+#[must_use = "dropping a process kills it"]
+pub struct Process {
+    output: mpsc::Receiver<Output>,
+    exit: oneshot::Receiver<Result<Exit>>,
+    stopper: Stopper,
+}
+
+/// A piece of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Bytes as they came; not necessarily whole lines, not necessarily text.
+    Bytes(Stream, Vec<u8>),
+    /// The output limit is reached: nothing more will be delivered, though the command runs on.
+    Truncated,
+}
+
+/// Where output came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Ends a process from elsewhere; clones end the same process.
+#[derive(Clone, Debug)]
+pub struct Stopper(watch::Sender<Demand>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Demand {
+    Run,
+    Stop,
+    Kill,
+}
+
+/// The lane's end of a [`Process`]; for implementors of [`Sandbox`](crate::Sandbox).
+#[derive(Debug)]
+pub struct Feed {
+    output: mpsc::Sender<Output>,
+    exit: oneshot::Sender<Result<Exit>>,
+    demand: watch::Receiver<Demand>,
+}
+
+impl Process {
+    /// Makes a process and the end that its lane feeds.
+    pub fn channel() -> (Self, Feed) {
+        let (output, received) = mpsc::channel(BACKLOG);
+        let (exit, ended) = oneshot::channel();
+        let (stopper, demand) = watch::channel(Demand::Run);
+        let process = Self { output: received, exit: ended, stopper: Stopper(stopper) };
+        (process, Feed { output, exit, demand })
+    }
+
+    /// The next piece of output, or none when there will be no more. Cancel safe.
+    pub async fn next(&mut self) -> Option<Output> {
+        self.output.recv().await
+    }
+
+    /// Drops what output is left and waits for the end.
+    ///
+    /// # Errors
+    /// When the lane failed; that the command failed is an [`Exit`], not an error.
+    pub async fn wait(mut self) -> Result<Exit> {
+        while self.output.recv().await.is_some() {}
+        match (&mut self.exit).await {
+            Ok(exit) => exit,
+            Err(_) => Err(Error::Lane {
+                action: "follow a command to its end".into(),
+                source: "the task that ran it is gone".into(),
+            }),
+        }
+    }
+
+    /// A handle that ends this process.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stopper.kill();
+    }
+}
+
+impl Stopper {
+    /// Asks the command to end: SIGTERM, and SIGKILL to everything after its grace. Doing it again changes nothing.
+    pub fn stop(&self) {
+        self.demand(Demand::Stop);
+    }
+
+    /// Kills everything at once.
+    pub fn kill(&self) {
+        self.demand(Demand::Kill);
+    }
+
+    fn demand(&self, wanted: Demand) {
+        self.0.send_if_modified(|now| {
+            let stronger = wanted > *now;
+            if stronger {
+                *now = wanted;
+            }
+            stronger
+        });
+    }
+}
+
+impl Feed {
+    /// Delivers output; waits while the reader is behind. Does nothing when the reader is gone.
+    pub async fn send(&self, output: Output) {
+        // The reader may lose interest at any time; the process is then drained and killed, not failed.
+        let _gone = self.output.send(output).await;
+    }
+
+    /// Resolves when the reader asked to stop or kill the command. Cancel safe.
+    pub async fn stop_requested(&mut self) {
+        // An error means that every stopper is gone, and with them the process: that is a kill.
+        let _gone = self.demand.wait_for(|demand| *demand >= Demand::Stop).await;
+    }
+
+    /// Resolves when the reader asked for a kill without grace, or is gone. Cancel safe.
+    pub async fn kill_requested(&mut self) {
+        let _gone = self.demand.wait_for(|demand| *demand >= Demand::Kill).await;
+    }
+
+    /// Delivers the end.
+    pub fn finish(self, exit: Result<Exit>) {
+        // Nobody may be waiting any more.
+        let _gone = self.exit.send(exit);
+    }
+}

@@ -1,0 +1,102 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+/// The result of an operation on worktrees.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the machinery of this crate failed.
+///
+/// Expected trouble is not here: an unsafe removal is a [`Fate::Kept`](crate::Fate::Kept), a strange tree a
+/// [`Notice`](crate::Notice).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name breaks the rules of its kind.
+    #[error("{what} {name:?} is not valid: {problem}")]
+    InvalidName {
+        /// The kind of name.
+        what: &'static str,
+        /// The text that was given.
+        name: String,
+        /// What to do about it.
+        problem: &'static str,
+    },
+    /// The path holds no repository that can be used.
+    #[error("{path:?} cannot be used as a repository: {problem}")]
+    Repository {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A revision does not name a commit.
+    #[error("{revision:?} cannot be used as a base: {problem}")]
+    Base {
+        /// What was asked for.
+        revision: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The id, the branch or the path belongs to somebody else.
+    #[error("{what} {name:?} is taken: {problem}")]
+    Occupied {
+        /// `worktree id`, `branch` or `path`.
+        what: &'static str,
+        /// Which one.
+        name: String,
+        /// By whom, and what to do.
+        problem: String,
+    },
+    /// The handle no longer holds the lease.
+    #[error("the lease on worktree {id} is gone: {problem}")]
+    LeaseLost {
+        /// Which worktree.
+        id: String,
+        /// What was found instead.
+        problem: String,
+    },
+    /// A ref was moved by somebody else at the same moment.
+    #[error("ref {reference} was moved by somebody else: {problem}")]
+    RefMoved {
+        /// The full name of the ref.
+        reference: String,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A file operation failed.
+    #[error("failed to {action} {path:?}")]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An operation of the git library failed.
+    #[error("failed to {action}")]
+    Git {
+        /// What was tried, as a verb with its object.
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another process holds the repository's lock for longer than is sensible.
+    #[error("timed out after {seconds} s waiting for {path:?}; if no other process uses it, it can be retried")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl Error {
+    /// Whether trying the same again later may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::RefMoved { .. } | Self::Locked { .. })
+    }
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod manager;
+mod name;
+mod outcome;
+mod worktree;
+
+pub use error::{Error, Result};
+pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
+pub use name::{BranchName, CommitId, WorktreeId};
+pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Recovery, Released, Rescue, State};
+pub use worktree::{Access, Mount, Parts, Worktree};

@@ -1,0 +1,163 @@
+//! What the operations of a manager report.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BranchName, CommitId, Worktree, WorktreeId};
+
+/// What [`capture`](crate::WorktreeManager::capture) found and stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The commit that the worktree was created from.
+    pub base: CommitId,
+    /// The commit that now holds everything; equal to `base` when nothing was done.
+    pub tip: CommitId,
+    /// How many commits lie between base and tip, the snapshot included.
+    pub commits: usize,
+    /// How many paths differ between the trees of base and tip.
+    pub files: usize,
+    /// The commit that was made of what lay uncommitted in the tree, if anything did.
+    pub snapshot: Option<CommitId>,
+    /// Other lines of history found inside (stashes, further branches, rewritten tips), each now under a rescue ref.
+    pub rescued: Vec<Rescue>,
+    /// What the caller should know.
+    pub notices: Vec<Notice>,
+}
+
+impl Capture {
+    /// Whether nothing at all was done in the worktree.
+    pub fn is_empty(&self) -> bool {
+        self.tip == self.base && self.rescued.is_empty()
+    }
+}
+
+/// Something about a captured tree that the caller should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A repository inside the tree; its files were captured, its history was not, so the tree is kept on release.
+    NestedRepository {
+        /// Where it lies, relative to the tree.
+        path: PathBuf,
+    },
+    /// The worktree's `.git` file is not the one that was put there; its content was not followed.
+    GitFileReplaced,
+    /// `HEAD` inside no longer descends from the base; its line is under a rescue ref, the files were captured.
+    HistoryNotFromBase {
+        /// What `HEAD` named.
+        tip: CommitId,
+    },
+    /// The history inside could not be taken over, so that only the files were captured.
+    HistoryRefused {
+        /// What was wrong with it.
+        why: String,
+    },
+    /// A path that git cannot store (socket, FIFO, device) or that could not be read.
+    Unstorable {
+        /// Where it lies, relative to the tree.
+        path: PathBuf,
+        /// What it is.
+        why: String,
+    },
+}
+
+/// A ref under `refs/hedgerow/rescue/` that holds work which would otherwise be unreachable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescue {
+    /// The full name of the ref.
+    pub reference: String,
+    /// The commit that it names.
+    pub commit: CommitId,
+}
+
+/// What [`release`](crate::WorktreeManager::release) did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// Whether the tree is still there.
+    pub fate: Fate,
+    /// The ref that holds the work, when one was needed.
+    pub rescue: Option<Rescue>,
+}
+
+/// What became of a released worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// The tree and its branch are gone from their places.
+    Removed,
+    /// The tree and its branch are still there.
+    Kept {
+        /// Where the tree lies.
+        path: PathBuf,
+        /// Why it was kept although removal was asked for; none when keeping was asked for.
+        why: Option<String>,
+    },
+}
+
+/// One worktree as [`list`](crate::WorktreeManager::list) sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where its tree is, or should be.
+    pub path: PathBuf,
+    /// Its branch, if it is on one.
+    pub branch: Option<BranchName>,
+    /// The commit that it stands on, if that could be read.
+    pub head: Option<CommitId>,
+    /// Who manages it.
+    pub owner: Owner,
+    /// The reason of git's own lock, if it is locked.
+    pub locked: Option<String>,
+    /// What is wrong with it, if anything.
+    pub problem: Option<String>,
+}
+
+/// Who manages a listed worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    /// This crate.
+    Hedgerow {
+        /// The id that it was created under.
+        id: WorktreeId,
+        /// What it is doing.
+        state: State,
+    },
+    /// Somebody else: a person, or another tool.
+    Foreign,
+}
+
+/// The life of a worktree that this crate manages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Being made; not yet visible to git.
+    Creating,
+    /// Complete, and leased to a living process.
+    Leased,
+    /// Complete, and its owner is dead: the next recovery adopts it.
+    Orphaned,
+    /// Left in place on purpose.
+    Kept,
+    /// On its way out; everything in it is rescued.
+    Removing,
+}
+
+/// What [`recover`](crate::WorktreeManager::recover) found and did.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Worktrees whose owner died, now leased to the caller.
+    pub adopted: Vec<Worktree>,
+    /// What was finished or undone.
+    pub mended: Vec<Mended>,
+    /// What could not be mended, in words; nothing of it was deleted.
+    pub left: Vec<String>,
+}
+
+/// One half-done operation that recovery finished or undid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// A creation that never became visible was undone.
+    CreationUndone(WorktreeId),
+    /// A creation that was nearly done was finished; the worktree is among the adopted.
+    CreationFinished(WorktreeId),
+    /// A removal was finished.
+    RemovalFinished(WorktreeId),
+}

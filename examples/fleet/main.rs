@@ -1,0 +1,3 @@
+//! The thin binary that wires hedgerow's defaults together.
+
+fn main() {}
