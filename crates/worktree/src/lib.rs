@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod capture;
 mod error;
 mod manager;
 mod name;
 mod outcome;
+mod view;
 mod worktree;
 
 pub use error::{Error, Result};
