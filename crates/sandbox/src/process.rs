@@ -130,12 +130,14 @@ impl Feed {
     /// Resolves when the reader asked to stop or kill the command. Cancel safe.
     pub async fn stop_requested(&self) {
         // An error means that every stopper is gone, and with them the process: that is a kill.
-        let _gone = self.demand.clone().wait_for(|demand| *demand >= Demand::Stop).await;
+        let mut demand = self.demand.clone();
+        let _gone = demand.wait_for(|demand| *demand >= Demand::Stop).await;
     }
 
     /// Resolves when the reader asked for a kill without grace, or is gone. Cancel safe.
     pub async fn kill_requested(&self) {
-        let _gone = self.demand.clone().wait_for(|demand| *demand >= Demand::Kill).await;
+        let mut demand = self.demand.clone();
+        let _gone = demand.wait_for(|demand| *demand >= Demand::Kill).await;
     }
 
     /// Delivers the end.
