@@ -64,6 +64,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Wraps a failure of the git library; `action` completes "failed to".
+    pub(crate) fn git<E>(action: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let action = action.into();
+        move |error| Self::Git { action, source: error.into() }
+    }
+
     /// Whether trying the same again later may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Locked { .. })

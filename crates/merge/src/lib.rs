@@ -2,11 +2,17 @@
 
 mod candidate;
 mod change;
+mod commit;
 mod conflict;
+mod engine;
 mod error;
+mod graph;
+mod land;
 mod name;
+mod open;
 mod repository;
 mod resolve;
+mod strategies;
 mod strategy;
 
 pub use candidate::{Candidate, Checkout, Landing};
@@ -15,5 +21,6 @@ pub use conflict::{Conflict, ConflictKind, ConflictPath, Side};
 pub use error::{Error, Result};
 pub use name::{BranchName, CommitId};
 pub use repository::Repository;
-pub use resolve::{Resolution, Resolver};
+pub use resolve::{GiveUp, Resolution, Resolver};
+pub use strategies::MergeCommit;
 pub use strategy::{MergeStrategy, Prepared};

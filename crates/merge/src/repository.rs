@@ -1,13 +1,32 @@
 //! The repository as this crate sees it: objects, and the refs that land.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use crate::{BranchName, Candidate, Checkout, CommitId, Landing, Result};
+use crate::{BranchName, Candidate, Checkout, CommitId, Error, Landing, Result, graph, land, open};
 
 /// A repository, opened once, from which changes are prepared and landed.
-#[derive(Clone, Debug)]
+///
+/// Clones share what was opened and cost next to nothing. All methods block; in async code, call them where blocking
+/// is allowed. No program that the repository's configuration, attributes or hooks name is ever run, except as
+/// [`Checkout::FastForwardClean`] describes. Replacement refs are not followed.
+#[derive(Clone)]
 pub struct Repository {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     path: PathBuf,
+    gix: gix::ThreadSafeRepository,
+    /// Two landings that bring the same checkout forward would see each other's half-done work as changes.
+    checkout: Mutex<()>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository").field("path", &self.shared.path).finish_non_exhaustive()
+    }
 }
 
 impl Repository {
@@ -16,41 +35,72 @@ impl Repository {
     /// # Errors
     /// [`Error::Repository`](crate::Error::Repository) when there is none, or none that can be used.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { path: path.as_ref().to_path_buf() })
+        let path = path.as_ref();
+        let gix = open::open(path)?;
+        Ok(Self { shared: Arc::new(Shared { path: path.to_path_buf(), gix, checkout: Mutex::new(()) }) })
     }
 
     /// The commit that a branch names now.
     ///
     /// # Errors
-    /// [`Error::NoBranch`](crate::Error::NoBranch) when it does not exist or is not yet born.
-    pub fn tip(&self, _branch: &BranchName) -> Result<CommitId> {
-        CommitId::new(self.path.display().to_string())
+    /// [`Error::NoBranch`](crate::Error::NoBranch) when it does not exist, is not yet born, or is only another name
+    /// for a branch (a symbolic ref); [`Error::Object`](crate::Error::Object) when it does not name a commit.
+    pub fn tip(&self, branch: &BranchName) -> Result<CommitId> {
+        let session = self.session();
+        let id = land::refs::read(&session, branch)?.ok_or_else(|| Error::NoBranch {
+            branch: branch.to_string(),
+            problem: "it does not exist; create it, or make its first commit".into(),
+        })?;
+        graph::tree_of(&session, id)?;
+        graph::public(id)
     }
 
-    /// The branch that `HEAD` of the repository names, if it names one.
+    /// The branch that `HEAD` of the repository names, if it names one. The branch need not be born.
     ///
     /// # Errors
     /// When `HEAD` cannot be read.
     pub fn head_branch(&self) -> Result<Option<BranchName>> {
-        Ok(None)
+        let session = self.session();
+        let Some(name) = session.head_name().map_err(Error::git("read HEAD"))? else { return Ok(None) };
+        match name.as_bstr().strip_prefix(b"refs/heads/") {
+            Some(short) => BranchName::new(String::from_utf8_lossy(short)).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether `commit` is `ancestor` or descends from it.
     ///
     /// # Errors
-    /// When an object is missing.
-    pub fn contains(&self, _commit: &CommitId, _ancestor: &CommitId) -> Result<bool> {
-        Ok(false)
+    /// [`Error::Object`](crate::Error::Object) when an object is missing or is no commit.
+    pub fn contains(&self, commit: &CommitId, ancestor: &CommitId) -> Result<bool> {
+        let session = self.session();
+        let (commit, ancestor) = (graph::commit(&session, commit)?, graph::commit(&session, ancestor)?);
+        graph::contains(&session, commit, ancestor)
     }
 
     /// Moves the candidate's target from the commit that it was prepared on to the candidate, and nothing else.
     ///
-    /// A compare-and-swap: the target is only ever moved forward, only from the expected commit, with a reflog entry.
-    /// Landing a candidate that has landed already is [`Landing::Landed`].
+    /// A compare-and-swap: the target is only ever moved forward, only from the expected commit, with a reflog entry
+    /// (in bare repositories too). Landing a candidate that has landed already is [`Landing::Landed`], so a caller
+    /// that was interrupted lands again.
+    ///
+    /// When this returns [`Landing::Landed`], the ref, its directory and its reflog entry were flushed to the disk. The
+    /// objects that a strategy of this crate made were flushed when it prepared them; the objects of the change
+    /// itself are as durable as whoever made them saw to.
     ///
     /// # Errors
-    /// When the repository could not be read or the ref not be written; the target is then as it was.
-    pub fn land(&self, _candidate: &Candidate, _checkout: Checkout) -> Result<Landing> {
-        Ok(Landing::TargetMoved { now: None })
+    /// [`Error::Locked`](crate::Error::Locked) when another process holds the ref for seconds;
+    /// [`Error::Object`](crate::Error::Object) when the candidate is missing or does not descend from the expected
+    /// commit; others when the repository could not be read or the ref not be written. The target is then as it was,
+    /// unless only the flush at the end failed: land again, and it is flushed again.
+    pub fn land(&self, candidate: &Candidate, checkout: Checkout) -> Result<Landing> {
+        land::land(&self.session(), candidate, checkout, &self.shared.checkout)
+    }
+
+    /// A handle for the work of one thread.
+    pub(crate) fn session(&self) -> gix::Repository {
+        let mut session = self.shared.gix.to_thread_local();
+        session.object_cache_size_if_unset(16 * 1024 * 1024);
+        session
     }
 }

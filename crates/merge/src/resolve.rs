@@ -30,3 +30,15 @@ pub enum Resolution {
         why: String,
     },
 }
+
+/// The resolver that knows no answer: it declines every conflict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GiveUp;
+
+#[async_trait]
+impl Resolver for GiveUp {
+    async fn resolve(&self, conflict: &Conflict) -> Result<Resolution> {
+        let count = conflict.paths.len();
+        Ok(Resolution::Declined { why: format!("no resolver is configured; paths in conflict: {count}") })
+    }
+}

@@ -1,0 +1,46 @@
+//! Commits: finding them, and how they relate.
+
+use gix::ObjectId;
+
+use crate::{CommitId, Error, Result};
+
+/// The object id of a commit that must exist.
+pub(crate) fn commit(session: &gix::Repository, id: &CommitId) -> Result<ObjectId> {
+    let parsed = ObjectId::from_hex(id.as_str().as_bytes())
+        .ok()
+        .filter(|parsed| parsed.kind() == session.object_hash())
+        .ok_or_else(|| unusable(id, "the repository uses another hash"))?;
+    tree_of(session, parsed).map(|_| parsed)
+}
+
+/// The tree of a commit.
+pub(crate) fn tree_of(session: &gix::Repository, id: ObjectId) -> Result<ObjectId> {
+    let object = session
+        .try_find_object(id)
+        .map_err(Error::git(format!("read object {id}")))?
+        .ok_or_else(|| unusable(id, "it is not in the repository; fetch it, or check the id"))?;
+    let commit = object.try_into_commit().map_err(|_| unusable(id, "it is not a commit"))?;
+    Ok(commit.tree_id().map_err(|_| unusable(id, "it is a damaged commit"))?.detach())
+}
+
+/// All best common ancestors of two commits, best first.
+pub(crate) fn merge_bases(session: &gix::Repository, one: ObjectId, two: ObjectId) -> Result<Vec<ObjectId>> {
+    let bases = session
+        .merge_bases_many(one, &[two])
+        .map_err(Error::git(format!("find the merge bases of {one} and {two}")))?;
+    Ok(bases.into_iter().map(|id| id.detach()).collect())
+}
+
+/// Whether `commit` is `ancestor` or descends from it.
+pub(crate) fn contains(session: &gix::Repository, commit: ObjectId, ancestor: ObjectId) -> Result<bool> {
+    Ok(commit == ancestor || merge_bases(session, commit, ancestor)?.contains(&ancestor))
+}
+
+/// The id as the public interface gives it.
+pub(crate) fn public(id: ObjectId) -> Result<CommitId> {
+    CommitId::new(id.to_string())
+}
+
+pub(crate) fn unusable(id: impl ToString, problem: impl Into<String>) -> Error {
+    Error::Object { id: id.to_string(), problem: problem.into() }
+}

@@ -1,0 +1,115 @@
+//! Landing: the one moment when a branch moves.
+
+use std::sync::{Mutex, PoisonError};
+
+use gix::ObjectId;
+
+use crate::commit::{committer, one_line};
+use crate::{Candidate, Checkout, Landing, Result, graph};
+
+mod checkouts;
+mod forward;
+mod git;
+mod in_the_way;
+mod reflog;
+pub(crate) mod refs;
+
+use checkouts::{Hold, Holder};
+use refs::Swap;
+
+/// See [`Repository::land`](crate::Repository::land). `checkout_lock` is held while a checkout is brought forward.
+pub(crate) fn land(
+    session: &gix::Repository,
+    candidate: &Candidate,
+    checkout: Checkout,
+    checkout_lock: &Mutex<()>,
+) -> Result<Landing> {
+    let new = graph::commit(session, &candidate.commit)?;
+    let expected = graph::commit(session, &candidate.target.expected)?;
+    if !graph::contains(session, new, expected)? {
+        return Err(graph::unusable(new, format!("it does not descend from {expected}, so landing it would lose work")));
+    }
+    let step = Step { session, candidate, expected, new };
+    if let Some(settled) = step.settled()? {
+        return Ok(settled);
+    }
+    let holders = checkouts::holders(session, &candidate.target.branch)?;
+    match (holders.as_slice(), checkout) {
+        ([], _) => step.swap(),
+        ([holder], Checkout::FastForwardClean) if holder.hold == Hold::Head => {
+            let _alone = checkout_lock.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever had the lock before may have moved the target.
+            match step.settled()? {
+                Some(settled) => Ok(settled),
+                None => step.swap_with(holder),
+            }
+        }
+        ([holder, ..], Checkout::Refuse) => Ok(holder.refusal("")),
+        ([holder], _) => Ok(holder.refusal("")),
+        ([holder, ..], _) => Ok(holder.refusal("it is in use in several worktrees; free all but one")),
+    }
+}
+
+/// One attempt to land.
+struct Step<'a> {
+    session: &'a gix::Repository,
+    candidate: &'a Candidate,
+    expected: ObjectId,
+    new: ObjectId,
+}
+
+impl Step<'_> {
+    /// The answer, if the target is not where the candidate expects it.
+    fn settled(&self) -> Result<Option<Landing>> {
+        match refs::read(self.session, &self.candidate.target.branch)? {
+            Some(tip) if tip == self.expected && tip != self.new => Ok(None),
+            tip => self.elsewhere(tip).map(Some),
+        }
+    }
+
+    /// The target is at `tip`: beyond the candidate, or moved by somebody else.
+    fn elsewhere(&self, tip: Option<ObjectId>) -> Result<Landing> {
+        let Some(tip) = tip else { return Ok(Landing::TargetMoved { now: None }) };
+        if !graph::contains(self.session, tip, self.new)? {
+            return Ok(Landing::TargetMoved { now: Some(graph::public(tip)?) });
+        }
+        // Whoever landed it may have been killed before it was on the disk.
+        refs::flush(self.session, &self.candidate.target.branch)?;
+        Ok(Landing::Landed)
+    }
+
+    fn swap(&self) -> Result<Landing> {
+        let who = committer(self.session, self.new)?;
+        let branch = &self.candidate.target.branch;
+        match refs::compare_and_swap(self.session, branch, self.expected, self.new, &self.message(), &who)? {
+            Swap::Moved => {
+                refs::flush(self.session, branch)?;
+                Ok(Landing::Landed)
+            }
+            Swap::Elsewhere(tip) => self.elsewhere(tip),
+        }
+    }
+
+    /// Brings the checkout forward, then the target. Killed in between, the checkout has the candidate staged and
+    /// nothing else; the next attempt sees that and only moves the target.
+    fn swap_with(&self, holder: &Holder) -> Result<Landing> {
+        let forward = match forward::bring(self.session, holder, self.expected, self.new)? {
+            Ok(forward) => forward,
+            // A push or another process may have moved the target meanwhile; that is the better answer.
+            Err(why) => return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why))),
+        };
+        let landing = self.swap();
+        match &landing {
+            Ok(Landing::Landed) => {
+                let who = committer(self.session, self.new)?;
+                reflog::head(&holder.git_dir, self.expected, self.new, &self.message(), &who)?;
+            }
+            Ok(_) | Err(_) => forward.undo(),
+        }
+        landing
+    }
+
+    fn message(&self) -> String {
+        one_line(&self.candidate.reflog)
+    }
+}

@@ -1,0 +1,44 @@
+//! A merge commit for every change.
+
+use crate::commit::{draft, one_line, persist};
+use crate::engine::{Merged, merge};
+use crate::{Candidate, Change, MergeStrategy, Prepared, Repository, Result, Target, graph};
+
+/// Joins the change to the target with a merge commit, also where a fast-forward would do.
+///
+/// The first parent is the target's expected commit, the second the tip of the change. The tree is the three-way merge
+/// that git's default strategy makes, with its default settings; merge drivers, filters and conversions are not run,
+/// and attributes are read from the target's tree alone, never from a checkout, so the result depends on nothing but
+/// the two commits. Author and committer are the change's committer, the time is the later of the two parents' in UTC:
+/// the same input gives the same id.
+///
+/// When [`prepare`](MergeStrategy::prepare) returns a candidate, the objects that it made were flushed to the disk. A
+/// conflict leaves no object behind.
+///
+/// Where git would report that it guessed a directory's new name, this reports a conflict
+/// ([`ConflictKind::Other`](crate::ConflictKind::Other)), as git does by default. Besides an unreadable object, it is an
+/// error ([`Error::Object`](crate::Error::Object)) when the change adds a path that no checkout may hold, such as
+/// `.git`, and ([`Error::InvalidName`](crate::Error::InvalidName)) when a trailer key or the committer cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergeCommit;
+
+impl MergeStrategy for MergeCommit {
+    fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
+        let mut session = repository.session().with_object_memory();
+        let ours = graph::commit(&session, &target.expected)?;
+        let theirs = graph::commit(&session, &change.tip)?;
+        let tree = match merge(&session, ours, theirs)? {
+            Merged::Contained => return Ok(Prepared::AlreadyMerged),
+            Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
+            Merged::Clean { tree } => tree,
+        };
+        let commit = draft(&session, tree, &[ours, theirs], change)?;
+        persist::persist(&mut session, commit)?;
+        Ok(Prepared::Candidate(Candidate {
+            commit: graph::public(commit)?,
+            target: target.clone(),
+            change: change.tip.clone(),
+            reflog: one_line(&format!("merge: {}", change.subject)),
+        }))
+    }
+}
