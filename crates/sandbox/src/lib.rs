@@ -1,20 +1,26 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "the lanes come next"))]
 mod check;
+#[cfg(feature = "docker")]
+mod docker;
 mod error;
 mod exit;
 mod guarantee;
+mod host;
 mod policy;
 mod process;
-#[cfg_attr(not(feature = "docker"), expect(dead_code, unused_imports, reason = "the lanes come next"))]
 mod run;
 mod sandbox;
 mod spec;
+#[cfg(target_os = "linux")]
+mod sys;
 
+#[cfg(feature = "docker")]
+pub use docker::{DockerOptions, DockerSandbox};
 pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage};
 pub use guarantee::{Coverage, Guarantee};
+pub use host::HostSandbox;
 pub use policy::{Limits, Network, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};

@@ -3,3 +3,34 @@
 mod intake;
 
 pub(crate) use intake::Intake;
+
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+mod discipline;
+#[cfg(target_os = "linux")]
+mod fault;
+#[cfg(target_os = "linux")]
+mod follow;
+#[cfg(target_os = "linux")]
+mod image;
+#[cfg(target_os = "linux")]
+mod keeper;
+#[cfg(target_os = "linux")]
+mod leash;
+#[cfg(target_os = "linux")]
+mod session;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
+mod warden;
+
+#[cfg(target_os = "linux")]
+pub(crate) use self::{
+    child::{CONTROL, START, exec, first_signals, report, report_done},
+    fault::{Fault, Stage},
+    image::{Bound, Image},
+    keeper::{Health, Keeper, Lane},
+    session::Session,
+    tree::{Tree, kill_marked},
+};

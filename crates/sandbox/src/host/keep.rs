@@ -1,0 +1,60 @@
+//! How the host lane keeps one command.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use super::lane::Scratch;
+use super::{LANE, supervisor};
+use crate::run::{Bound, Fault, Health, Keeper, Tree, kill_marked};
+use crate::{Command, Error, Usage};
+
+#[derive(Debug)]
+pub(super) struct HostKeeper {
+    _scratch: Scratch,
+    /// The variable, with its value, that every process of the command has inherited unless it removed it.
+    cookie: String,
+}
+
+impl HostKeeper {
+    /// The name of that variable.
+    pub(super) const COOKIE: &str = "HEDGEROW_SANDBOX";
+
+    pub(super) fn new(scratch: Scratch, id: &str) -> Self {
+        Self { _scratch: scratch, cookie: format!("{}={id}", Self::COOKIE) }
+    }
+}
+
+impl Keeper for HostKeeper {
+    fn supervise(&self, image: &Bound<'_>) -> i32 {
+        supervisor::run(image)
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    fn explain(&self, fault: Fault, command: &Command) -> Error {
+        fault.error(LANE, command)
+    }
+
+    fn terminate(&self, supervisor: Pid, _: BorrowedFd<'_>) {
+        Tree::below(supervisor).signal(supervisor, Signal::TERM);
+    }
+
+    fn watch(&self, _: Pid) -> Health {
+        Health::Fine
+    }
+
+    fn bury(&self, complete: bool) -> Health {
+        if !complete {
+            kill_marked(&self.cookie);
+        }
+        Health::Fine
+    }
+
+    fn usage(&self, cpu: Option<Duration>) -> Usage {
+        Usage { cpu, peak_memory: None }
+    }
+}

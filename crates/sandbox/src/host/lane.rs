@@ -1,0 +1,88 @@
+//! A started sandbox of the host lane.
+
+use std::fs::{self, DirBuilder};
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::keep::HostKeeper;
+use crate::run::{Image, Keeper, Lane};
+use crate::{Access, Command, Error, Limits, Result, Spec, check};
+
+#[derive(Debug)]
+pub(super) struct HostLane {
+    limits: Limits,
+    home: Option<PathBuf>,
+}
+
+impl HostLane {
+    pub(super) fn new(spec: Spec) -> Result<Self> {
+        check::mounts(&spec)?;
+        for mount in &spec.mounts {
+            if mount.source != mount.target {
+                let problem = "the host lane shows every path where it is; use the native or the docker lane";
+                return Err(refused(&mount.target, problem));
+            }
+            if mount.access == Access::ReadOnly && spec.policy.required.contains_key(&crate::Guarantee::NoHostWrites) {
+                return Err(refused(&mount.target, "the host lane cannot make it read-only"));
+            }
+        }
+        Ok(Self { limits: spec.policy.limits, home: spec.home })
+    }
+}
+
+fn refused(target: &Path, problem: &str) -> Error {
+    Error::InvalidSpec { what: format!("mount target {}", target.display()), problem: problem.into() }
+}
+
+impl Lane for HostLane {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
+        let failed = |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
+        let id = random().map_err(failed)?;
+        // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
+        let scratch = Scratch(Path::new("/tmp").join(format!("hedgerow-{id}")));
+        for directory in [&scratch.0, &scratch.home(), &scratch.tmp()] {
+            DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
+        }
+        let home = self.home.clone().unwrap_or_else(|| scratch.home());
+        let tmp = scratch.tmp();
+        let variables = [
+            ("HOME", home.as_os_str()),
+            ("TMPDIR", tmp.as_os_str()),
+            (HostKeeper::COOKIE, std::ffi::OsStr::new(&id)),
+        ];
+        let image = Image::new(command, &variables)?;
+        Ok((Box::new(HostKeeper::new(scratch, &id)), image))
+    }
+}
+
+/// The home and temporary directory of one command; gone with it.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    fn home(&self) -> PathBuf {
+        self.0.join("home")
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.0.join("tmp")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever cleans /tmp; the command is over either way.
+        let _left = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}

@@ -1,0 +1,115 @@
+//! The process between the host and the program: everything that loses its parent becomes its child, so that it can
+//! kill all of it. Nothing here may allocate, lock or panic.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, wait};
+
+use crate::run::{Bound, CONTROL, Fault, START, Stage, exec, first_signals, report, report_done};
+use crate::sys;
+
+const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
+
+/// Starts the program, waits for its end or the host's, and leaves nothing of it behind.
+pub(super) fn run(image: &Bound<'_>) -> i32 {
+    match start(image) {
+        Ok((program, signals)) => {
+            stay(program, &signals);
+            sweep(&signals);
+            report_done();
+            0
+        }
+        Err(fault) => {
+            fault.send(sys::fixed(START));
+            1
+        }
+    }
+}
+
+fn start(image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
+    // This signal, too, only wakes `stay`: when the host dies, its children are killed before this process ends.
+    first_signals(Signal::TERM)?;
+    let prepare = Fault::at(Stage::Prepare);
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(&prepare)?;
+    let signals = sys::signals().map_err(&prepare)?;
+    let program = || {
+        exec(image, || {
+            // Should this supervisor be killed, at least the program itself goes with it.
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Fault::at(Stage::Prepare))
+        })
+        .send(sys::fixed(START));
+        1
+    };
+    let program = sys::fork(program).map_err(Fault::at(Stage::Fork))?;
+    for fd in [0, 1, 2, START] {
+        sys::close(fd);
+    }
+    Ok((program.pid, signals))
+}
+
+/// Collects what ends, until the program has ended or the host demands the end of everything.
+fn stay(program: Pid, signals: &OwnedFd) {
+    loop {
+        let mut fds = [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
+            return;
+        }
+        // The host never writes: any event is the end of the pipe.
+        if !fds[0].revents().is_empty() {
+            return;
+        }
+        while let Some(signal) = sys::next_signal(signals) {
+            if signal == Signal::TERM.as_raw() {
+                return;
+            }
+        }
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid == program {
+                report(status);
+                return;
+            }
+        }
+    }
+}
+
+/// Kills all children until there are none. Those of a killed child come here, and are killed in the next round.
+fn sweep(signals: &OwnedFd) {
+    let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+    loop {
+        kill_children();
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        while sys::next_signal(signals).is_some() {}
+        // Woken early by the next child that ends; interrupted or not, the next round looks again.
+        let _woken = poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&pause));
+    }
+}
+
+/// Kills the children that the kernel lists. Their numbers cannot be used again before this process collects them.
+fn kill_children() {
+    let Ok(list) = rustix::fs::open(CHILDREN, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { return };
+    let mut buffer = [0; 4096];
+    let Ok(length) = rustix::io::read(&list, &mut buffer) else { return };
+    let mut number: i32 = 0;
+    for byte in buffer.iter().take(length) {
+        if byte.is_ascii_digit() {
+            number = number.wrapping_mul(10).wrapping_add(i32::from(byte - b'0'));
+        } else {
+            // A number that the buffer cuts off is never reached here.
+            if let Some(pid) = Pid::from_raw(number).filter(|_| number > 1) {
+                // One that has ended already is collected in any case.
+                let _gone = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            number = 0;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! One running command, from its start to its exit.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::leash::Leash;
+use super::warden::{Ended, Started};
+use super::{Health, Intake, discipline};
+use crate::{Command, End, Error, Exit, Feed, Result, Stream};
+
+/// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only
+/// something outside that was handed a descriptor can hold it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Kills when it is dropped: the task that follows a command may be dropped with its runtime.
+struct Guard(Arc<Leash>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// Feeds the output of a command to its reader, keeps it in its bounds, and tells how it ended.
+pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed: &Feed) -> Result<Exit> {
+    let began = Instant::now();
+    let Started { stdin, stdout, stderr, leash, ended } = started;
+    let guard = Guard(leash);
+    let intake = Intake::new(feed, limit);
+    let (over, closing) = watch::channel(());
+    let stdout = ChildStdout::from_std(stdout.into()).map_err(pipe)?;
+    let stderr = ChildStderr::from_std(stderr.into()).map_err(pipe)?;
+    let writer = tokio::spawn(write(stdin, command.stdin.clone()));
+
+    let outputs = async {
+        tokio::join!(
+            drain(stdout, Stream::Stdout, &intake, closing.clone()),
+            drain(stderr, Stream::Stderr, &intake, closing.clone()),
+        )
+    };
+    let mut outputs = pin!(outputs);
+    let mut drained = false;
+    let mut discipline = pin!(discipline::enforce(&command, feed, &intake, &guard.0));
+    let mut ended = ended;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut ended => break ended,
+            _ = &mut outputs, if !drained => drained = true,
+            () = &mut discipline => {}
+        }
+    };
+    writer.abort();
+    let wall = began.elapsed();
+    drop(over);
+    if !drained {
+        outputs.await;
+    }
+    let Ended { status, health, usage } = ended.map_err(|_| Error::Lane {
+        action: "follow a command to its end".into(),
+        source: "the thread that watched it is gone".into(),
+    })?;
+    let end = match (health, guard.0.cause(), status) {
+        (Health::OutOfMemory, _, _) => End::OutOfMemory,
+        (Health::Fine, Some(cause), _) => cause.clone(),
+        (Health::Fine, None, Some(status)) => end(status),
+        (Health::Fine, None, None) => End::Lost { why: "its supervisor died before it could report the end".into() },
+    };
+    Ok(Exit { end, wall, usage, written: intake.written() })
+}
+
+/// Delivers what `pipe` has to say, until it closes, or until it lingers after the end.
+async fn drain(mut pipe: impl AsyncRead + Unpin, stream: Stream, intake: &Intake<'_>, mut closing: watch::Receiver<()>) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let lingers = async {
+            // The sender is dropped when all is over, which is what this waits for.
+            let _dropped = closing.changed().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            biased;
+            read = pipe.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => intake.take(stream, &buffer[..count]).await,
+            },
+            () = lingers => return,
+        }
+    }
+}
+
+/// Writes standard input and closes it. A program that does not want it all is no failure.
+async fn write(stdin: OwnedFd, bytes: Vec<u8>) {
+    if let Ok(mut stdin) = ChildStdin::from_std(stdin.into()) {
+        let _unwanted = stdin.write_all(&bytes).await;
+    }
+}
+
+fn end(status: i32) -> End {
+    let status = ExitStatus::from_raw(status);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited { code },
+        (None, Some(signal)) => End::Signaled { signal },
+        (None, None) => End::Lost { why: format!("its status {status:?} has no meaning") },
+    }
+}
+
+fn pipe(error: std::io::Error) -> Error {
+    Error::Lane { action: "read from a pipe of the command".into(), source: error.into() }
+}

@@ -1,0 +1,51 @@
+//! What a lane adds to the running of a command.
+
+use std::fmt::Debug;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::{Bound, Fault, Image};
+use crate::{Command, Error, Limits, Result, Usage};
+
+/// A sandbox that can make one command ready.
+pub(crate) trait Lane: Debug + Send + Sync + 'static {
+    /// Its limits.
+    fn limits(&self) -> &Limits;
+
+    /// Makes what one command needs. Touches the file system.
+    fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)>;
+}
+
+/// What belongs to one command: how its processes are set up, watched and swept away.
+pub(crate) trait Keeper: Debug + Send + Sync {
+    /// Runs in the forked supervisor, with its descriptors in place; starts the program and stays until all is over.
+    /// Must neither allocate nor lock nor panic.
+    fn supervise(&self, image: &Bound<'_>) -> i32;
+
+    /// Descriptors that the supervisor finds after those that it always has.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// The error for a fault before the program ran.
+    fn explain(&self, fault: Fault, command: &Command) -> Error;
+
+    /// Sends SIGTERM to everything that the command started.
+    fn terminate(&self, supervisor: Pid, control: BorrowedFd<'_>);
+
+    /// Looks after the limits, every now and then while the command runs.
+    fn watch(&self, supervisor: Pid) -> Health;
+
+    /// Called when the supervisor has ended; `complete` says that it ended as it should. Sweeps what is left.
+    fn bury(&self, complete: bool) -> Health;
+
+    /// What was used, given the CPU time that the kernel accounted to the supervisor.
+    fn usage(&self, cpu: Option<Duration>) -> Usage;
+}
+
+/// Whether the limits are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Fine,
+    OutOfMemory,
+}

@@ -1,0 +1,96 @@
+//! Processes as `/proc` shows them.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// The processes below one, as far as they could be seen at one moment.
+#[derive(Debug)]
+pub(crate) struct Tree(Vec<i32>);
+
+impl Tree {
+    /// Everything that descends from `root`, without it.
+    pub(crate) fn below(root: Pid) -> Self {
+        let mut found = children(root.as_raw_nonzero().get());
+        let mut next = 0;
+        while let Some(&pid) = found.get(next) {
+            let new: Vec<_> = children(pid).into_iter().filter(|c| !found.contains(c)).collect();
+            found.extend(new);
+            next += 1;
+        }
+        Self(found)
+    }
+
+    /// Signals all of them. The descriptor is taken before the second look, so no stranger with a used number is hit.
+    pub(crate) fn signal(&self, root: Pid, signal: Signal) {
+        let held: Vec<(i32, OwnedFd)> = self.0.iter().filter_map(|&pid| Some((pid, open(pid)?))).collect();
+        let still = Self::below(root);
+        for (_, pidfd) in held.iter().filter(|(pid, _)| still.0.contains(pid)) {
+            // One that has ended meanwhile needs no signal.
+            let _gone = pidfd_send_signal(pidfd, signal);
+        }
+    }
+
+    /// The memory of all of them that is theirs, in bytes. First cheaply, which counts shared memory more than once;
+    /// and exactly when that is over `limit`.
+    pub(crate) fn memory(&self, limit: u64) -> u64 {
+        let coarse = self.0.iter().map(|&pid| sum_kib(pid, "status", &["RssAnon:", "RssShmem:"]).unwrap_or(0)).sum();
+        if coarse <= limit {
+            return coarse;
+        }
+        let exact = |&pid: &i32| {
+            sum_kib(pid, "smaps_rollup", &["Pss_Anon:", "Pss_Shmem:"])
+                .or_else(|| sum_kib(pid, "status", &["RssAnon:", "RssShmem:"]))
+                .unwrap_or(0)
+        };
+        self.0.iter().map(exact).sum()
+    }
+}
+
+/// Kills every process that carries this variable in its environment, until none is left. Returns how many.
+pub(crate) fn kill_marked(variable: &str) -> usize {
+    let mut killed = 0;
+    loop {
+        let marked: Vec<OwnedFd> = pids().into_iter().filter_map(|pid| marked(pid, variable)).collect();
+        if marked.is_empty() {
+            return killed;
+        }
+        killed += marked.len();
+        for pidfd in &marked {
+            // One that has ended meanwhile needs no signal.
+            let _gone = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        // They stay visible until the kernel has taken them apart.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// A descriptor for the process if it carries the variable; taken first, so that it is of the process that was read.
+fn marked(pid: i32, variable: &str) -> Option<OwnedFd> {
+    let pidfd = open(pid)?;
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|b| *b == 0).any(|pair| pair == variable.as_bytes()).then_some(pidfd)
+}
+
+fn open(pid: i32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
+}
+
+fn pids() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|c| c.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+fn sum_kib(pid: i32, file: &str, keys: &[&str]) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let lines = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key)));
+    let values = lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+    Some(values.sum::<u64>() << 10)
+}

@@ -1,0 +1,199 @@
+//! The thread that starts one command, watches it and collects it.
+//!
+//! A thread of its own, because the kernel ties the supervisor's life to the thread that started it, and because this
+//! one holds back all signals, so that none of the host's handlers ever runs in a forked child.
+
+use std::io::{Read, pipe};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::sync::oneshot;
+
+use super::child::{DONE, ENDED};
+use super::leash::Leash;
+use super::{Fault, Health, Lane};
+use crate::{Command, Error, Result, Usage, sys};
+
+/// How often the limits are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// How long setting up may take; only a file system that hangs takes long.
+const SET_UP: Duration = Duration::from_secs(30);
+/// How long a supervisor that was told to kill everything may take before it is killed itself.
+const OBEY: Duration = Duration::from_secs(2);
+
+/// A command that runs.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    pub(crate) leash: Arc<Leash>,
+    pub(crate) ended: oneshot::Receiver<Ended>,
+}
+
+/// A command of which nothing is left.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The status of the program, when its end was seen.
+    pub(crate) status: Option<i32>,
+    pub(crate) health: Health,
+    pub(crate) usage: Usage,
+}
+
+/// Starts the thread, which answers `started` when the program runs or cannot.
+pub(crate) fn spawn(lane: Arc<dyn Lane>, command: Command, started: oneshot::Sender<Result<Started>>) -> Result<()> {
+    let body = move || {
+        sys::block_signals();
+        match start(&*lane, &command) {
+            Ok((child, reports, leash, ends)) => {
+                let (over, ended) = oneshot::channel();
+                let [stdin, stdout, stderr] = ends;
+                let message = Started { stdin, stdout, stderr, leash: Arc::clone(&leash), ended };
+                if started.send(Ok(message)).is_err() {
+                    leash.kill();
+                }
+                // Nobody may be waiting any more; then this was only the clearing up.
+                let _gone = over.send(watch(&child, &leash, reports));
+            }
+            Err(error) => drop(started.send(Err(error))),
+        }
+    };
+    let thread = std::thread::Builder::new().name("hedgerow-warden".into()).spawn(body);
+    thread.map(drop).map_err(|e| failed("start a thread for the command", e))
+}
+
+type Running = (sys::Child, OwnedFd, Arc<Leash>, [OwnedFd; 3]);
+
+fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
+    let (keeper, image) = lane.prepare(command)?;
+    let pipes = || pipe().map(|(r, w)| (OwnedFd::from(r), OwnedFd::from(w))).map_err(|e| failed("make a pipe", e));
+    let (stdin, to_stdin) = pipes()?;
+    let (from_stdout, stdout) = pipes()?;
+    let (from_stderr, stderr) = pipes()?;
+    let (faults, start) = pipes()?;
+    let (control, demands) = pipes()?;
+    let (reports, report) = pipes()?;
+    let child = {
+        let own = [&stdin, &stdout, &stderr, &start, &control, &report].map(|fd| fd.as_raw_fd());
+        let more = keeper.descriptors();
+        let (fds, count) = numbers(own, more.iter().map(|fd| fd.as_raw_fd()));
+        let bound = image.bind();
+        let supervisor = || match sys::place(fds, count) {
+            Ok(()) => keeper.supervise(&bound),
+            Err(_) => 1,
+        };
+        sys::fork(supervisor).map_err(|e| failed("start a supervisor", e))?
+    };
+    drop((stdin, stdout, stderr, start, control, report));
+    let leash = Arc::new(Leash::new(keeper, child.pid, demands));
+    let problem = match first_words(faults) {
+        FirstWords::Running => return Ok((child, reports, leash, [to_stdin, from_stdout, from_stderr])),
+        FirstWords::Fault(fault) => leash.keeper().explain(fault, command),
+        FirstWords::Late => failed("set up the sandbox", "it took longer than 30 seconds".to_owned()),
+        FirstWords::Dead => failed("set up the sandbox", "its supervisor died".to_owned()),
+    };
+    leash.kill();
+    watch(&child, &leash, reports);
+    Err(problem)
+}
+
+/// More than any lane uses.
+const DESCRIPTORS: usize = 12;
+
+fn numbers(own: [RawFd; 6], more: impl Iterator<Item = RawFd>) -> ([RawFd; DESCRIPTORS], usize) {
+    let mut fds = [-1; DESCRIPTORS];
+    let mut count = 0;
+    for (slot, fd) in fds.iter_mut().zip(own.into_iter().chain(more)) {
+        *slot = fd;
+        count += 1;
+    }
+    (fds, count)
+}
+
+enum FirstWords {
+    Running,
+    Fault(Fault),
+    Late,
+    Dead,
+}
+
+/// Waits until the program runs, which closes the pipe, or a fault arrives on it.
+fn first_words(faults: OwnedFd) -> FirstWords {
+    let until = Instant::now() + SET_UP;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return FirstWords::Late;
+        }
+        let mut fds = [PollFd::new(&faults, PollFlags::IN)];
+        if poll(&mut fds, Some(&timespec(left))).is_ok_and(|ready| ready > 0) {
+            break;
+        }
+    }
+    let mut bytes = Vec::new();
+    let read = std::fs::File::from(faults).read_to_end(&mut bytes);
+    match (read, Fault::read(&bytes)) {
+        (Ok(_), Some(fault)) => FirstWords::Fault(fault),
+        // The pipe closes too when a supervisor dies; then the report of the end will be missing.
+        (Ok(0), None) => FirstWords::Running,
+        _ => FirstWords::Dead,
+    }
+}
+
+/// Stays with the supervisor until it has ended, and clears up after it.
+fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
+    let keeper = leash.keeper();
+    let mut health = Health::Fine;
+    loop {
+        let mut fds = [PollFd::new(&child.pidfd, PollFlags::IN)];
+        if poll(&mut fds, Some(&timespec(TICK))).is_ok_and(|ready| ready > 0) {
+            break;
+        }
+        match leash.killed() {
+            // It was stopped or is stuck. Its own death takes the rest along, or `bury` finds it.
+            Some(since) if since.elapsed() > OBEY => {
+                // It can only fail when the supervisor is gone, which the next round sees.
+                let _gone = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
+            }
+            Some(_) => {}
+            None if keeper.watch(child.pid) == Health::OutOfMemory => {
+                health = Health::OutOfMemory;
+                leash.kill();
+            }
+            None => {}
+        }
+    }
+    // Before the process id can be used again, nobody may signal it any more.
+    leash.kill();
+    let (_, cpu) = sys::reap(child.pid);
+    let (status, complete) = read_reports(reports);
+    if keeper.bury(complete) == Health::OutOfMemory && status.is_none_or(|s| s != 0) {
+        health = Health::OutOfMemory;
+    }
+    Ended { status, health, usage: keeper.usage(cpu) }
+}
+
+/// How the program ended, and whether everything that it started is known to be gone.
+fn read_reports(reports: OwnedFd) -> (Option<i32>, bool) {
+    let mut bytes = Vec::new();
+    // All writers are dead, so this ends; what cannot be read is a report that is missing.
+    let _missing = std::fs::File::from(reports).take(64).read_to_end(&mut bytes);
+    let record = |tag: u32| {
+        bytes.chunks_exact(8).find(|c| c.starts_with(&tag.to_ne_bytes())).map(|c| {
+            let mut value = [0; 4];
+            value.copy_from_slice(&c[4..]);
+            i32::from_ne_bytes(value)
+        })
+    };
+    (record(ENDED), record(DONE).is_some())
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })
+}
+
+fn failed(action: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Lane { action: action.into(), source: source.into() }
+}

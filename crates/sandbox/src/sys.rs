@@ -1,0 +1,240 @@
+//! Every `unsafe` block of this crate: the system calls that no safe wrapper offers.
+//!
+//! What runs between [`fork`] and [`execve`] runs in a copy of one thread of a process that may have many. So nothing
+//! there may allocate, lock, or panic: all data is made before, and these functions only make system calls.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::marker::PhantomData;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use libc::{c_char, c_int, c_long, c_uint, c_ulong};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// A child process and a descriptor that stays its own even when its number is used again.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// Starts a copy of the calling thread that runs `child` and exits with what it returns.
+///
+/// `child` must neither allocate nor lock nor panic.
+pub(crate) fn fork(child: impl FnOnce() -> i32) -> Result<Child> {
+    let mut pidfd: c_int = -1;
+    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    let none = ptr::null_mut::<c_int>();
+    // SAFETY: without CLONE_VM and with a null stack this is a fork: the child has its own copy of all memory. The kernel
+    // writes the descriptor to `pidfd`, which outlives the call; the remaining arguments are unused with these flags.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
+    if pid == 0 {
+        let code = child();
+        // SAFETY: ends this process without running anything of the parent's that was copied along.
+        unsafe { libc::_exit(code) }
+    }
+    match i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        Some(pid) if pid.as_raw_nonzero().get() > 0 => {
+            // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
+            Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+        }
+        _ => Err(last_error()),
+    }
+}
+
+/// Waits for a child to end and collects it: its status, if nobody else took it, and its CPU time with that of all
+/// descendants that were waited for.
+pub(crate) fn reap(pid: Pid) -> (Option<i32>, Option<Duration>) {
+    let mut status: c_int = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    loop {
+        // SAFETY: both pointers are valid for writes for the whole call.
+        let got = unsafe { libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, 0, usage.as_mut_ptr()) };
+        if got > 0 {
+            // SAFETY: the kernel filled it; and all zeros is a value of it too.
+            let usage = unsafe { usage.assume_init() };
+            return (Some(status), Some(time(usage.ru_utime) + time(usage.ru_stime)));
+        }
+        if last_error() != Errno::INTR {
+            return (None, None);
+        }
+    }
+}
+
+fn time(t: libc::timeval) -> Duration {
+    let seconds = u64::try_from(t.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(t.tv_usec).unwrap_or(0))
+}
+
+/// A null-terminated array of strings, as `execve` wants it.
+#[derive(Debug)]
+pub(crate) struct Strings<'a>(Vec<*const c_char>, PhantomData<&'a CString>);
+
+impl<'a> Strings<'a> {
+    /// The array that points to `strings`.
+    pub(crate) fn new(strings: &'a [CString]) -> Self {
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Self(pointers, PhantomData)
+    }
+}
+
+/// Becomes another program; returns only when that failed.
+pub(crate) fn execve(program: &CStr, argv: &Strings<'_>, env: &Strings<'_>) -> Errno {
+    // SAFETY: the path is a C string; both arrays end with a null pointer, and the strings they point to are borrowed.
+    unsafe { libc::execve(program.as_ptr(), argv.0.as_ptr(), env.0.as_ptr()) };
+    last_error()
+}
+
+/// Holds back every signal for the calling thread, and so for what it forks.
+pub(crate) fn block_signals() {
+    // SAFETY: the set is filled before it is used, and both pointers are valid or null.
+    unsafe {
+        let mut all: libc::sigset_t = zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, ptr::null_mut());
+    }
+}
+
+/// Gives every signal its default effect and lets all of them through.
+pub(crate) fn restore_signals() {
+    for signal in 1..=64 {
+        // SAFETY: no handler is installed; numbers that cannot be changed are refused and stay as they are.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is emptied before it is used, and both pointers are valid or null.
+    unsafe {
+        let mut none: libc::sigset_t = zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+/// A descriptor that delivers all signals that are held back; reading it never waits.
+pub(crate) fn signals() -> Result<OwnedFd> {
+    // SAFETY: the set is filled before it is used.
+    let fd = unsafe {
+        let mut all: libc::sigset_t = zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::signalfd(-1, &raw const all, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+    };
+    owned(c_long::from(fd))
+}
+
+/// The number of the next signal that `signals` has, if there is one.
+pub(crate) fn next_signal(signals: &OwnedFd) -> Option<i32> {
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: the buffer has exactly the size that is given, and outlives the call.
+    let got = unsafe { libc::read(signals.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+    // SAFETY: the kernel filled it; and all zeros is a value of it too.
+    (usize::try_from(got) == Ok(size)).then(|| unsafe { info.assume_init() }.ssi_signo.cast_signed())
+}
+
+/// Signals every process that the caller can see but itself. Only for process 1 of a namespace of our own.
+#[cfg(feature = "native")]
+pub(crate) fn signal_everybody(signal: i32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(-1, signal) };
+}
+
+/// The descriptor with this number, which the caller knows to be open until the process ends.
+pub(crate) fn fixed(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: callers use only the numbers that `place` filled, in the process in which it did.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// Closes a descriptor that `place` put there.
+pub(crate) fn close(fd: RawFd) {
+    // SAFETY: as for `fixed`; nothing in this process owns these numbers.
+    unsafe { libc::close(fd) };
+}
+
+/// Moves these descriptors to the numbers from 0 on and closes all others.
+pub(crate) fn place<const N: usize>(fds: [RawFd; N], count: usize) -> Result<()> {
+    const ABOVE: c_int = 64;
+    let mut lifted = [-1; N];
+    for (fd, up) in fds.iter().zip(&mut lifted).take(count) {
+        // SAFETY: no memory is involved; the copy keeps clear of the numbers that are filled below.
+        *up = unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, ABOVE) };
+        check(c_long::from(*up))?;
+    }
+    for (number, up) in (0..).zip(&lifted).take(count) {
+        // SAFETY: no memory is involved; after a fork this process may replace any descriptor.
+        check(c_long::from(unsafe { libc::dup2(*up, number) }))?;
+    }
+    close_from(c_uint::try_from(count).unwrap_or(0), 0)
+}
+
+/// Lets no descriptor but standard input, output and error through an `execve`.
+pub(crate) fn seal_descriptors() -> Result<()> {
+    close_from(3, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+fn close_from(first: c_uint, flags: c_uint) -> Result<()> {
+    // SAFETY: no memory is involved; after a fork this process may close any descriptor.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, c_uint::MAX, flags) })
+}
+
+/// Ends the caller's use of shared namespaces: it and what it starts get their own.
+#[cfg(feature = "native")]
+pub(crate) fn unshare(flags: rustix::thread::UnshareFlags) -> Result<()> {
+    // SAFETY: no flag that shares or splits memory or descriptors is used, only namespaces.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
+/// Adds attributes to a mount; with `whole` to all mounts below it too.
+#[cfg(feature = "native")]
+pub(crate) fn restrict_mount(mount: impl AsFd, attributes: u64, extent: c_int) -> Result<()> {
+    #[repr(C)]
+    struct MountAttr([u64; 4]);
+    let attr = MountAttr([attributes, 0, 0, 0]);
+    let flags = libc::AT_EMPTY_PATH | extent;
+    let (fd, size) = (mount.as_fd().as_raw_fd(), size_of::<MountAttr>());
+    // SAFETY: the path is a C string, and `attr` has the layout and the size that the kernel defines for this call.
+    check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), flags, &raw const attr, size) })
+}
+
+/// Removes every capability from the set that programs can regain.
+#[cfg(feature = "native")]
+pub(crate) fn drop_bounding_set() {
+    for capability in 0..64 as c_ulong {
+        // SAFETY: no memory is involved; numbers that this kernel does not know are refused.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0 as c_ulong, 0 as c_ulong, 0 as c_ulong) };
+    }
+}
+
+/// Switches the loopback interface of the caller's network namespace on.
+#[cfg(feature = "native")]
+pub(crate) fn loopback_up() -> Result<()> {
+    // SAFETY: no memory is involved.
+    let socket = owned(c_long::from(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }))?;
+    // SAFETY: all zeros is a value of this plain struct.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    let flags = libc::IFF_UP | libc::IFF_RUNNING;
+    request.ifr_ifru.ifru_flags = i16::try_from(flags).unwrap_or(0);
+    // SAFETY: the request is a valid `ifreq` with a terminated name, and outlives the call.
+    check(c_long::from(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }))
+}
+
+fn owned(fd: c_long) -> Result<OwnedFd> {
+    check(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(|_| Errno::BADF)?) })
+}
+
+fn check(result: c_long) -> Result<()> {
+    if result < 0 { Err(last_error()) } else { Ok(()) }
+}
+
+fn last_error() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
