@@ -64,6 +64,14 @@ pub enum Error {
         /// What was expected and what was found.
         problem: String,
     },
+    /// A file that shall be copied into new worktrees cannot be.
+    #[error("{path:?} cannot be seeded: {problem}")]
+    Seed {
+        /// Which one, relative to the main checkout.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// A file operation failed.
     #[error("failed to {action} {path:?}")]
     Io {

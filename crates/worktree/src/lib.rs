@@ -2,13 +2,16 @@
 
 mod capture;
 mod error;
+mod local;
 mod manager;
 mod name;
 mod outcome;
+mod repo;
 mod view;
 mod worktree;
 
 pub use error::{Error, Result};
+pub use local::{LocalOptions, LocalWorktrees};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use name::{BranchName, CommitId, WorktreeId};
 pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Recovery, Released, Rescue, State};

@@ -1,0 +1,81 @@
+//! Makes the admin directory of a worktree, complete before git can see it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gix::config::Source;
+
+use super::layout::Layout;
+use super::record::Record;
+use super::{checkout, disk, refs};
+use crate::Result;
+use crate::capture::fault;
+
+/// Makes the admin directory in staging, every file of it durable: a `commondir` that a power failure left empty would
+/// keep git from working in the whole repository.
+pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, index: &gix::index::File) -> Result<()> {
+    let dir = record.staging_dir(layout);
+    let parts = &record.parts;
+    std::fs::create_dir(&dir).map_err(fault::io("create", &dir))?;
+    write_index(index, &dir.join("index"))?;
+    let head = match &parts.branch {
+        Some(branch) => format!("ref: {}\n", refs::full(branch)),
+        None => format!("{}\n", parts.base),
+    };
+    disk::write_synced(&dir.join("HEAD"), head.as_bytes())?;
+    disk::write_synced(&dir.join("commondir"), b"../..\n")?;
+    let git_file = parts.path.join(".git");
+    disk::write_synced(&dir.join("gitdir"), format!("{}\n", git_file.display()).as_bytes())?;
+    disk::write_synced(&dir.join("locked"), format!("{}\n", record.holder.reason(&parts.id)).as_bytes())?;
+    if repo.config_snapshot().boolean("core.logAllRefUpdates") != Some(false) {
+        let logs = dir.join("logs");
+        std::fs::create_dir(&logs).map_err(fault::io("create", &logs))?;
+        disk::write_synced(&logs.join("HEAD"), first_log_line(record).as_bytes())?;
+    }
+    copy_config(repo, layout, &dir)?;
+    if let Some(patterns) = checkout::sparse_patterns(repo)? {
+        let info = dir.join("info");
+        std::fs::create_dir(&info).map_err(fault::io("create", &info))?;
+        disk::write_synced(&info.join("sparse-checkout"), &patterns)?;
+    }
+    disk::sync_dir(&dir)
+}
+
+/// Writes an index file and makes it durable.
+pub(super) fn write_index(index: &gix::index::File, path: &Path) -> Result<()> {
+    let file = File::create(path).map_err(fault::io("create", path))?;
+    let mut out = BufWriter::new(file);
+    index.write_to(&mut out, gix::index::write::Options::default()).map_err(fault::git("write the index"))?;
+    let mut flush = || {
+        out.flush()?;
+        out.get_ref().sync_all()
+    };
+    flush().map_err(fault::io("write", path))
+}
+
+fn first_log_line(record: &Record) -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let base = record.parts.base.as_str();
+    let null = "0".repeat(base.len());
+    format!("{null} {base} {} {seconds} +0000\tworktree: created\n", refs::COMMITTER)
+}
+
+/// Copies the main checkout's own configuration, without the keys that say where that checkout is.
+fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path) -> Result<()> {
+    let source = layout.common.join("config.worktree");
+    if repo.config_snapshot().boolean("extensions.worktreeConfig") != Some(true) || !source.exists() {
+        return Ok(());
+    }
+    let mut config = gix::config::File::from_path_no_includes(source, Source::Worktree)
+        .map_err(fault::git("read config.worktree"))?;
+    for key in ["core.bare", "core.worktree"] {
+        if let Ok(mut values) = config.raw_values_mut(key) {
+            values.delete_all();
+        }
+    }
+    let mut text = Vec::new();
+    config.write_to(&mut text).map_err(fault::io("copy", dir))?;
+    disk::write_synced(&dir.join("config.worktree"), &text)
+}

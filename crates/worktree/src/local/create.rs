@@ -1,0 +1,120 @@
+//! Makes a worktree: checked out privately, published with two renames, or nothing at all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::layout::Layout;
+use super::lease::{self, Lease};
+use super::lock::Lock;
+use super::publish::{self, By, Progress};
+use super::record::{Record, Stage};
+use super::{admin, base, checkout, disk, refs, remove, seed};
+use crate::capture::fault;
+use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Worktree, repo, view};
+
+/// Creates what the request asks for.
+///
+/// `heavy` is dropped when the part that uses the processor is over.
+pub(super) fn create<T>(
+    layout: &Layout,
+    request: &Request,
+    threads: usize,
+    heavy: T,
+    cancelled: &AtomicBool,
+) -> Result<Worktree> {
+    let repo = repo::open(&layout.common)?;
+    let base = base::resolve(&repo, &request.base)?;
+    let branch = match &request.head {
+        Head::Branch(name) => Some(name.clone()),
+        Head::Detached => None,
+    };
+    if let Some(name) = &branch
+        && let Some(problem) = refs::conflict(&repo, name)?
+    {
+        return Err(Error::Occupied { what: "branch", name: name.to_string(), problem });
+    }
+    disk::private_dir(&layout.staging())?;
+    std::fs::create_dir_all(&layout.trees).map_err(fault::io("create", &layout.trees))?;
+
+    let lock = claim(layout, request)?;
+    let tree = Mount { source: layout.tree(&request.id), target: layout.tree(&request.id), access: Access::ReadWrite };
+    let parts = Parts {
+        id: request.id.clone(),
+        path: tree.source.clone(),
+        branch,
+        base: base::commit_id(base),
+        git: request.git,
+        mounts: vec![tree],
+    };
+    let mut record = Record::new(layout, parts)?;
+    let mut progress = Progress::default();
+    let done = make(&repo, layout, request, &mut record, threads, heavy, cancelled, &mut progress);
+    if let Err(e) = done {
+        // What cannot be taken back now is found by the next recovery; the first error says more.
+        let _ = publish::retract(&repo, layout, &record, progress).and_then(|()| remove::clean(layout, &record));
+        return Err(e);
+    }
+    Ok(Worktree::new(record.parts, Lease { id: record.holder.lease, _lock: lock }))
+}
+
+fn claim(layout: &Layout, request: &Request) -> Result<Lock> {
+    let id = &request.id;
+    let Some(lock) = lease::claim(layout, id)? else {
+        return Err(lease::occupied(id, "a living process holds it; choose another id, or release that worktree"));
+    };
+    if layout.record(id).symlink_metadata().is_ok() {
+        let problem = "a worktree of this id was kept or left behind; adopt and release it, run a recovery, or choose \
+                       another id";
+        return Err(lease::occupied(id, problem));
+    }
+    if layout.tree(id).symlink_metadata().is_ok() {
+        disk::remove_file(&layout.lease(id))?;
+        let name = layout.tree(id).display().to_string();
+        let problem = "something is there already; move it away, or choose another id".to_owned();
+        return Err(Error::Occupied { what: "path", name, problem });
+    }
+    Ok(lock)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the fallible part of `create`, split off so that it can be undone")]
+fn make<T>(
+    repo: &gix::Repository,
+    layout: &Layout,
+    request: &Request,
+    record: &mut Record,
+    threads: usize,
+    heavy: T,
+    cancelled: &AtomicBool,
+    progress: &mut Progress,
+) -> Result<()> {
+    record.write(layout)?;
+    let base = base::object_id(&record.parts.base)?;
+    refs::pin_base(repo, &request.id, base)?;
+
+    let tree = record.temporary.clone();
+    std::fs::create_dir(&tree).map_err(fault::io("create", &tree))?;
+    let index = checkout::checkout(repo, base, &tree, threads, cancelled)?;
+    drop(heavy);
+    admin::stage(repo, layout, record, &index)?;
+    // Written before anybody can edit the tree: a later copy would make a quick edit look like the original.
+    let saved = layout.index(&request.id);
+    admin::write_index(&index, &saved)?;
+    if let Some(main) = &layout.main {
+        seed::copy(repo, main, &request.seed, &tree)?;
+    }
+    if request.git == GitAccess::Private {
+        let parts = &record.parts;
+        let admin = record.admin_dir(layout);
+        let common = &layout.common;
+        let view =
+            view::build(repo, common, &parts.id, &parts.path, parts.branch.as_ref(), base, &saved, &admin)?;
+        record.parts.mounts.extend(view.mounts);
+    }
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(Error::Git { action: format!("create {}", request.id), source: "it was cancelled".into() });
+    }
+    record.root = disk::identity(&tree);
+    record.write(layout)?;
+    publish::publish(repo, layout, record, By::Creator, progress)?;
+    record.stage = Stage::Leased;
+    record.write(layout)
+}

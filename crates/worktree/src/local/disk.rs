@@ -1,0 +1,107 @@
+//! Small file operations that are durable, or safe against what others put in the way.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags, RenameFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::capture::fault;
+use crate::Result;
+
+/// Which directory a path leads to, independent of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// The identity of a directory; none when there is no directory, or only a symlink to one.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    let meta = path.symlink_metadata().ok()?;
+    meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino() })
+}
+
+/// Creates a directory that only its owner may enter, and its parents.
+pub(super) fn private_dir(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault::io("create", path))
+}
+
+/// Writes a file and makes its content durable; the directory entry is not.
+pub(super) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(content)?;
+        file.sync_all()
+    };
+    write().map_err(fault::io("write", path))
+}
+
+/// Replaces a file so that after any crash it has either its old or its new content.
+///
+/// Only one writer at a time may do this for one path.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    write_synced(&temporary, content)?;
+    std::fs::rename(&temporary, path).map_err(fault::io("write", path))?;
+    match path.parent() {
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+/// Makes the entries of a directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(fault::io("flush", path))
+}
+
+/// Removes a file that may be missing.
+pub(super) fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(fault::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a small regular file where others may have put anything: never through a symlink, never blocking.
+pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    const MOST: u64 = 64 << 10;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
+    }
+    let mut content = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MOST {
+        return Err(io::Error::new(ErrorKind::InvalidData, "far larger than git writes it"));
+    }
+    Ok(content)
+}
+
+/// Renames without ever replacing anything.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
+            // Some file systems cannot promise it. What is left open is a directory made in between, and only an empty
+            // one could be replaced.
+            if to.symlink_metadata().is_ok() {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(from, to)
+        }
+        done => done.map_err(Into::into),
+    }
+}
+
+/// Sixteen random hexadecimal digits.
+pub(super) fn token() -> Result<String> {
+    let mut bytes = [0_u8; 8];
+    let source = Path::new("/dev/urandom");
+    File::open(source).and_then(|mut f| f.read_exact(&mut bytes)).map_err(fault::io("read", source))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}

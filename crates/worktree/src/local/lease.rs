@@ -1,0 +1,54 @@
+//! Who may use a worktree: one handle of one living process.
+
+use serde::{Deserialize, Serialize};
+
+use super::disk;
+use super::layout::Layout;
+use super::lock::Lock;
+use crate::{Error, Result, WorktreeId};
+
+/// What a [`Worktree`](crate::Worktree) of ours holds.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// The number of this lease; a record with another one belongs to somebody else.
+    pub(super) id: String,
+    /// Holds while the handle lives. That it can be taken is the proof that nobody holds the lease.
+    pub(super) _lock: Lock,
+}
+
+/// Who holds a lease, as written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holder {
+    /// The number of the lease, new each time.
+    pub(super) lease: String,
+    /// For people to look at; whether the holder lives is decided by the lock alone.
+    pub(super) pid: u32,
+    /// The boot in which that process ran.
+    pub(super) boot: String,
+}
+
+impl Holder {
+    /// This process, with a new lease.
+    pub(super) fn new() -> Result<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Ok(Self { lease: disk::token()?, pid: std::process::id(), boot: boot.trim().to_owned() })
+    }
+
+    /// The reason in git's `locked` file while the worktree is leased.
+    pub(super) fn reason(&self, id: &WorktreeId) -> String {
+        format!("hedgerow worktree {id}: leased, lease={} pid={} boot={}", self.lease, self.pid, self.boot)
+    }
+}
+
+/// Takes the lock of an id, so that nobody else creates, adopts or recovers it.
+///
+/// All such locks are taken under the lock of the repository, so that a probe never makes a free one look taken.
+pub(super) fn claim(layout: &Layout, id: &WorktreeId) -> Result<Option<Lock>> {
+    let _turn = Lock::wait(&layout.lock())?;
+    Lock::take(&layout.lease(id))
+}
+
+/// The error for an id that is in use.
+pub(super) fn occupied(id: &WorktreeId, problem: &str) -> Error {
+    Error::Occupied { what: "worktree id", name: id.to_string(), problem: problem.to_owned() }
+}

@@ -1,0 +1,111 @@
+//! Lists all worktrees of the repository, whoever made them and whatever became of them.
+
+use std::collections::HashMap;
+
+use super::layout::Layout;
+use super::lock::Lock;
+use super::record::{self, Record, Stage};
+use super::scan::{self, Admin, Head};
+use super::{base, disk, refs};
+use crate::capture::fault;
+use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
+
+/// Our own worktrees by id, then the others by path.
+pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
+    let repo = repo::open(&layout.common)?;
+    let records = records(layout)?;
+    let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
+    let mut admins: HashMap<String, Admin> = admins.into_iter().map(|admin| (admin.name.clone(), admin)).collect();
+    let mut entries = Vec::new();
+    for (id, found) in records {
+        entries.push(match found {
+            Ok((record, state)) => ours(&repo, admins.remove(&record.admin), record, state),
+            Err(problem) => damaged(layout, id, problem),
+        });
+    }
+    let mut foreign: Vec<_> = admins.into_values().map(|admin| foreign(&repo, layout, admin)).collect();
+    foreign.sort_by(|a, b| a.path.cmp(&b.path));
+    entries.extend(foreign);
+    Ok(entries)
+}
+
+type Found = (WorktreeId, std::result::Result<(Record, State), String>);
+
+fn records(layout: &Layout) -> Result<Vec<Found>> {
+    // Under the lock, so that looking whether a lease is held never keeps anybody from taking it.
+    let _turn = Lock::wait(&layout.lock())?;
+    let mut found = Vec::new();
+    for id in record::ids(layout)? {
+        match Record::read(layout, &id) {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                let state = match record.stage {
+                    Stage::Creating => State::Creating,
+                    Stage::Leased if Lock::is_held(&layout.lease(&id))? => State::Leased,
+                    Stage::Leased => State::Orphaned,
+                    Stage::Kept => State::Kept,
+                    Stage::Removing { .. } => State::Removing,
+                };
+                found.push((id, Ok((record, state))));
+            }
+            Err(e) => found.push((id, Err(e.to_string()))),
+        }
+    }
+    Ok(found)
+}
+
+fn ours(repo: &gix::Repository, admin: Option<Admin>, record: Record, state: State) -> Entry {
+    let visible = matches!(state, State::Leased | State::Orphaned | State::Kept);
+    let mut problems = Vec::new();
+    if visible && admin.is_none() {
+        problems.push("git does not know it any more".to_owned());
+    }
+    if visible && disk::identity(&record.parts.path) != record.root {
+        problems.push("its tree is missing, moved or replaced".to_owned());
+    }
+    let (head, locked) = match admin {
+        Some(admin) => {
+            problems.extend(admin.problem.filter(|_| visible));
+            (admin.head, admin.locked)
+        }
+        None => (None, None),
+    };
+    let branch = record.parts.branch;
+    // While the branch is there it says more than a HEAD that may be detached in the middle of a rebase.
+    let tip = branch.as_ref().and_then(|branch| branch_tip(repo, branch));
+    let head = tip.or_else(|| commit(repo, head.as_ref()));
+    let owner = Owner::Hedgerow { id: record.parts.id, state };
+    Entry { path: record.parts.path, branch, head, owner, locked, problem: joined(problems) }
+}
+
+fn foreign(repo: &gix::Repository, layout: &Layout, admin: Admin) -> Entry {
+    let head = commit(repo, admin.head.as_ref());
+    let branch = match admin.head {
+        Some(Head::Branch(name)) => Some(name),
+        _ => None,
+    };
+    let path = admin.tree.unwrap_or_else(|| layout.admins().join(&admin.name));
+    Entry { path, branch, head, owner: Owner::Foreign, locked: admin.locked, problem: admin.problem }
+}
+
+/// A record that cannot be read is still a worktree with perhaps a living owner.
+fn damaged(layout: &Layout, id: WorktreeId, problem: String) -> Entry {
+    let path = layout.tree(&id);
+    let owner = Owner::Hedgerow { id, state: State::Leased };
+    Entry { path, branch: None, head: None, owner, locked: None, problem: Some(problem) }
+}
+
+fn commit(repo: &gix::Repository, head: Option<&Head>) -> Option<CommitId> {
+    match head? {
+        Head::Commit(id) => Some(id.clone()),
+        Head::Branch(name) => branch_tip(repo, name),
+    }
+}
+
+fn branch_tip(repo: &gix::Repository, branch: &BranchName) -> Option<CommitId> {
+    refs::branch_tip(repo, branch).ok().flatten().map(base::commit_id)
+}
+
+fn joined(problems: Vec<String>) -> Option<String> {
+    (!problems.is_empty()).then(|| problems.join("; "))
+}

@@ -1,0 +1,67 @@
+//! Locks that die with their holder.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::capture::fault;
+use crate::{Error, Result};
+
+/// How long to wait for other processes; what they do under the lock takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An exclusive lock on a file, given up when it is dropped or its process dies.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+impl Lock {
+    /// Waits for the lock, for a minute at most.
+    pub(super) fn wait(path: &Path) -> Result<Self> {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(lock) = Self::take(path)? {
+                return Ok(lock);
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(Error::Locked { path: path.to_owned(), seconds: PATIENCE.as_secs() });
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes the lock unless somebody else has it; the file is created.
+    pub(super) fn take(path: &Path) -> Result<Option<Self>> {
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        let taken = open().and_then(|file| Self::flock(file, path));
+        taken.map_err(fault::io("lock", path))
+    }
+
+    /// Whether somebody holds the lock at this moment.
+    pub(super) fn is_held(path: &Path) -> Result<bool> {
+        let free = match OpenOptions::new().write(true).open(path) {
+            Ok(file) => Self::flock(file, path).map(|lock| lock.is_some()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(e),
+        };
+        free.map(|free| !free).map_err(fault::io("lock", path))
+    }
+
+    fn flock(file: File, path: &Path) -> io::Result<Option<Self>> {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        }
+        // The file may have been unlinked between opening and locking; a lock on it would exclude nobody.
+        let mine = file.metadata()?.ino();
+        let current = path.symlink_metadata().is_ok_and(|meta| meta.ino() == mine);
+        Ok(current.then_some(Self(file)))
+    }
+}

@@ -1,0 +1,201 @@
+//! The public face: locks and blocking work are kept off the caller's threads.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::layout::{self, Layout};
+use super::{create, disk, list, recover, refs, release};
+use crate::{
+    Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
+    WorktreeManager, repo,
+};
+
+/// Worktrees of one repository on the local disk.
+///
+/// Cheap to clone; any number of managers, in any number of processes, may work on one repository at a time.
+#[derive(Clone, Debug)]
+pub struct LocalWorktrees {
+    layout: Arc<Layout>,
+    slots: Arc<Semaphore>,
+    threads: usize,
+}
+
+/// How a [`LocalWorktrees`] works; the default suits one that lives beside the repository.
+#[derive(Clone, Debug, Default)]
+pub struct LocalOptions {
+    /// The directory of the trees, each named after its id. None puts them beside the repository, into
+    /// `<repository>.worktrees`. It is created when it is first needed.
+    pub trees: Option<PathBuf>,
+    /// How many worktrees are filled or captured at the same time. None asks the machine.
+    pub parallel: Option<NonZeroUsize>,
+}
+
+impl LocalWorktrees {
+    /// Opens the repository at exactly this path: a main checkout, a bare repository or a `.git` directory.
+    ///
+    /// # Errors
+    /// [`Error::Repository`] when there is none, or one that cannot be used, with the way out.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, LocalOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); also when the trees would lie inside the repository.
+    pub fn open_with(path: impl AsRef<Path>, options: LocalOptions) -> Result<Self> {
+        let place = repo::locate(path.as_ref())?;
+        let trees = match options.trees {
+            Some(path) => absolute(&path)?,
+            None => layout::default_trees(&place.common, place.main.as_deref()),
+        };
+        let inside = |dir: &Path| trees.starts_with(dir);
+        if inside(&place.common) || place.main.as_deref().is_some_and(inside) {
+            let problem = "worktrees inside the repository would be seen by every tool that walks the main checkout; \
+                           name a directory outside of it"
+                .into();
+            return Err(Error::Repository { path: trees, problem });
+        }
+        let state = place.common.join("hedgerow");
+        let layout = Layout { common: place.common, main: place.main, state, trees };
+        for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
+            disk::private_dir(&dir)?;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = cores.min(2);
+        let parallel = options.parallel.map_or((cores / threads).max(1), NonZeroUsize::get);
+        let slots = Arc::new(Semaphore::new(parallel.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { layout: Arc::new(layout), slots, threads })
+    }
+
+    /// The repository's common directory, canonical.
+    pub fn repository(&self) -> &Path {
+        &self.layout.common
+    }
+
+    /// Where this crate keeps its state about the repository, readable by its owner only. Others may keep theirs in
+    /// directories of their own below it.
+    pub fn state_dir(&self) -> &Path {
+        &self.layout.state
+    }
+
+    /// The directory of the trees.
+    pub fn trees(&self) -> &Path {
+        &self.layout.trees
+    }
+
+    /// All rescue refs of the repository, by name.
+    ///
+    /// # Errors
+    /// When the refs cannot be read.
+    pub async fn rescues(&self) -> Result<Vec<Rescue>> {
+        self.blocking(|layout| refs::rescues(&repo::open(&layout.common)?)).await
+    }
+
+    /// Leases a worktree that was kept, or whose owner is dead.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] when there is none of this id that could be leased; somebody living may hold it.
+    pub async fn adopt(&self, id: &WorktreeId) -> Result<Worktree> {
+        let id = id.clone();
+        self.blocking(move |layout| recover::adopt(layout, &id)).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let layout = Arc::clone(&self.layout);
+        joined(tokio::task::spawn_blocking(move || work(&layout)).await)
+    }
+
+    async fn slot(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
+    }
+}
+
+#[async_trait]
+impl WorktreeManager for LocalWorktrees {
+    async fn create(&self, request: Request) -> Result<Worktree> {
+        let slot = self.slot().await;
+        let cancel = CancelOnDrop(Arc::default());
+        let cancelled = Arc::clone(&cancel.0);
+        let threads = self.threads;
+        self.blocking(move |layout| create::create(layout, &request, threads, slot, &cancelled)).await
+    }
+
+    async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {
+        let slot = self.slot().await;
+        let held = release::held(worktree)?;
+        self.blocking(move |layout| {
+            let _slot = slot;
+            release::capture(layout, &held, &message)
+        })
+        .await
+    }
+
+    async fn release(&self, worktree: Worktree, disposition: Disposition) -> Result<Released> {
+        let slot = self.slot().await;
+        self.blocking(move |layout| {
+            let _slot = slot;
+            release::release(layout, worktree, &disposition)
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<Entry>> {
+        self.blocking(list::list).await
+    }
+
+    async fn recover(&self) -> Result<Recovery> {
+        self.blocking(recover::recover).await
+    }
+}
+
+/// Tells the creation that nobody waits for it any more, so that it undoes itself if it can.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn joined<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    match result {
+        Ok(result) => result,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(e) => Err(Error::Git { action: "finish before the runtime shut down".into(), source: e.into() }),
+        },
+    }
+}
+
+/// The path without symlinks, as far as it exists.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(crate::capture::fault::io("resolve", path))?;
+    let mut missing = Vec::new();
+    let mut at = path.as_path();
+    let resolved = loop {
+        match at.canonicalize() {
+            Ok(found) => break found,
+            Err(_) => match (at.parent(), at.file_name()) {
+                (Some(parent), Some(name)) => {
+                    missing.push(name.to_owned());
+                    at = parent;
+                }
+                _ => break at.to_owned(),
+            },
+        }
+    };
+    let whole: PathBuf = missing.into_iter().rev().fold(resolved, |path, name| path.join(name));
+    if whole.to_str().is_none() {
+        return Err(Error::Repository { path: whole, problem: "this path is not valid UTF-8; name one that is".into() });
+    }
+    Ok(whole)
+}

@@ -1,0 +1,23 @@
+//! The manager of worktrees on the local disk.
+
+mod admin;
+mod base;
+mod checkout;
+mod create;
+mod disk;
+mod layout;
+mod lease;
+mod list;
+mod lock;
+mod manager;
+mod publish;
+mod record;
+mod recover;
+mod refs;
+mod release;
+mod remove;
+mod scan;
+mod seed;
+mod trash;
+
+pub use manager::{LocalOptions, LocalWorktrees};

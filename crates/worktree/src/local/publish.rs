@@ -1,0 +1,124 @@
+//! Makes a finished worktree visible with two renames, and takes it back the same way.
+//!
+//! Everything here runs under the lock of the repository and can be killed after any step: between the two renames git
+//! sees a locked worktree whose tree is absent, which it and everybody else leaves alone.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::layout::Layout;
+use super::lock::Lock;
+use super::record::Record;
+use super::{base, disk, refs, scan};
+use crate::capture::fault;
+use crate::{Error, Result};
+
+/// Who publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The creator: the branch must not exist.
+    Creator,
+    /// A recovery of what the creator had begun: it may have made the branch already.
+    Recovery,
+}
+
+/// How far publishing came; what undoing it needs to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Whether the branch is ours to delete.
+    pub(super) branch_made: bool,
+}
+
+/// Publishes what the record describes, from wherever an earlier attempt stopped.
+pub(super) fn publish(
+    repo: &gix::Repository,
+    layout: &Layout,
+    record: &Record,
+    by: By,
+    progress: &mut Progress,
+) -> Result<()> {
+    let _turn = Lock::wait(&layout.lock())?;
+    let parts = &record.parts;
+    let (staged, published) = (record.staging_dir(layout), record.admin_dir(layout));
+    if disk::identity(&published).is_none() {
+        if parts.path.symlink_metadata().is_ok() {
+            return Err(path_taken(&parts.path));
+        }
+        make_branch(repo, layout, record, by, progress)?;
+        move_admin(layout, &staged, &published)?;
+    }
+    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+        return Ok(());
+    }
+    let git_file = record.temporary.join(".git");
+    let text = format!("gitdir: {}\n", published.display());
+    std::fs::write(&git_file, text).map_err(fault::io("write", &git_file))?;
+    disk::rename_new(&record.temporary, &parts.path).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => path_taken(&parts.path),
+        _ => fault::io("move the new tree to", &parts.path)(e),
+    })
+}
+
+fn make_branch(
+    repo: &gix::Repository,
+    layout: &Layout,
+    record: &Record,
+    by: By,
+    progress: &mut Progress,
+) -> Result<()> {
+    let Some(branch) = &record.parts.branch else { return Ok(()) };
+    let at = base::object_id(&record.parts.base)?;
+    if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin) {
+        return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
+    }
+    if by == By::Recovery && refs::branch_tip(repo, branch)? == Some(at) {
+        progress.branch_made = true;
+        return Ok(());
+    }
+    refs::create_branch(repo, branch, at)?;
+    progress.branch_made = true;
+    Ok(())
+}
+
+fn move_admin(layout: &Layout, staged: &Path, published: &Path) -> Result<()> {
+    const ATTEMPTS: usize = 16;
+    let admins = layout.admins();
+    let mut last = ErrorKind::NotFound.into();
+    for _ in 0..ATTEMPTS {
+        std::fs::create_dir_all(&admins).map_err(fault::io("create", &admins))?;
+        match disk::rename_new(staged, published) {
+            Ok(()) => return Ok(()),
+            // git removes the directory together with its last entry, perhaps at this very moment.
+            Err(e) if e.kind() == ErrorKind::NotFound => last = e,
+            Err(e) => return Err(fault::io("publish", published)(e)),
+        }
+    }
+    Err(fault::io("publish", published)(last))
+}
+
+fn path_taken(path: &Path) -> Error {
+    let problem = "something is there already; move it away, or choose another id".to_owned();
+    Error::Occupied { what: "path", name: path.display().to_string(), problem }
+}
+
+/// Takes a creation back as far as it came; what it leaves behind is garbage that [`clean`](super::remove::clean)
+/// deletes.
+pub(super) fn retract(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
+    let _turn = Lock::wait(&layout.lock())?;
+    let parts = &record.parts;
+    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+        disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
+    }
+    let published = record.admin_dir(layout);
+    if disk::identity(&published).is_some() {
+        let trash = layout.trash().join(&record.admin);
+        disk::rename_new(&published, &trash).map_err(fault::io("take back", &published))?;
+    }
+    if let (Some(branch), true) = (&parts.branch, progress.branch_made) {
+        let at = base::object_id(&parts.base)?;
+        if scan::user_of(&layout.common, branch, &record.admin).is_none() {
+            refs::delete_branch(repo, branch, at)?;
+        }
+    }
+    refs::unpin_base(repo, &parts.id)
+}

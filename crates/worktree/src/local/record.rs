@@ -1,0 +1,128 @@
+//! The durable record of one worktree: enough to finish or undo whatever its owner was doing when it died.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::{self, Identity};
+use super::layout::Layout;
+use super::lease::Holder;
+use crate::capture::fault;
+use crate::{CommitId, Error, Parts, Result, WorktreeId};
+
+/// The format that this version writes and reads.
+const VERSION: u32 = 1;
+
+/// What is written down about one worktree.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    version: u32,
+    /// What its handles are made of.
+    pub(super) parts: Parts,
+    /// How far it is.
+    pub(super) stage: Stage,
+    /// Who holds it, or held it last.
+    pub(super) holder: Holder,
+    /// The name of its admin directory, random so that neither git nor anybody else ever picks the same.
+    pub(super) admin: String,
+    /// The random part of the names of its hidden siblings.
+    pub(super) token: String,
+    /// Where its tree is made, then moved to its place.
+    pub(super) temporary: PathBuf,
+    /// Where its tree is moved to be deleted.
+    pub(super) trash: PathBuf,
+    /// Its tree, whatever its name; written before anything becomes visible.
+    pub(super) root: Option<Identity>,
+}
+
+/// How far a worktree is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Being made. Without a root nothing of it is visible yet.
+    Creating,
+    /// Complete and leased.
+    Leased,
+    /// Left in place on purpose.
+    Kept,
+    /// On its way out, everything in it rescued.
+    Removing {
+        /// What its branch must still name to be deleted.
+        tip: Option<CommitId>,
+    },
+}
+
+impl Record {
+    /// The first record of a worktree: nothing of it exists.
+    pub(super) fn new(layout: &Layout, parts: Parts) -> Result<Self> {
+        let token = disk::token()?;
+        Ok(Self {
+            version: VERSION,
+            stage: Stage::Creating,
+            holder: Holder::new()?,
+            admin: format!("{}-{}", parts.id, &token[..8]),
+            temporary: layout.beside(&parts.id, &token, "tmp"),
+            trash: layout.beside(&parts.id, &token, "trash"),
+            token,
+            parts,
+            root: None,
+        })
+    }
+
+    /// Reads the record of this id; none when there is none.
+    ///
+    /// A record that cannot be read is an error, never an absence: there may be work behind it.
+    pub(super) fn read(layout: &Layout, id: &WorktreeId) -> Result<Option<Self>> {
+        let path = layout.record(id);
+        let text = match disk::read_small(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(fault::io("read", &path)(e)),
+        };
+        let damaged = |problem: String| Error::Repository { path: path.clone(), problem };
+        let record: Self = serde_json::from_slice(&text)
+            .map_err(|e| damaged(format!("this record is damaged ({e}); its worktree is left alone")))?;
+        if record.version != VERSION || record.parts.id != *id {
+            return Err(damaged("this record was written by another version; its worktree is left alone".into()));
+        }
+        Ok(Some(record))
+    }
+
+    /// Writes the record; after a crash there is either the old or the new one.
+    pub(super) fn write(&self, layout: &Layout) -> Result<()> {
+        let path = layout.record(&self.parts.id);
+        let text = serde_json::to_vec_pretty(self).map_err(fault::git(format!("write the record {path:?}")))?;
+        disk::replace(&path, &text)
+    }
+
+    /// Removes the record and what lies beside it, the lease file last.
+    pub(super) fn remove(&self, layout: &Layout) -> Result<()> {
+        let id = &self.parts.id;
+        disk::remove_file(&layout.index(id))?;
+        disk::remove_file(&layout.record(id))?;
+        disk::remove_file(&layout.lease(id))
+    }
+
+    /// Its admin directory, in git's place.
+    pub(super) fn admin_dir(&self, layout: &Layout) -> PathBuf {
+        layout.admins().join(&self.admin)
+    }
+
+    /// Its admin directory while it is being made.
+    pub(super) fn staging_dir(&self, layout: &Layout) -> PathBuf {
+        layout.staging().join(&self.token)
+    }
+}
+
+/// The ids of all records; names that are no ids are not ours.
+pub(super) fn ids(layout: &Layout) -> Result<Vec<WorktreeId>> {
+    let dir = layout.records();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(fault::io("list", &dir))? {
+        let name = entry.map_err(fault::io("list", &dir))?.file_name();
+        let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+        found.extend(id.and_then(|id| WorktreeId::new(id).ok()));
+    }
+    found.sort();
+    Ok(found)
+}

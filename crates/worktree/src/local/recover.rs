@@ -1,0 +1,182 @@
+//! Finishes or undoes what dead owners had begun.
+
+use std::path::Path;
+
+use super::layout::Layout;
+use super::lease::{self, Holder, Lease};
+use super::lock::Lock;
+use super::publish::{self, By, Progress};
+use super::record::{self, Record, Stage};
+use super::release::{lost, write_reason};
+use super::{base, disk, refs, remove, trash};
+use crate::capture::fault;
+use crate::{Mended, Recovery, Result, Worktree, WorktreeId, repo, view};
+
+/// Goes through all records whose lease nobody holds.
+pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
+    let repo = repo::open(&layout.common)?;
+    // Looked at before the records: whatever is here now and in no record then belongs to nobody.
+    let staged = names(&layout.staging())?;
+    let trashed = names(&layout.trash())?;
+    let mut recovery = Recovery::default();
+    for id in record::ids(layout)? {
+        if let Some(lock) = lease::claim(layout, &id)?
+            && let Err(e) = mend(&repo, layout, &id, lock, &mut recovery)
+        {
+            recovery.left.push(format!("worktree {id}: {e}"));
+        }
+    }
+    if let Err(e) = sweep(layout, &staged, &trashed) {
+        recovery.left.push(format!("what belongs to no worktree any more could not be deleted: {e}"));
+    }
+    Ok(recovery)
+}
+
+/// Leases one worktree that nobody holds.
+pub(super) fn adopt(layout: &Layout, id: &WorktreeId) -> Result<Worktree> {
+    if layout.record(id).symlink_metadata().is_err() {
+        return Err(lost(id, "there is no worktree of this id"));
+    }
+    let Some(lock) = lease::claim(layout, id)? else { return Err(lost(id, "a living process holds it")) };
+    match Record::read(layout, id)? {
+        Some(record) if matches!(record.stage, Stage::Leased | Stage::Kept) => take(layout, record, lock),
+        Some(_) => Err(lost(id, "it is half made or half removed; run a recovery first")),
+        None => Err(lost(id, "there is no worktree of this id")),
+    }
+}
+
+fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, recovery: &mut Recovery) -> Result<()> {
+    let Some(record) = Record::read(layout, id)? else {
+        return disk::remove_file(&layout.lease(id));
+    };
+    match record.stage {
+        Stage::Creating => finish_creation(repo, layout, record, lock, recovery),
+        Stage::Removing { .. } => finish_removal(repo, layout, &record, recovery),
+        Stage::Leased | Stage::Kept => survive(repo, layout, record, lock, recovery),
+    }
+}
+
+fn finish_creation(
+    repo: &gix::Repository,
+    layout: &Layout,
+    record: Record,
+    lock: Lock,
+    recovery: &mut Recovery,
+) -> Result<()> {
+    let id = record.parts.id.clone();
+    let mut progress = Progress::default();
+    if record.root.is_some() {
+        if let Some(branch) = &record.parts.branch {
+            // It cannot hold anything of anybody's: it names the base.
+            progress.branch_made = refs::branch_tip(repo, branch)? == Some(base::object_id(&record.parts.base)?);
+        }
+        let visible = disk::identity(&record.parts.path) == record.root;
+        let intact = visible || disk::identity(&record.temporary) == record.root;
+        match publish::publish(repo, layout, &record, By::Recovery, &mut progress) {
+            Ok(()) if intact => {
+                recovery.adopted.push(take(layout, record, lock)?);
+                recovery.mended.push(Mended::CreationFinished(id));
+                return Ok(());
+            }
+            // Whoever saw it may have worked in it.
+            Err(e) if visible => return Err(e),
+            _ => {}
+        }
+    }
+    publish::retract(repo, layout, &record, progress)?;
+    remove::clean(layout, &record)?;
+    recovery.mended.push(Mended::CreationUndone(id));
+    Ok(())
+}
+
+fn finish_removal(repo: &gix::Repository, layout: &Layout, record: &Record, recovery: &mut Recovery) -> Result<()> {
+    remove::remove(repo, layout, record)?;
+    recovery.mended.push(Mended::RemovalFinished(record.parts.id.clone()));
+    Ok(())
+}
+
+/// A worktree that was complete when its owner died or kept it.
+fn survive(
+    repo: &gix::Repository,
+    layout: &Layout,
+    mut record: Record,
+    lock: Lock,
+    recovery: &mut Recovery,
+) -> Result<()> {
+    let tree = disk::identity(&record.parts.path).is_some() && disk::identity(&record.parts.path) == record.root;
+    let admin = disk::identity(&record.admin_dir(layout)).is_some();
+    let view = disk::identity(&view::dir(&layout.common, &record.parts.id)).is_some();
+    match (tree, admin) {
+        (true, true) if record.stage == Stage::Kept => Ok(()),
+        (true, true) => {
+            recovery.adopted.push(take(layout, record, lock)?);
+            Ok(())
+        }
+        (false, false) if !view => {
+            // Somebody removed it by other means. Its branch, if any is left, stays.
+            record.stage = Stage::Removing { tip: None };
+            record.write(layout)?;
+            finish_removal(repo, layout, &record, recovery)
+        }
+        (true, false) => Err(fault::strange(&record.parts.path, "git does not know this tree any more; copy out what is needed")),
+        (false, _) => Err(fault::strange(
+            &record.parts.path,
+            "the tree is missing, moved or replaced; put it back, or adopt and release it to save its commits",
+        )),
+    }
+}
+
+/// Makes this process the holder.
+fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Worktree> {
+    record.holder = Holder::new()?;
+    record.stage = Stage::Leased;
+    record.write(layout)?;
+    write_reason(layout, &record, &record.holder.reason(&record.parts.id))?;
+    Ok(Worktree::new(record.parts, Lease { id: record.holder.lease, _lock: lock }))
+}
+
+/// Deletes what no record names.
+fn sweep(layout: &Layout, staged: &[String], trashed: &[String]) -> Result<()> {
+    let mut records = Vec::new();
+    for id in record::ids(layout)? {
+        records.extend(Record::read(layout, &id)?);
+    }
+    let used = |name: &str| records.iter().any(|r| name.starts_with(&r.token) || name == r.admin);
+    let garbage = |dir: &Path, names: &[String]| {
+        for name in names.iter().filter(|name| !used(name)) {
+            let path = dir.join(name);
+            trash::delete(&path).map_err(fault::io("delete", &path))?;
+        }
+        Ok(())
+    };
+    garbage(&layout.staging(), staged)?;
+    garbage(&layout.trash(), trashed)?;
+    sweep_leases(layout)
+}
+
+/// Deletes the lease files and unfinished records of ids that have no record.
+fn sweep_leases(layout: &Layout) -> Result<()> {
+    for name in names(&layout.records())? {
+        let stem = [".lease", ".json.tmp", ".index"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let Some(id) = stem.and_then(|stem| WorktreeId::new(stem).ok()) else { continue };
+        if layout.record(&id).symlink_metadata().is_ok() {
+            continue;
+        }
+        let Some(_lock) = lease::claim(layout, &id)? else { continue };
+        if layout.record(&id).symlink_metadata().is_err() {
+            disk::remove_file(&layout.records().join(format!("{id}.json.tmp")))?;
+            disk::remove_file(&layout.index(&id))?;
+            disk::remove_file(&layout.lease(&id))?;
+        }
+    }
+    Ok(())
+}
+
+fn names(dir: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(fault::io("list", dir))? {
+        let name = entry.map_err(fault::io("list", dir))?.file_name();
+        found.extend(name.to_str().map(str::to_owned));
+    }
+    Ok(found)
+}

@@ -1,0 +1,233 @@
+//! Ends a lease. Nothing is removed before everything in it is under a ref.
+
+use std::path::Path;
+
+use gix::ObjectId;
+
+use super::layout::Layout;
+use super::lease::Lease;
+use super::record::{Record, Stage};
+use super::{base, disk, refs, remove, scan};
+use crate::capture::{self, fault};
+use crate::{
+    Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Result, Worktree, WorktreeId,
+    repo,
+};
+
+/// Which lease a handle holds.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    id: WorktreeId,
+    lease: String,
+}
+
+/// What the handle says that it holds.
+pub(super) fn held(worktree: &Worktree) -> Result<Held> {
+    match worktree.lease().downcast_ref::<Lease>() {
+        Some(lease) => Ok(Held { id: worktree.id().clone(), lease: lease.id.clone() }),
+        None => Err(lost(worktree.id(), "the handle was not made by this manager")),
+    }
+}
+
+/// The record behind the handle, if the handle still holds it.
+fn leased(layout: &Layout, held: &Held) -> Result<Record> {
+    let Some(record) = Record::read(layout, &held.id)? else {
+        return Err(lost(&held.id, "this repository has no record of it"));
+    };
+    if record.holder.lease != held.lease {
+        return Err(lost(&held.id, "it was leased anew to somebody else"));
+    }
+    if record.stage != Stage::Leased {
+        return Err(lost(&held.id, "it was released or is being removed"));
+    }
+    Ok(record)
+}
+
+/// The error for a handle that lost its lease, or an id that cannot be leased.
+pub(super) fn lost(id: &WorktreeId, problem: &str) -> Error {
+    Error::LeaseLost { id: id.to_string(), problem: problem.to_owned() }
+}
+
+/// Commits what was left in the worktree.
+pub(super) fn capture(layout: &Layout, held: &Held, message: &Message) -> Result<Capture> {
+    let record = leased(layout, held)?;
+    take_over(&repo::open(&layout.common)?, layout, &record, message)
+}
+
+fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: &Message) -> Result<Capture> {
+    let parts = &record.parts;
+    if disk::identity(&parts.path) != record.root {
+        let problem = "the directory that was made for this worktree is not there any more";
+        return Err(fault::strange(&parts.path, problem));
+    }
+    let input = capture::Input {
+        common: layout.common.clone(),
+        id: parts.id.clone(),
+        tree: parts.path.clone(),
+        admin: record.admin_dir(layout),
+        index: layout.index(&parts.id),
+        base: base::object_id(&parts.base)?,
+        branch: parts.branch.clone(),
+        git: parts.git,
+    };
+    capture::capture(repo, &input, message)
+}
+
+/// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.
+pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposition) -> Result<Released> {
+    let mut record = leased(layout, &held(&worktree)?)?;
+    let into = match disposition {
+        Disposition::Keep => return keep(layout, &mut record, None),
+        Disposition::Archive => None,
+        Disposition::Merged { into } => Some(into),
+    };
+    let repo = repo::open(&layout.common)?;
+    let found = match disk::identity(&record.parts.path) {
+        None if is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
+        _ => everything(&repo, layout, &record),
+    };
+    let work = match found {
+        Ok(Work::Whole(work)) => work,
+        Ok(Work::Partly(why)) => return keep(layout, &mut record, Some(why)),
+        Err(e) => return keep(layout, &mut record, Some(with_causes(&e))),
+    };
+    let mut rescue = None;
+    for tip in work.tips {
+        let safe = tip == work.base || into.is_some_and(|into| reaches(&repo, into, tip));
+        if !safe {
+            rescue = Some(capture::rescue(&repo, &record.parts.id, tip)?);
+        }
+    }
+    record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
+    record.write(layout)?;
+    remove::remove(&repo, layout, &record)?;
+    drop(worktree);
+    Ok(Released { fate: Fate::Removed, rescue })
+}
+
+/// What lies in a worktree, as commits.
+enum Work {
+    /// All of it.
+    Whole(Tips),
+    /// Something could not be taken; why, in words.
+    Partly(String),
+}
+
+struct Tips {
+    base: ObjectId,
+    /// What its branch must still name to be deleted.
+    branch: Option<ObjectId>,
+    /// The commits that hold the work, the most telling one last.
+    tips: Vec<ObjectId>,
+}
+
+/// Captures everything, and says what could not be.
+fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<Work> {
+    let parts = &record.parts;
+    let git_file = parts.path.join(".git");
+    if git_file.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Ok(Work::Partly("its .git was replaced by a directory, perhaps with a history of its own".into()));
+    }
+    let message = Message {
+        text: format!("Keep what was left in worktree {}", parts.id),
+        name: "hedgerow".into(),
+        email: "hedgerow@localhost".into(),
+    };
+    let capture = take_over(repo, layout, record, &message)?;
+    if let Some(why) = capture.notices.iter().find_map(|notice| obstacle(&parts.path, notice)) {
+        return Ok(Work::Partly(why));
+    }
+    let tip = base::object_id(&capture.tip)?;
+    let branch = match &parts.branch {
+        Some(branch) => refs::branch_tip(repo, branch)?,
+        None => None,
+    };
+    if branch.is_some_and(|branch| branch != tip) {
+        return Ok(Work::Partly("its branch was moved by somebody else while it was captured".into()));
+    }
+    Ok(Work::Whole(Tips { base: base::object_id(&parts.base)?, branch, tips: vec![tip] }))
+}
+
+/// Why a tree with this notice must not be deleted, if so.
+fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
+    match notice {
+        Notice::NestedRepository { path } => Some(format!("{path:?} is a repository of its own, with its own history")),
+        Notice::HistoryRefused { why } => Some(format!("the history made inside could not be taken over: {why}")),
+        // A socket or a device holds no work. A file or a directory does, and what cannot be looked at may.
+        Notice::Unstorable { path, why } => match tree.join(path).symlink_metadata() {
+            Ok(meta) if !(meta.is_file() || meta.is_dir() || meta.is_symlink()) => None,
+            Ok(meta) if meta.is_file() && meta.len() == 0 => None,
+            _ => Some(format!("{path:?} could not be stored: {why}")),
+        },
+        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
+    }
+}
+
+/// What is left of a worktree whose tree somebody else deleted: its commits.
+fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<Work> {
+    let parts = &record.parts;
+    if parts.git == GitAccess::Private {
+        return Ok(Work::Partly("its tree is gone, but its private git directory may hold work".into()));
+    }
+    let branch = match &parts.branch {
+        Some(branch) => refs::branch_tip(repo, branch)?,
+        None => None,
+    };
+    let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
+    let admin = admins.into_iter().find(|admin| admin.name == record.admin);
+    let head = match admin.and_then(|admin| admin.head) {
+        Some(scan::Head::Commit(id)) => Some(base::object_id(&id)?),
+        _ => None,
+    };
+    let tips = head.into_iter().chain(branch).collect();
+    Ok(Work::Whole(Tips { base: base::object_id(&parts.base)?, branch, tips }))
+}
+
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether `tip` is provably part of `into`; what cannot be told is not.
+fn reaches(repo: &gix::Repository, into: &CommitId, tip: ObjectId) -> bool {
+    let Ok(into) = base::object_id(into) else { return false };
+    let Ok(time) = repo.find_commit(tip).and_then(|commit| commit.time()) else { return false };
+    let sorting = gix::revision::walk::Sorting::ByCommitTimeCutoff { order: Default::default(), seconds: time.seconds };
+    let Ok(mut walk) = repo.rev_walk([into]).sorting(sorting).all() else { return false };
+    walk.any(|commit| commit.is_ok_and(|commit| commit.id == tip))
+}
+
+/// Leaves the worktree in place. Its lock stays, so that nobody prunes it.
+fn keep(layout: &Layout, record: &mut Record, why: Option<String>) -> Result<Released> {
+    let id = &record.parts.id;
+    let reason = match &why {
+        None => format!("hedgerow worktree {id}: kept"),
+        Some(why) => format!("hedgerow worktree {id}: kept, {}", why.replace('\n', " ")),
+    };
+    record.stage = Stage::Kept;
+    record.write(layout)?;
+    write_reason(layout, record, &reason)?;
+    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescue: None })
+}
+
+/// Replaces the reason in git's lock of the worktree, if its admin directory is still there.
+pub(super) fn write_reason(layout: &Layout, record: &Record, reason: &str) -> Result<()> {
+    let admin = record.admin_dir(layout);
+    if disk::identity(&admin).is_none() {
+        return Ok(());
+    }
+    let text = layout.staging().join(format!("{}.locked", record.token));
+    disk::write_synced(&text, format!("{reason}\n").as_bytes())?;
+    let locked = admin.join("locked");
+    std::fs::rename(&text, &locked).map_err(fault::io("write", &locked))
+}
+
+fn with_causes(e: &Error) -> String {
+    let mut text = e.to_string();
+    let mut cause = std::error::Error::source(e);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
