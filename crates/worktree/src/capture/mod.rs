@@ -1,10 +1,46 @@
 //! Takes over what was done in a worktree: the agent's own commits, then what lies uncommitted in the tree.
+//!
+//! Everything that is read here was writable by an agent. So the private git directory is never opened with git or gix,
+//! no symlink is followed, nothing but regular files is read, every size is limited (see [`limits`]), and an object is
+//! believed for its hash alone.
 
+mod ancestry;
+mod beneath;
+mod cache;
+mod commit;
+mod convert;
+mod delta;
 pub(crate) mod fault;
+mod files;
+mod history;
+mod ignore;
+mod import;
+mod inflate;
+mod land;
+mod limits;
+mod listing;
+mod loose;
+mod notices;
+mod pack;
+mod refs;
+mod rescue;
+mod snapshot;
+mod store;
+mod verify;
+mod walk;
 
 use std::path::PathBuf;
 
-use crate::{BranchName, Capture, Error, GitAccess, Message, Rescue, Result, WorktreeId};
+use gix::ObjectId;
+use gix::objs::tree::EntryKind;
+
+pub(crate) use rescue::rescue;
+
+use beneath::Dir;
+use listing::Listing;
+use notices::{Notices, path_of};
+
+use crate::{BranchName, Capture, CommitId, GitAccess, Message, Notice, Result, WorktreeId};
 
 /// What [`capture`] must know about a worktree; all of it from the manager's own records.
 #[derive(Clone, Debug)]
@@ -20,7 +56,7 @@ pub(crate) struct Input {
     /// The index whose stat data tells which files are as they were checked out.
     pub(crate) index: PathBuf,
     /// The commit that it was created from.
-    pub(crate) base: gix::ObjectId,
+    pub(crate) base: ObjectId,
     /// Its branch, if it has one.
     pub(crate) branch: Option<BranchName>,
     /// Whether git inside worked on the repository itself or on a view.
@@ -28,11 +64,84 @@ pub(crate) struct Input {
 }
 
 /// Takes over the agent's commits and a snapshot of the tree, and moves the branch there.
-pub(crate) fn capture(_repo: &gix::Repository, input: &Input, _message: &Message) -> Result<Capture> {
-    Err(fault::strange(&input.tree, "capturing is not built yet"))
+///
+/// Everything is durable when this returns. Capturing a tree again that has not changed finds the same commit.
+///
+/// # Errors
+/// When the repository or the tree cannot be read, or the repository cannot be written; no ref was moved then, unless
+/// the error is that the branch could not be.
+pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) -> Result<Capture> {
+    let mut repo = repo.clone();
+    repo.objects.ignore_replacements = true;
+    let repo = &repo;
+    let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
+    let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
+    let mut notices = Notices::default();
+    let previous = branch_value(&common, input)?;
+    let history = history::take(repo, &common, input, &mut notices)?;
+    let base = listing::of_commit(repo, input.base).map_err(|why| fault::strange(&input.common, &why))?;
+    let mut lines = history.lines;
+    let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
+    let content = snapshot::take(repo, &common, &root, input, &base, &of_agent, &mut notices)?;
+    let lines_of = commit::Lines { repo, agent, of_agent: &of_agent, previous };
+    let placed = lines_of.place(&content, message)?;
+    let tip = placed.tip;
+    if let Some(previous) = previous.filter(|id| *id != tip) {
+        if !ancestry::contains(repo, tip, previous)? {
+            lines.push(previous);
+        }
+    }
+    let rescued = land::publish(repo, input, message, land::Move { previous, tip }, &lines)?;
+    Ok(Capture {
+        base: commit_id(input.base)?,
+        tip: commit_id(tip)?,
+        commits: ancestry::since(repo, input.base, tip)?.len(),
+        files: listing::differences(&base, placed.content.as_ref().unwrap_or(&content)),
+        snapshot: placed.snapshot.map(commit_id).transpose()?,
+        rescued,
+        notices: notices.into_list(),
+    })
 }
 
-/// Puts a commit under the next free rescue ref of this worktree.
-pub(crate) fn rescue(_repo: &gix::Repository, id: &WorktreeId, _commit: gix::ObjectId) -> Result<Rescue> {
-    Err(Error::Repository { path: PathBuf::from(id.as_str()), problem: "rescuing is not built yet".into() })
+/// What the branch names before anything is done.
+fn branch_value(common: &Dir, input: &Input) -> Result<Option<ObjectId>> {
+    let Some(branch) = &input.branch else { return Ok(None) };
+    let refs = refs::Refs { own: common, common };
+    refs.commit(&format!("refs/heads/{branch}")).map_err(|why| fault::strange(&input.common, &why))
+}
+
+/// The agent's last commit and its tree, or the base where the agent's history cannot be built upon; that history is
+/// then one of the `lines` to be rescued.
+fn agent_tip(
+    repo: &gix::Repository,
+    input: &Input,
+    tip: Option<ObjectId>,
+    base: &Listing,
+    lines: &mut Vec<ObjectId>,
+    notices: &mut Notices,
+) -> Result<(ObjectId, Listing)> {
+    let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, base.clone())) };
+    if !ancestry::contains(repo, tip, input.base)? {
+        notices.push(Notice::HistoryNotFromBase { tip: commit_id(tip)? });
+        lines.push(tip);
+        return Ok((input.base, base.clone()));
+    }
+    match listing::of_commit(repo, tip) {
+        Ok(listing) => {
+            let module = |path: &_, item: &listing::Item| item.kind == EntryKind::Commit && !base.contains_key(path);
+            for (path, _) in listing.iter().filter(|(path, item)| module(*path, item)) {
+                notices.push(Notice::NestedRepository { path: path_of(path.as_ref()) });
+            }
+            Ok((tip, listing))
+        }
+        Err(why) => {
+            notices.refused(format!("commit {tip}: {why}"));
+            lines.push(tip);
+            Ok((input.base, base.clone()))
+        }
+    }
+}
+
+fn commit_id(id: ObjectId) -> Result<CommitId> {
+    CommitId::new(id.to_string())
 }

@@ -1,0 +1,51 @@
+//! Which commits contain which.
+
+use std::collections::HashSet;
+
+use gix::ObjectId;
+
+use super::fault;
+use crate::Result;
+
+/// Which of `wanted` are among the `tips` or their ancestors.
+///
+/// The newest commits come first, so that what is near is found at once; only what is not there costs a walk through all
+/// of the history.
+pub(super) fn contained(
+    repo: &gix::Repository,
+    tips: impl IntoIterator<Item = ObjectId>,
+    wanted: impl IntoIterator<Item = ObjectId>,
+) -> Result<HashSet<ObjectId>> {
+    let mut missing: HashSet<ObjectId> = wanted.into_iter().collect();
+    let tips: Vec<ObjectId> = tips.into_iter().collect();
+    let mut found: HashSet<ObjectId> = tips.iter().filter(|tip| missing.remove(*tip)).copied().collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let order = gix::revision::walk::Sorting::ByCommitTime(Default::default());
+    let walk = repo.rev_walk(tips).sorting(order).all().map_err(fault::git("walk the history"))?;
+    for commit in walk {
+        let id = commit.map_err(fault::git("walk the history"))?.id;
+        if missing.remove(&id) {
+            found.insert(id);
+            if missing.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `old` is `new` or one of its ancestors.
+pub(super) fn contains(repo: &gix::Repository, new: ObjectId, old: ObjectId) -> Result<bool> {
+    Ok(!contained(repo, [new], [old])?.is_empty())
+}
+
+/// The commits that `tip` contains and `base` does not, newest first.
+pub(super) fn since(repo: &gix::Repository, base: ObjectId, tip: ObjectId) -> Result<Vec<ObjectId>> {
+    if base == tip {
+        return Ok(Vec::new());
+    }
+    let walk = repo.rev_walk([tip]).with_hidden([base]).all().map_err(fault::git("walk the history"))?;
+    walk.map(|commit| commit.map(|c| c.id).map_err(fault::git("walk the history"))).collect()
+}

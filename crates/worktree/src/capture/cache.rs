@@ -1,0 +1,68 @@
+//! Recognises files that are as they were checked out, by the stat data of the saved index.
+
+use std::path::Path;
+
+use gix::ObjectId;
+use gix::bstr::{BStr, BString};
+use gix::index::entry::{self, Flags};
+use rustix::fs::Stat;
+
+use super::beneath::Dir;
+use super::limits;
+
+/// The saved index, if it could be read; without it every file is hashed.
+#[derive(Debug)]
+pub(super) struct Cache {
+    state: gix::index::State,
+    written: entry::stat::Time,
+    options: entry::stat::Options,
+}
+
+impl Cache {
+    /// Reads the index; a missing or damaged one only costs time.
+    pub(super) fn open(repo: &gix::Repository, index: &Path) -> Option<Self> {
+        let dir = Dir::open(index.parent()?).ok()?;
+        let name = std::os::unix::ffi::OsStrExt::as_bytes(index.file_name()?);
+        let (_, stat) = dir.file(name).ok()?;
+        let bytes = dir.read(name, limits::INDEX_BYTES).ok()?;
+        let hash = repo.object_hash();
+        let empty = gix::index::State::new(hash);
+        let (state, _) = gix::index::State::from_bytes(&bytes, empty.timestamp(), hash, Default::default()).ok()?;
+        let mut options = repo.stat_options().ok()?;
+        // Where a writer left the nanoseconds out, the file is just hashed.
+        options.use_nsec = true;
+        Some(Self { state, written: of(&stat).mtime, options })
+    }
+
+    /// The object that the file held when it was last looked at, if it was not touched since.
+    pub(super) fn unchanged(&self, path: &BStr, stat: &Stat) -> Option<ObjectId> {
+        let entry = self.state.entry_by_path(path)?;
+        let now = of(stat);
+        let nsec = self.options.use_nsec && self.options.check_stat;
+        let older = entry.stat.mtime.secs < self.written.secs
+            || nsec && entry.stat.mtime.secs == self.written.secs && entry.stat.mtime.nsecs < self.written.nsecs;
+        let link = entry.mode == entry::Mode::SYMLINK;
+        let same_kind = link == (super::beneath::kind(stat) == rustix::fs::FileType::Symlink);
+        (older && same_kind && entry.stat.matches(&now, self.options)).then_some(entry.id)
+    }
+
+    /// The paths that were left out of the tree on purpose.
+    pub(super) fn left_out(&self) -> Vec<BString> {
+        let skipped = self.state.entries().iter().filter(|entry| entry.flags.contains(Flags::SKIP_WORKTREE));
+        skipped.map(|entry| entry.path(&self.state).to_owned()).collect()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the index keeps the low 32 bits, as git does")]
+#[expect(clippy::cast_sign_loss, reason = "the index keeps the low 32 bits, as git does")]
+fn of(stat: &Stat) -> entry::Stat {
+    entry::Stat {
+        mtime: entry::stat::Time { secs: stat.st_mtime as u32, nsecs: stat.st_mtime_nsec as u32 },
+        ctime: entry::stat::Time { secs: stat.st_ctime as u32, nsecs: stat.st_ctime_nsec as u32 },
+        dev: stat.st_dev as u32,
+        ino: stat.st_ino as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size: stat.st_size as u32,
+    }
+}

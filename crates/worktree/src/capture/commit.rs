@@ -1,0 +1,112 @@
+//! The commit of what lay uncommitted in the tree.
+
+use gix::ObjectId;
+use gix::actor::Signature;
+use gix::objs::{Commit, Kind, WriteTo};
+
+use super::listing::{self, Listing};
+use super::{ancestry, fault};
+use crate::{Message, Result};
+
+/// The commits that a snapshot may be put upon.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    pub(super) repo: &'a gix::Repository,
+    /// The agent's last commit, or the base.
+    pub(super) agent: ObjectId,
+    pub(super) of_agent: &'a Listing,
+    /// What the branch names.
+    pub(super) previous: Option<ObjectId>,
+}
+
+/// Where the captured content is.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) tip: ObjectId,
+    /// The commit that holds what was not committed by the agent.
+    pub(super) snapshot: Option<ObjectId>,
+    /// The tree of the tip, if it is another one than was captured.
+    pub(super) content: Option<Listing>,
+}
+
+impl Lines<'_> {
+    /// Finds or makes the commit that has this content.
+    ///
+    /// A snapshot that an earlier capture left on the branch is used again, or built upon, as long as the agent has not
+    /// committed since; so the branch only moves forward.
+    pub(super) fn place(&self, content: &Listing, message: &Message) -> Result<Placed> {
+        let dirty = content != self.of_agent;
+        let Some((earlier, listing)) = self.earlier()? else {
+            let snapshot = if dirty { Some(self.commit(self.agent, content, message)?) } else { None };
+            return Ok(Placed { tip: snapshot.unwrap_or(self.agent), snapshot, content: None });
+        };
+        if listing == *content {
+            return Ok(Placed { tip: earlier, snapshot: dirty.then_some(earlier), content: None });
+        }
+        if self.is_ours(earlier, message)? {
+            let tip = self.commit(earlier, content, message)?;
+            return Ok(Placed { tip, snapshot: Some(tip), content: None });
+        }
+        // Somebody else went on from the agent's commit. Their work is not undone: what is new stands beside it.
+        if dirty {
+            let tip = self.commit(self.agent, content, message)?;
+            return Ok(Placed { tip, snapshot: Some(tip), content: None });
+        }
+        Ok(Placed { tip: earlier, snapshot: None, content: Some(listing) })
+    }
+
+    /// The branch's commit, if it goes on from the agent's.
+    fn earlier(&self) -> Result<Option<(ObjectId, Listing)>> {
+        let Some(previous) = self.previous.filter(|id| *id != self.agent) else { return Ok(None) };
+        if !self.repo.has_object(previous) || !ancestry::contains(self.repo, previous, self.agent)? {
+            return Ok(None);
+        }
+        Ok(listing::of_commit(self.repo, previous).ok().map(|listing| (previous, listing)))
+    }
+
+    /// Whether all commits after the agent's were made by captures with the same author.
+    fn is_ours(&self, earlier: ObjectId, message: &Message) -> Result<bool> {
+        let who = signature(message);
+        for id in ancestry::since(self.repo, self.agent, earlier)? {
+            let commit = self.repo.find_commit(id).map_err(fault::git("read a commit"))?;
+            let committer = commit.committer().map_err(fault::git("read a commit"))?;
+            if committer.name != who.name || committer.email != who.email {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn commit(&self, parent: ObjectId, content: &Listing, message: &Message) -> Result<ObjectId> {
+        let who = signature(message);
+        let mut text = message.text.replace('\0', "");
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let commit = Commit {
+            tree: listing::write(self.repo, content)?,
+            parents: [parent].into_iter().collect(),
+            author: who.clone(),
+            committer: who,
+            encoding: None,
+            message: text.into(),
+            extra_headers: Vec::new(),
+        };
+        let mut data = Vec::new();
+        commit.write_to(&mut data).map_err(fault::git("encode a commit"))?;
+        listing::put(self.repo, Kind::Commit, &data)
+    }
+}
+
+/// Who commits, now; without the characters that git's format has no place for.
+pub(super) fn signature(message: &Message) -> Signature {
+    let clean = |text: &str| {
+        let text: String = text.chars().filter(|c| !matches!(c, '<' | '>') && !c.is_control()).collect();
+        text.trim().to_owned()
+    };
+    Signature {
+        name: clean(&message.name).into(),
+        email: clean(&message.email).into(),
+        time: gix::date::Time::now_utc(),
+    }
+}

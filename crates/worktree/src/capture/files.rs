@@ -1,0 +1,138 @@
+//! Stores the content of files and symlinks.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read};
+
+use gix::ObjectId;
+use gix::bstr::BStr;
+use gix::objs::{Kind, Write};
+use rustix::fs::{FileType, Stat, fstat};
+
+use super::beneath::{self, Dir};
+use super::convert::Converter;
+use super::{fault, limits, listing};
+use crate::Result;
+
+/// How often a file is read again that changes while it is read.
+const TRIES: usize = 3;
+
+/// What became of a file.
+#[derive(Debug)]
+pub(super) enum Stored {
+    /// Its content has this id.
+    As(ObjectId),
+    /// It is gone by now.
+    Gone,
+    /// It could not be read, in words.
+    Unreadable(String),
+}
+
+/// Stores what a path holds, as the kind of thing that it was found as.
+pub(super) fn store(
+    repo: &gix::Repository,
+    root: &Dir,
+    path: &BStr,
+    found: &Stat,
+    converter: Option<&mut Converter<'_>>,
+    previous: Option<ObjectId>,
+) -> Result<Stored> {
+    let read = if beneath::kind(found) == FileType::Symlink {
+        target(root, path).map(Content::Bytes)
+    } else {
+        content(root, path, converter, previous)
+    };
+    match read {
+        Ok(Content::Bytes(bytes)) => Ok(Stored::As(listing::put(repo, Kind::Blob, &bytes)?)),
+        Ok(Content::Large(file, stat)) => stream(repo, file, &stat),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Stored::Gone),
+        Err(e) => Ok(Stored::Unreadable(e.to_string())),
+    }
+}
+
+enum Content {
+    Bytes(Vec<u8>),
+    Large(File, Stat),
+}
+
+fn target(root: &Dir, path: &BStr) -> std::io::Result<Vec<u8>> {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(at) => root.dir(&path[..at])?.link(&path[at + 1..]),
+        None => root.link(path),
+    }
+}
+
+fn content(
+    root: &Dir,
+    path: &BStr,
+    converter: Option<&mut Converter<'_>>,
+    previous: Option<ObjectId>,
+) -> std::io::Result<Content> {
+    let most = if converter.is_some() { limits::CONVERTED_BYTES } else { limits::IN_MEMORY_BYTES };
+    for _ in 0..TRIES {
+        let (file, stat) = root.file(path)?;
+        let size = size(&stat);
+        if size > most {
+            return Ok(Content::Large(file, stat));
+        }
+        let mut bytes = Vec::new();
+        (&file).take(size + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == size && same(&stat, &fstat(&file)?) {
+            return Ok(Content::Bytes(match converter {
+                Some(converter) => converter.to_git(path, bytes, previous),
+                None => bytes,
+            }));
+        }
+    }
+    Err(Error::other("it changes all the time"))
+}
+
+/// Stores a file that is too large for memory. Its size is part of the object's header, so it must not change.
+fn stream(repo: &gix::Repository, file: File, stat: &Stat) -> Result<Stored> {
+    let mut input = Exactly { inner: &file, left: size(stat), failed: None };
+    let written = repo.objects.write_stream(Kind::Blob, size(stat), &mut input);
+    if let Some(failed) = input.failed {
+        return Ok(Stored::Unreadable(failed.to_string()));
+    }
+    let id = written.map_err(fault::git("store a large file"))?;
+    let now = fstat(&file).map_err(fault::io("look at", "a large file"))?;
+    if same(stat, &now) { Ok(Stored::As(id)) } else { Ok(Stored::Unreadable("it changed while it was read".into())) }
+}
+
+fn size(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or_default()
+}
+
+fn same(a: &Stat, b: &Stat) -> bool {
+    (a.st_size, a.st_mtime, a.st_mtime_nsec) == (b.st_size, b.st_mtime, b.st_mtime_nsec)
+}
+
+/// Reads exactly so many bytes, or fails.
+struct Exactly<R> {
+    inner: R,
+    left: u64,
+    failed: Option<Error>,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let read = match self.inner.read(&mut buffer[..most]) {
+            Ok(0) => Err(Error::new(ErrorKind::UnexpectedEof, "it became shorter while it was read")),
+            other => other,
+        };
+        match read {
+            Ok(read) => {
+                self.left -= read as u64;
+                Ok(read)
+            }
+            Err(e) => {
+                let kind = e.kind();
+                self.failed = Some(e);
+                Err(kind.into())
+            }
+        }
+    }
+}

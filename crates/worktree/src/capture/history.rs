@@ -1,0 +1,140 @@
+//! Finds the commits that were made inside, and brings them into the repository.
+
+use std::collections::{BTreeMap, HashSet};
+
+use gix::ObjectId;
+
+use super::beneath::Dir;
+use super::import::Importer;
+use super::notices::Notices;
+use super::refs::Refs;
+use super::store::Store;
+use super::{Input, ancestry, limits, verify};
+use crate::{GitAccess, Result, view};
+
+/// What was made inside, all of it in the repository by now.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// What `HEAD` inside names, unless it was refused.
+    pub(super) tip: Option<ObjectId>,
+    /// Further commits that neither the tip nor the base contains.
+    pub(super) lines: Vec<ObjectId>,
+}
+
+/// Takes over the history inside; what is wrong with it becomes a notice.
+///
+/// # Errors
+/// When the repository cannot be read or written.
+pub(super) fn take(repo: &gix::Repository, common: &Dir, input: &Input, notices: &mut Notices) -> Result<History> {
+    let taken = match input.git {
+        GitAccess::Private => private(repo, input, notices)?,
+        GitAccess::Direct => direct(repo, common, input),
+    };
+    Ok(taken.unwrap_or_else(|why| {
+        notices.refused(why);
+        History::default()
+    }))
+}
+
+/// Git worked on the repository itself: the objects are there, and other branches are branches.
+fn direct(repo: &gix::Repository, common: &Dir, input: &Input) -> std::result::Result<History, String> {
+    let admin = Dir::open(&input.admin).map_err(|e| format!("the admin directory cannot be opened: {e}"))?;
+    let tip = Refs { own: &admin, common }.head()?;
+    for id in ancestry::since(repo, input.base, tip).map_err(|e| full(&e))? {
+        let object = repo.find_object(id).map_err(|e| e.to_string())?;
+        verify::commit(id, &object.data)?;
+    }
+    Ok(History { tip: Some(tip), lines: Vec::new() })
+}
+
+/// Git worked on a view.
+fn private(
+    repo: &gix::Repository,
+    input: &Input,
+    notices: &mut Notices,
+) -> Result<std::result::Result<History, String>> {
+    let place = view::dir(&input.common, &input.id);
+    let git = match Dir::open(&view::git_dir(&input.common, &input.id)) {
+        Ok(git) => git,
+        Err(e) => return Ok(Err(format!("the private git directory cannot be opened: {e}"))),
+    };
+    let store = match Store::open(&git, &place, repo.object_hash()) {
+        Ok(store) => store,
+        Err(why) => return Ok(Err(why)),
+    };
+    let refs = Refs { own: &git, common: &git };
+    let importer = Importer::new(repo, &store);
+    let tip = match refs.head().and_then(|id| importer.peel(id)) {
+        Ok(tip) => importer.import(tip)?.map(|()| tip),
+        Err(why) => Err(why),
+    };
+    let tip = tip.map_err(|why| notices.refused(why)).ok();
+    let lines = lines(repo, &refs, &importer, tip, input, notices)?;
+    Ok(Ok(History { tip, lines }))
+}
+
+/// Imports what the other refs hold.
+fn lines(
+    repo: &gix::Repository,
+    refs: &Refs<'_>,
+    importer: &Importer<'_>,
+    tip: Option<ObjectId>,
+    input: &Input,
+    notices: &mut Notices,
+) -> Result<Vec<ObjectId>> {
+    let (all, flaws) = refs.all();
+    flaws.into_iter().for_each(|flaw| notices.refused(flaw));
+    // By commit, so that each is looked at once however many refs name it.
+    let mut candidates: BTreeMap<ObjectId, String> = BTreeMap::new();
+    let named = all.into_iter().map(|(name, id)| (String::from_utf8_lossy(&name).into_owned(), id));
+    let stashes = refs.stashes().into_iter().map(|id| ("a stash".to_owned(), id));
+    for (name, id) in named.chain(stashes) {
+        if id == input.base || Some(id) == tip || candidates.contains_key(&id) {
+            continue;
+        }
+        match importer.peel(id) {
+            Ok(commit) => drop(candidates.entry(commit).or_insert(name)),
+            Err(why) => notices.refused(format!("{name}: {why}")),
+        }
+    }
+    let there: Vec<ObjectId> = candidates.keys().copied().filter(|id| repo.has_object(id)).collect();
+    let tips = tip.into_iter().chain([input.base]);
+    for id in ancestry::contained(repo, tips, there)? {
+        candidates.remove(&id);
+    }
+    let mut lines = Vec::new();
+    let mut left_out = Vec::new();
+    for (id, name) in candidates {
+        if lines.len() >= limits::RESCUES {
+            left_out.push(name);
+            continue;
+        }
+        match importer.import(id)? {
+            Ok(()) => lines.push(id),
+            Err(why) => notices.refused(format!("{name}: {why}")),
+        }
+    }
+    if let Some(first) = left_out.first() {
+        notices.refused(format!("{} more refs were not taken over, {first} among them", left_out.len()));
+    }
+    without_contained(repo, lines, input.base)
+}
+
+/// Leaves only commits that no other one contains.
+fn without_contained(repo: &gix::Repository, lines: Vec<ObjectId>, base: ObjectId) -> Result<Vec<ObjectId>> {
+    let mut covered = HashSet::new();
+    for &line in &lines {
+        covered.extend(ancestry::since(repo, base, line)?.into_iter().filter(|id| *id != line));
+    }
+    Ok(lines.into_iter().filter(|id| !covered.contains(id)).collect())
+}
+
+fn full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

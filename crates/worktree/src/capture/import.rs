@@ -1,0 +1,167 @@
+//! Brings an agent's objects into the real object database, after all of them were checked.
+
+use std::collections::HashSet;
+
+use gix::ObjectId;
+use gix::objs::tree::EntryKind;
+use gix::objs::{Kind, Write};
+
+use super::loose::Object;
+use super::store::Store;
+use super::{fault, limits, verify};
+use crate::Result;
+
+/// Takes histories over from a store into a repository.
+#[derive(Debug)]
+pub(super) struct Importer<'a> {
+    repo: &'a gix::Repository,
+    store: &'a Store,
+}
+
+/// Everything that a history has and the repository has not, in the order in which it must be written: what is referred
+/// to comes first, so that whatever is in the repository is complete at any moment.
+#[derive(Debug, Default)]
+struct Plan {
+    seen: HashSet<ObjectId>,
+    blobs: Vec<ObjectId>,
+    trees: Vec<ObjectId>,
+    commits: Vec<ObjectId>,
+}
+
+impl<'a> Importer<'a> {
+    pub(super) fn new(repo: &'a gix::Repository, store: &'a Store) -> Self {
+        Self { repo, store }
+    }
+
+    /// Takes over the history of the commit `tip`; the inner error says why it was refused, and nothing was written then.
+    ///
+    /// # Errors
+    /// When the repository cannot be written.
+    pub(super) fn import(&self, tip: ObjectId) -> Result<std::result::Result<(), String>> {
+        let mut plan = Plan::default();
+        if let Err(why) = self.commits(tip, &mut plan) {
+            return Ok(Err(why));
+        }
+        for &id in plan.blobs.iter().chain(&plan.trees).chain(&plan.commits) {
+            // Read again, and checked again: loose objects may have changed in between.
+            let object = match self.store.find(id) {
+                Ok(object) => object,
+                Err(why) => return Ok(Err(why)),
+            };
+            self.repo
+                .objects
+                .write_buf(object.kind, &object.data)
+                .map_err(fault::git("store an object of the agent"))?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// The commit that an id names, through annotated tags.
+    pub(super) fn peel(&self, id: ObjectId) -> std::result::Result<ObjectId, String> {
+        let mut id = id;
+        for _ in 0..limits::TAG_DEPTH {
+            let (kind, data) = match self.repo.try_find_object(id).map_err(|e| e.to_string())? {
+                Some(object) => (object.kind, object.data.clone()),
+                None => self.store.find(id).map(|object| (object.kind, object.data))?,
+            };
+            match kind {
+                Kind::Commit => return Ok(id),
+                Kind::Tag => id = verify::tag_target(&data).ok_or_else(|| format!("tag {id} names nothing"))?,
+                kind => return Err(format!("{id} is a {kind}, not a commit")),
+            }
+        }
+        Err("a tag names a tag too many times".into())
+    }
+
+    fn commits(&self, tip: ObjectId, plan: &mut Plan) -> std::result::Result<(), String> {
+        let mut waiting = vec![tip];
+        let mut roots = Vec::new();
+        while let Some(id) = waiting.pop() {
+            if self.known(id, Kind::Commit, plan)? {
+                continue;
+            }
+            let links = verify::commit(id, &self.find(id, Kind::Commit)?.data)?;
+            plan.commits.push(id);
+            roots.push(links.tree);
+            waiting.extend(links.parents);
+        }
+        plan.commits = self.by_descent(std::mem::take(&mut plan.commits))?;
+        roots.into_iter().try_for_each(|tree| self.trees(tree, plan))
+    }
+
+    /// Sorts commits so that parents come before their children.
+    fn by_descent(&self, found: Vec<ObjectId>) -> std::result::Result<Vec<ObjectId>, String> {
+        let ours: HashSet<ObjectId> = found.iter().copied().collect();
+        let mut done = HashSet::new();
+        let mut parents_first = Vec::new();
+        for start in found {
+            let mut path = vec![(start, false)];
+            while let Some((id, expanded)) = path.pop() {
+                if expanded {
+                    parents_first.push(id);
+                } else if done.insert(id) {
+                    path.push((id, true));
+                    let links = verify::commit(id, &self.find(id, Kind::Commit)?.data)?;
+                    path.extend(links.parents.into_iter().filter(|p| ours.contains(p)).map(|p| (p, false)));
+                }
+            }
+        }
+        Ok(parents_first)
+    }
+
+    fn trees(&self, root: ObjectId, plan: &mut Plan) -> std::result::Result<(), String> {
+        let mut waiting = vec![(root, 0, false)];
+        while let Some((id, depth, expanded)) = waiting.pop() {
+            if expanded {
+                plan.trees.push(id);
+                continue;
+            }
+            if self.known(id, Kind::Tree, plan)? {
+                continue;
+            }
+            if depth > limits::TREE_DEPTH {
+                return Err(format!("tree {root} is too deep"));
+            }
+            let object = self.find(id, Kind::Tree)?;
+            waiting.push((id, depth, true));
+            for entry in verify::tree(id, &object.data)? {
+                match entry.kind {
+                    EntryKind::Tree => waiting.push((entry.id, depth + 1, false)),
+                    // The commit of a submodule is in another repository.
+                    EntryKind::Commit => {}
+                    _ => {
+                        if !self.known(entry.id, Kind::Blob, plan)? {
+                            self.find(entry.id, Kind::Blob)?;
+                            plan.blobs.push(entry.id);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing needs to be done for this object; the repository's own objects are taken to be complete.
+    fn known(&self, id: ObjectId, kind: Kind, plan: &mut Plan) -> std::result::Result<bool, String> {
+        if !plan.seen.insert(id) {
+            return Ok(true);
+        }
+        if plan.seen.len() > limits::OBJECTS {
+            return Err("the history has too many objects".into());
+        }
+        match self.repo.try_find_header(id).map_err(|e| e.to_string())? {
+            None => Ok(false),
+            Some(header) if header.kind() == kind => Ok(true),
+            Some(header) => Err(format!("object {id} is a {}, where a {kind} is expected", header.kind())),
+        }
+    }
+
+    fn find(&self, id: ObjectId, kind: Kind) -> std::result::Result<Object, String> {
+        let object = self.store.find(id)?;
+        if object.kind == kind {
+            Ok(object)
+        } else {
+            Err(format!("object {id} is a {}, where a {kind} is expected", object.kind))
+        }
+    }
+}

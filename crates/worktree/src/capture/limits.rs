@@ -1,0 +1,50 @@
+//! Every limit on what is read from a place that an agent could write, each with its reason.
+//!
+//! They are far above what real work needs and low enough that a hostile tree costs minutes and some memory, not the host.
+
+/// Size of one object of the agent's history: it is held in memory while it is checked.
+pub(super) const OBJECT_BYTES: u64 = 256 << 20;
+/// Bytes that all delta bases of one chain may hold in memory at the same time.
+pub(super) const CHAIN_BYTES: u64 = 1 << 30;
+/// Longest chain of deltas that is followed; git writes 50 and never more than 4095.
+pub(super) const CHAIN_LENGTH: usize = 4096;
+/// Compressed bytes of packs that are copied out of the view.
+pub(super) const PACK_BYTES: u64 = 4 << 30;
+/// Objects that are looked at in one capture.
+pub(super) const OBJECTS: usize = 2_000_000;
+/// Bytes that may be inflated in one capture, repeated reads included: this bounds the time of a decompression bomb.
+pub(super) const WORK_BYTES: u64 = 16 << 30;
+/// Directories below one another; a deeper path cannot be opened by most programs.
+pub(super) const TREE_DEPTH: usize = 1024;
+/// Length of one path in an agent's tree, as in the kernel's `PATH_MAX`.
+pub(super) const PATH_BYTES: usize = 4096;
+/// Paths in one tree: a few small tree objects can name billions.
+pub(super) const PATHS: usize = 2_000_000;
+/// Sum of the lengths of these paths, which are held in memory.
+pub(super) const ALL_PATH_BYTES: usize = 512 << 20;
+/// Size of one loose ref, and of `HEAD`.
+pub(super) const REF_BYTES: u64 = 4096;
+/// Size of `packed-refs`: room for two hundred thousand refs.
+pub(super) const PACKED_REFS_BYTES: u64 = 32 << 20;
+/// Size of the log of the stash.
+pub(super) const STASH_LOG_BYTES: u64 = 4 << 20;
+/// Refs that are looked at.
+pub(super) const REFS: usize = 100_000;
+/// Symbolic refs that are followed, as in git.
+pub(super) const SYMREF_DEPTH: usize = 5;
+/// Rescue refs that one capture makes.
+pub(super) const RESCUES: usize = 64;
+/// Annotated tags that point to one another.
+pub(super) const TAG_DEPTH: usize = 8;
+/// Size of one `.gitignore`.
+pub(super) const IGNORE_BYTES: u64 = 4 << 20;
+/// Size of the worktree's `.git` file.
+pub(super) const DOT_GIT_BYTES: u64 = 64 << 10;
+/// Size of the saved index.
+pub(super) const INDEX_BYTES: u64 = 1 << 30;
+/// Files up to this size are read into memory once, larger ones are streamed.
+pub(super) const IN_MEMORY_BYTES: u64 = 16 << 20;
+/// Files above this size are stored without conversion of line ends, which needs them in memory.
+pub(super) const CONVERTED_BYTES: u64 = 256 << 20;
+/// Notices of one kind that a capture makes one by one; the rest is counted.
+pub(super) const NOTICES: usize = 100;

@@ -1,0 +1,63 @@
+//! Collects what the caller should know, without growing for ever.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use gix::bstr::BStr;
+
+use super::limits;
+use crate::Notice;
+
+/// The notices of one capture.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    list: Vec<Notice>,
+    unstorable: usize,
+    nested: usize,
+    refused: usize,
+}
+
+impl Notices {
+    pub(super) fn push(&mut self, notice: Notice) {
+        let count = match notice {
+            Notice::Unstorable { .. } => &mut self.unstorable,
+            Notice::NestedRepository { .. } => &mut self.nested,
+            Notice::HistoryRefused { .. } => &mut self.refused,
+            _ => &mut 0,
+        };
+        *count += 1;
+        if *count <= limits::NOTICES {
+            self.list.push(notice);
+        }
+    }
+
+    pub(super) fn unstorable(&mut self, path: &BStr, why: impl Into<String>) {
+        self.push(Notice::Unstorable { path: path_of(path), why: why.into() });
+    }
+
+    pub(super) fn refused(&mut self, why: impl Into<String>) {
+        self.push(Notice::HistoryRefused { why: why.into() });
+    }
+
+    /// All notices; what was too much to list is at least counted.
+    pub(super) fn into_list(mut self) -> Vec<Notice> {
+        let more = |count: usize| count.checked_sub(limits::NOTICES).filter(|more| *more > 0);
+        if let Some(more) = more(self.unstorable) {
+            self.list.push(Notice::Unstorable { path: PathBuf::new(), why: format!("and {more} more paths") });
+        }
+        if let Some(more) = more(self.nested) {
+            let why = format!("there are {more} more nested repositories");
+            self.list.push(Notice::Unstorable { path: PathBuf::new(), why });
+        }
+        if let Some(more) = more(self.refused) {
+            self.list.push(Notice::HistoryRefused { why: format!("and {more} more lines of history") });
+        }
+        self.list
+    }
+}
+
+/// A path of git as one of this system.
+pub(super) fn path_of(path: &BStr) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(path))
+}

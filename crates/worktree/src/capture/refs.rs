@@ -1,0 +1,195 @@
+//! Reads the refs of a git directory that an agent could write, with parsers that trust nothing.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+use gix::ObjectId;
+use rustix::fs::FileType;
+
+use super::beneath::{self, Dir};
+use super::limits;
+
+/// What a ref holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Id(ObjectId),
+    Symbolic(Vec<u8>),
+}
+
+/// The refs of one git directory.
+#[derive(Debug)]
+pub(super) struct Refs<'a> {
+    /// Where `HEAD` lies.
+    pub(super) own: &'a Dir,
+    /// Where `refs` and `packed-refs` lie.
+    pub(super) common: &'a Dir,
+}
+
+impl Refs<'_> {
+    /// The commit that `HEAD` names, in words why not.
+    pub(super) fn head(&self) -> Result<ObjectId, String> {
+        let text = self.own.read(b"HEAD", limits::REF_BYTES).map_err(|e| format!("HEAD {e}"))?;
+        let mut value = parse(&text).ok_or("HEAD holds neither a commit nor a ref")?;
+        for _ in 0..limits::SYMREF_DEPTH {
+            match value {
+                Value::Id(id) => return Ok(id),
+                Value::Symbolic(name) => {
+                    let shown = String::from_utf8_lossy(&name).into_owned();
+                    value = self.value(&name)?.ok_or_else(|| format!("HEAD names {shown}, which has no commit"))?;
+                }
+            }
+        }
+        Err("HEAD is a symbolic ref of too many steps".into())
+    }
+
+    /// The commit that a full ref name holds directly, if the ref exists.
+    pub(super) fn commit(&self, name: &str) -> Result<Option<ObjectId>, String> {
+        match self.value(name.as_bytes())? {
+            None => Ok(None),
+            Some(Value::Id(id)) => Ok(Some(id)),
+            Some(Value::Symbolic(_)) => Err(format!("{name} is a symbolic ref")),
+        }
+    }
+
+    fn value(&self, name: &[u8]) -> Result<Option<Value>, String> {
+        let shown = String::from_utf8_lossy(name);
+        if !name.starts_with(b"refs/") || gix::validate::reference::name(name.into()).is_err() {
+            return Err(format!("{shown:?} is not a ref name"));
+        }
+        match self.common.read(name, limits::REF_BYTES) {
+            Ok(text) => parse(&text).map(Some).ok_or_else(|| format!("{shown} holds neither a commit nor a ref")),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(self.packed()?.remove(name).map(Value::Id))
+            }
+            // The directory of a deleted branch may be left behind, empty.
+            Err(_) if self.common.dir(name).is_ok() => Ok(self.packed()?.remove(name).map(Value::Id)),
+            Err(e) => Err(format!("{shown} {e}")),
+        }
+    }
+
+    fn packed(&self) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
+        match self.common.read(b"packed-refs", limits::PACKED_REFS_BYTES) {
+            Ok(text) => parse_packed(&text),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(e) => Err(format!("packed-refs {e}")),
+        }
+    }
+
+    /// All refs that hold an id directly, and in words what could not be read.
+    pub(super) fn all(&self) -> (BTreeMap<Vec<u8>, ObjectId>, Vec<String>) {
+        let mut flaws = Vec::new();
+        let mut found = self.packed().unwrap_or_else(|flaw| {
+            flaws.push(flaw);
+            BTreeMap::new()
+        });
+        let mut dirs = vec![b"refs".to_vec()];
+        while let Some(dir) = dirs.pop() {
+            if let Err(flaw) = self.list(&dir, &mut dirs, &mut found) {
+                flaws.push(flaw);
+            }
+            if found.len() + dirs.len() > limits::REFS {
+                flaws.push(format!("there are more than {} refs", limits::REFS));
+                break;
+            }
+        }
+        (found, flaws)
+    }
+
+    fn list(&self, dir: &[u8], dirs: &mut Vec<Vec<u8>>, found: &mut BTreeMap<Vec<u8>, ObjectId>) -> Result<(), String> {
+        let flaw = |e: std::io::Error| format!("{} {e}", String::from_utf8_lossy(dir));
+        let open = self.common.dir(dir).map_err(flaw)?;
+        let mut strange = None;
+        for name in open.names(limits::REFS).map_err(flaw)? {
+            let mut path = dir.to_vec();
+            path.push(b'/');
+            path.extend_from_slice(name.to_bytes());
+            if path.ends_with(b".lock") {
+                continue;
+            }
+            match open.stat(name.to_bytes()).map(|s| beneath::kind(&s)) {
+                Ok(FileType::Directory) if path.len() < limits::PATH_BYTES => dirs.push(path),
+                Ok(_) => match self.value(&path) {
+                    Ok(Some(Value::Id(id))) => drop(found.insert(path, id)),
+                    Ok(_) => {}
+                    Err(flaw) => strange = Some(flaw),
+                },
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => strange = Some(flaw(e)),
+            }
+        }
+        strange.map_or(Ok(()), Err)
+    }
+
+    /// The commits of all stashes, of which only the newest has a ref.
+    pub(super) fn stashes(&self) -> Vec<ObjectId> {
+        self.common.read(b"logs/refs/stash", limits::STASH_LOG_BYTES).map(|text| parse_log(&text)).unwrap_or_default()
+    }
+}
+
+fn parse(text: &[u8]) -> Option<Value> {
+    let text = text.trim_ascii_end();
+    match text.strip_prefix(b"ref:") {
+        Some(name) => Some(Value::Symbolic(name.trim_ascii().to_vec())),
+        None => id(text).map(Value::Id),
+    }
+}
+
+fn id(text: &[u8]) -> Option<ObjectId> {
+    ObjectId::from_hex(text).ok().filter(|id| !id.is_null())
+}
+
+fn parse_packed(text: &[u8]) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
+    let mut refs = BTreeMap::new();
+    for line in text.split(|b| *b == b'\n') {
+        if line.is_empty() || line[0] == b'#' || line[0] == b'^' {
+            continue;
+        }
+        let space = line.iter().position(|b| *b == b' ').ok_or("packed-refs has a line that is no ref")?;
+        let id = id(&line[..space]).ok_or("packed-refs has a line without an object id")?;
+        let name = &line[space + 1..];
+        if !name.starts_with(b"refs/") || gix::validate::reference::name(name.into()).is_err() {
+            return Err(format!("packed-refs has the ref name {:?}", String::from_utf8_lossy(name)));
+        }
+        refs.insert(name.to_vec(), id);
+        if refs.len() > limits::REFS {
+            return Err(format!("packed-refs has more than {} refs", limits::REFS));
+        }
+    }
+    Ok(refs)
+}
+
+fn parse_log(text: &[u8]) -> Vec<ObjectId> {
+    let new = |line: &[u8]| line.split(|b| *b == b' ').nth(1).and_then(id);
+    text.split(|b| *b == b'\n').filter_map(new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789012345678901234567890123456789";
+
+    #[test]
+    fn a_ref_file_holds_an_id_or_a_name_and_nothing_else() {
+        assert_eq!(parse(format!("{ID}\n").as_bytes()), Some(Value::Id(ObjectId::from_hex(ID.as_bytes()).unwrap())));
+        assert_eq!(parse(b"ref: refs/heads/x\n"), Some(Value::Symbolic(b"refs/heads/x".to_vec())));
+        for bad in ["", "ref", "0123", &format!("{ID} extra"), &"0".repeat(40), "\0"] {
+            assert_eq!(parse(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn packed_refs_with_a_forged_name_are_refused() {
+        let good = format!("# pack-refs with: peeled \n{ID} refs/heads/a\n{ID} refs/tags/t\n^{ID}\n");
+        assert_eq!(parse_packed(good.as_bytes()).unwrap().len(), 2);
+        for bad in ["refs/heads/../../config", "HEAD", "refs/heads/a b", "refs/heads/\u{7f}"] {
+            assert!(parse_packed(format!("{ID} {bad}\n").as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_log_of_the_stash_names_every_stash() {
+        let log = format!("{} {ID} a <a@b> 1 +0000\tWIP\nshort\n", "0".repeat(40));
+        assert_eq!(parse_log(log.as_bytes()).len(), 1);
+    }
+}
