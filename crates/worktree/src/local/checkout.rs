@@ -22,6 +22,7 @@ pub(super) fn checkout(
     let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;
     let tree = tree.tree_id().map_err(fault::git(format!("read commit {commit}")))?.detach();
     let mut index = repo.index_from_tree(&tree).map_err(fault::git(format!("read the tree of {commit}")))?;
+    super::encoding::check(repo, &index)?;
     leave_out_sparse(repo, &mut index)?;
 
     let mut options = repo.checkout_options(Source::IdMapping).map_err(fault::git("read the checkout options"))?;

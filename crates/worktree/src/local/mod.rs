@@ -5,6 +5,7 @@ mod base;
 mod checkout;
 mod create;
 mod disk;
+mod encoding;
 mod layout;
 mod lease;
 mod list;

@@ -7,14 +7,14 @@ use std::process::{Command, Output};
 use hedgerow_worktree::{Base, BranchName, CommitId, LocalWorktrees, Request, WorktreeId};
 
 /// A repository in a directory of its own; trees end up beside it.
-pub struct Repo {
+pub(crate) struct Repo {
     dir: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl Repo {
     /// A main checkout with one commit of a few files.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Self::empty();
         repo.write("README", "hello\n");
         repo.write("src/main.rs", "fn main() {}\n");
@@ -24,7 +24,7 @@ impl Repo {
     }
 
     /// A main checkout without a commit.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().canonicalize().unwrap().join("repo");
         std::fs::create_dir(&path).unwrap();
@@ -34,56 +34,56 @@ impl Repo {
     }
 
     /// A bare clone of this one, in the same directory.
-    pub fn bare(&self) -> PathBuf {
+    pub(crate) fn bare(&self) -> PathBuf {
         let bare = self.root().join("bare.git");
         self.git([OsStr::new("clone"), "-q".as_ref(), "--bare".as_ref(), ".".as_ref(), bare.as_os_str()]);
         bare
     }
 
     /// The directory that holds the repository and its trees.
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().canonicalize().unwrap()
     }
 
     /// The main checkout.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The manager of its worktrees.
-    pub fn manager(&self) -> LocalWorktrees {
+    pub(crate) fn manager(&self) -> LocalWorktrees {
         LocalWorktrees::open(&self.path).unwrap()
     }
 
     /// Writes a file of the main checkout.
-    pub fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         write(&self.path.join(path), content);
     }
 
     /// Commits everything in the main checkout.
-    pub fn commit(&self, message: &str) -> CommitId {
+    pub(crate) fn commit(&self, message: &str) -> CommitId {
         self.git(["add", "-A"]);
         self.git(["commit", "-q", "--allow-empty", "-m", message]);
         self.head()
     }
 
     /// The commit that `HEAD` names.
-    pub fn head(&self) -> CommitId {
+    pub(crate) fn head(&self) -> CommitId {
         CommitId::new(self.git(["rev-parse", "HEAD"])).unwrap()
     }
 
     /// Runs git in the main checkout; it must succeed.
-    pub fn git<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+    pub(crate) fn git<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         git_in(&self.path, args)
     }
 
     /// git has nothing to complain about, and every worktree is clean unless its id is in `dirty`.
-    pub fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         assert_sound(&self.path);
     }
 
     /// Everything that a creation may leave behind: trees, admin directories, branches, records.
-    pub fn traces(&self) -> Vec<String> {
+    pub(crate) fn traces(&self) -> Vec<String> {
         let mut found = Vec::new();
         for dir in ["repo.worktrees", "repo/.git/worktrees", "repo/.git/hedgerow"] {
             collect(&self.root().join(dir), dir, &mut found);
@@ -109,13 +109,13 @@ fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
 }
 
 /// Writes a file and the directories above it.
-pub fn write(path: &Path, content: &str) {
+pub(crate) fn write(path: &Path, content: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
 }
 
 /// Runs git, which must succeed, and returns its output.
-pub fn git_in<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> String {
+pub(crate) fn git_in<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> String {
     let args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
     let output = try_git(dir, &args);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
@@ -124,7 +124,7 @@ pub fn git_in<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) ->
 }
 
 /// Runs git without anything of this machine or user.
-pub fn try_git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Output {
+pub(crate) fn try_git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Output {
     let mut command = Command::new("git");
     command.current_dir(dir).args(args).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -137,7 +137,7 @@ pub fn try_git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -
 }
 
 /// git has nothing to complain about.
-pub fn assert_sound(repo: &Path) {
+pub(crate) fn assert_sound(repo: &Path) {
     let listed = git_in(repo, ["worktree", "list", "--porcelain"]);
     assert!(!listed.contains("prunable"), "{listed}");
     let pruned = git_in(repo, ["worktree", "prune", "-n", "-v"]);
@@ -146,21 +146,21 @@ pub fn assert_sound(repo: &Path) {
 }
 
 /// What `git status` says in a tree, one line for each change.
-pub fn status(tree: &Path) -> String {
+pub(crate) fn status(tree: &Path) -> String {
     git_in(tree, ["status", "--porcelain"])
 }
 
 /// An id that is known to be valid.
-pub fn id(text: &str) -> WorktreeId {
+pub(crate) fn id(text: &str) -> WorktreeId {
     WorktreeId::new(text).unwrap()
 }
 
 /// A branch name that is known to be valid.
-pub fn branch(text: &str) -> BranchName {
+pub(crate) fn branch(text: &str) -> BranchName {
     BranchName::new(text).unwrap()
 }
 
 /// A request for a worktree on a new branch of its own name.
-pub fn request(name: &str) -> Request {
+pub(crate) fn request(name: &str) -> Request {
     Request::new(id(name), branch(name), Base::Head)
 }
