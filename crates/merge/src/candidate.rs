@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{CommitId, Target};
 
 /// A commit that would land, and that no branch points to yet.
+///
+/// As data it can be stored and landed by another process. Until it lands, nothing keeps git's garbage collection from
+/// removing objects that are older than its grace period (two weeks by default).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a candidate does nothing until it lands"]
 pub struct Candidate {
@@ -27,6 +30,11 @@ pub enum Checkout {
     #[default]
     Refuse,
     /// Land and bring that checkout forward, if nothing in it is changed, staged, in the way or underway.
+    ///
+    /// Files that are ignored count as in the way too. This needs the `git` program, which works with the checkout's own
+    /// configuration, filters included, but without hooks. Submodules are left at their commit. Files and index move
+    /// first, then the branch; killed in between, the checkout has the candidate staged, and landing again finishes it.
+    /// When git itself refuses at the last moment, the times (only) in the index may have been refreshed.
     FastForwardClean,
 }
 

@@ -49,7 +49,10 @@ fn git_dir(path: &Path) -> Result<PathBuf> {
         return Ok(dot_git);
     }
     if path.join("commondir").exists() {
-        return Err(refused(&path, "this is the administrative directory of a worktree; give the main checkout".into()));
+        return Err(refused(
+            &path,
+            "this is the administrative directory of a worktree; give the main checkout".into(),
+        ));
     }
     if path.join("objects").is_dir() && path.join("HEAD").symlink_metadata().is_ok() {
         return Ok(path);

@@ -92,9 +92,21 @@ impl Repository {
     /// [`Error::Locked`](crate::Error::Locked) when another process holds the ref for seconds;
     /// [`Error::Object`](crate::Error::Object) when the candidate is missing or does not descend from the expected
     /// commit; others when the repository could not be read or the ref not be written. The target is then as it was,
-    /// unless only the flush at the end failed: land again, and it is flushed again.
+    /// unless only what follows the move failed, the flush or a checkout's reflog entry: land again, and it is
+    /// flushed again.
     pub fn land(&self, candidate: &Candidate, checkout: Checkout) -> Result<Landing> {
         land::land(&self.session(), candidate, checkout, &self.shared.checkout)
+    }
+
+    /// Where the branch is checked out, or in use by a rebase or a bisection, if it is anywhere.
+    ///
+    /// [`land`](Self::land) finds out for itself; this is for asking before any work is done.
+    ///
+    /// # Errors
+    /// When the list of worktrees cannot be read.
+    pub fn checked_out(&self, branch: &BranchName) -> Result<Option<PathBuf>> {
+        let holders = land::checkouts::holders(&self.session(), branch)?;
+        Ok(holders.into_iter().next().map(|holder| holder.work_tree))
     }
 
     /// A handle for the work of one thread.

@@ -5,7 +5,7 @@
 //! neither base's text wins unseen. What leaves no markers (a deletion against a change, a binary file) is noted in
 //! [`Fold::decided`]; there, the sides must agree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -18,18 +18,20 @@ use crate::{Result, graph};
 
 /// Virtual merges in one fold. A history made to explode ends here, as a conflict; 40 bases need under a hundred.
 const BUDGET: u32 = 512;
-/// How deep bases of bases are followed.
+/// How deep bases of bases are followed: as often as two branches may have merged each other at the same time.
 const DEPTH: u8 = 64;
 
 pub(super) struct Fold<'b, 's> {
     bench: &'b Workbench<'s>,
     left: u32,
     decided: BTreeSet<BString>,
+    /// Crossed histories come to the same pairs on many ways.
+    known: BTreeMap<(ObjectId, ObjectId, u8), ObjectId>,
 }
 
 impl<'b, 's> Fold<'b, 's> {
     pub(super) fn new(bench: &'b Workbench<'s>) -> Self {
-        Self { bench, left: BUDGET, decided: BTreeSet::new() }
+        Self { bench, left: BUDGET, decided: BTreeSet::new(), known: BTreeMap::new() }
     }
 
     /// The tree to merge from, or `None` when the histories cross more often than is sensible to follow.
@@ -51,6 +53,11 @@ impl<'b, 's> Fold<'b, 's> {
             return Ok(Some(empty.detach()));
         };
         for next in rest {
+            let pair = (folded, next, depth);
+            if let Some(known) = self.known.get(&pair) {
+                folded = *known;
+                continue;
+            }
             self.left = self.left.saturating_sub(1);
             if self.left == 0 || depth >= DEPTH {
                 return Ok(None);
@@ -59,6 +66,7 @@ impl<'b, 's> Fold<'b, 's> {
             let Some(base) = self.fold(&under, depth + 1)? else { return Ok(None) };
             let tree = self.merge(base, folded, next, depth)?;
             folded = self.commit(tree, folded, next)?;
+            self.known.insert(pair, folded);
         }
         graph::tree_of(session, folded).map(Some)
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use gix::ObjectId;
+use gix::bstr::BString;
 use gix::diff::Rewrites;
 use gix::diff::blob::Algorithm;
 use gix::merge::blob::builtin_driver::{binary, text};
 use gix::merge::plumbing::blob;
-use gix::merge::plumbing::tree::{Conflict, Options, ResolveWith, TreatAsUnresolved};
+use gix::merge::plumbing::tree::{Conflict, Error as NoAncestor, Options, ResolveWith, TreatAsUnresolved};
 use gix::objs::{Kind, Write};
 
 use super::changes::Changes;
@@ -53,16 +54,19 @@ impl<'s> Workbench<'s> {
         we.directories(&mut directories);
         they.directories(&mut directories);
         let rewrites = renames::can_matter(we, they).then_some(RENAMES);
-        let attempt = |options| self.attempt(base, ours, theirs, &directories, options);
-        let options = options(depth, rewrites, binary::ResolveWith::Ancestor);
-        let found = match attempt(options) {
+        let attempt = |binary_base| {
+            let merge = self.merge_platform(&directories)?;
+            Ok(self.attempt([base, ours, theirs], merge, self.diff_platform()?, options(depth, rewrites, binary_base)))
+        };
+        let found = match attempt(binary::ResolveWith::Ancestor)? {
             // A binary file that both bases added has no ancestor to fall back to. Which side is taken does not matter:
             // the path is among the unresolved ones.
-            Err(error) if depth > 0 && is_missing_ancestor(error.as_ref()) => {
-                attempt(self::options(depth, rewrites, binary::ResolveWith::Ours)).map_err(failed("merge trees"))?
+            Err(error) if depth > 0 && error.downcast_any_ref::<NoAncestor>().is_some() => {
+                attempt(binary::ResolveWith::Ours)?
             }
-            other => other.map_err(failed("merge trees"))?,
-        };
+            other => other,
+        }
+        .map_err(failed("merge trees"))?;
         let (tree, conflicts) = found;
         let verdict = if depth == 0 { TreatAsUnresolved::git() } else { TreatAsUnresolved::forced_resolution() };
         Ok(MergedTrees { tree, unresolved: conflicts.into_iter().filter(|c| c.is_unresolved(verdict)).collect() })
@@ -70,30 +74,16 @@ impl<'s> Workbench<'s> {
 
     fn attempt(
         &self,
-        base: ObjectId,
-        ours: ObjectId,
-        theirs: ObjectId,
-        directories: &BTreeSet<gix::bstr::BString>,
+        [base, ours, theirs]: [ObjectId; 3],
+        mut merge: blob::Platform,
+        mut diff: gix::diff::blob::Platform,
         options: Options,
-    ) -> std::result::Result<(ObjectId, Vec<Conflict>), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> gix::Result<(ObjectId, Vec<Conflict>)> {
         let labels = text::Labels {
             ancestor: Some("base".into()),
             current: Some("target".into()),
             other: Some("change".into()),
         };
-        let mut diff = self.diff_platform()?;
-        let mut merge = blob::Platform::new(
-            blob::Pipeline::new(
-                blob::pipeline::WorktreeRoots::default(),
-                self.no_filters(),
-                blob::pipeline::Options { large_file_threshold_bytes: BIG_FILE },
-            ),
-            blob::pipeline::Mode::ToGit,
-            attributes::of_tree(self.session, self.target_tree, directories)?,
-            // No drivers: attributes that name one get the built-in text merge.
-            Vec::new(),
-            blob::platform::Options::default(),
-        );
         let mut outcome = gix::merge::plumbing::tree(
             &base,
             &ours,
@@ -110,11 +100,23 @@ impl<'s> Workbench<'s> {
         Ok((tree, outcome.conflicts))
     }
 
+    /// Merges blobs as they are stored, by the target's attributes in the given directories.
+    fn merge_platform(&self, directories: &BTreeSet<BString>) -> Result<blob::Platform> {
+        let options = blob::pipeline::Options { large_file_threshold_bytes: BIG_FILE };
+        let pipeline = blob::Pipeline::new(blob::pipeline::WorktreeRoots::default(), self.no_filters(), options);
+        let attributes = attributes::of_tree(self.session, self.target_tree, directories)?;
+        // No drivers: attributes that name one get the built-in text merge.
+        let (drivers, options) = (Vec::new(), blob::platform::Options::default());
+        Ok(blob::Platform::new(pipeline, blob::pipeline::Mode::ToGit, attributes, drivers, options))
+    }
+
     /// Reads blobs as they are stored, to compare them.
     pub(super) fn diff_platform(&self) -> Result<gix::diff::blob::Platform> {
         use gix::diff::blob::{Pipeline, Platform, pipeline, platform};
-        let options =
-            platform::Options { algorithm: Some(Algorithm::Histogram), skip_internal_diff_if_external_is_configured: false };
+        let options = platform::Options {
+            algorithm: Some(Algorithm::Histogram),
+            skip_internal_diff_if_external_is_configured: false,
+        };
         let pipeline_options = pipeline::Options { large_file_threshold_bytes: BIG_FILE, ..Default::default() };
         let pipeline =
             Pipeline::new(pipeline::WorktreeRoots::default(), self.no_filters(), Vec::new(), pipeline_options);
@@ -148,14 +150,4 @@ fn options(depth: u8, rewrites: Option<Rewrites>, binary_base: binary::ResolveWi
         symlink_conflicts: virtual_base.then_some(binary_base),
         tree_conflicts: virtual_base.then_some(ResolveWith::Ancestor),
     }
-}
-
-fn is_missing_ancestor(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    std::iter::from_fn(|| {
-        let current = cause?;
-        cause = current.source();
-        Some(current)
-    })
-    .any(|error| error.is::<gix::merge::plumbing::tree::Error>())
 }

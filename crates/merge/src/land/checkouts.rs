@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::{BranchName, Error, Landing, Result};
 
 /// A checkout that uses the branch.
-pub(super) struct Holder {
+pub(crate) struct Holder {
     /// Its own git directory, with its `HEAD` and index.
     pub(super) git_dir: PathBuf,
     /// Its files.
-    pub(super) work_tree: PathBuf,
+    pub(crate) work_tree: PathBuf,
     pub(super) hold: Hold,
 }
 
@@ -33,8 +33,12 @@ impl Holder {
     pub(super) fn refusal(&self, why: &str) -> Landing {
         let why = match (self.hold, why) {
             (_, why) if !why.is_empty() => why,
-            (Hold::Head, _) => "the branch is checked out here; switch to another one, or allow a fast-forward of clean checkouts",
-            (Hold::Lost, _) => "the branch is checked out in files that are gone; run 'git worktree prune' or repair them",
+            (Hold::Head, _) => {
+                "the branch is checked out here; switch to another one, or allow a fast-forward of clean checkouts"
+            }
+            (Hold::Lost, _) => {
+                "the branch is checked out in files that are gone; run 'git worktree prune' or repair them"
+            }
             (Hold::Rebase, _) => "a rebase of the branch is underway here; finish or abort it",
             (Hold::Bisect, _) => "a bisection that started on the branch is underway here; run 'git bisect reset'",
         };
@@ -43,7 +47,7 @@ impl Holder {
 }
 
 /// Every checkout that uses the branch. Entries too damaged to tell what they use are passed over, as git does.
-pub(super) fn holders(session: &gix::Repository, branch: &BranchName) -> Result<Vec<Holder>> {
+pub(crate) fn holders(session: &gix::Repository, branch: &BranchName) -> Result<Vec<Holder>> {
     let common = session.common_dir();
     let full = format!("refs/heads/{branch}");
     let mut holders = Vec::new();

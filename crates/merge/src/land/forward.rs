@@ -65,7 +65,8 @@ impl Forward<'_> {
             return Err((*why).to_owned());
         }
         // The files inside a submodule are not touched, so only the commit that it is at counts.
-        let status = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames"];
+        let status =
+            ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames"];
         let output = match run(self.holder, &status)? {
             Ran::Done(output) => output,
             Ran::Refused(said) => return Err(format!("git could not tell whether it is clean: {said}")),

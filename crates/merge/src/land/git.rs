@@ -6,18 +6,21 @@
 
 use std::io::{ErrorKind, Read};
 use std::process::{Child, Command, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkouts::Holder;
 
 /// Long enough for a checkout of many large files; then git is killed.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// How long output may still come after git ended.
+const LINGER: Duration = Duration::from_secs(10);
 /// A pause between two looks at a running process.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Variables that would point git somewhere else, or make it do or write something else.
-const UNSET: [&str; 24] = [
+const UNSET: [&str; 23] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ATTR_SOURCE",
     "GIT_CEILING_DIRECTORIES",
@@ -35,7 +38,6 @@ const UNSET: [&str; 24] = [
     "GIT_LITERAL_PATHSPECS",
     "GIT_NAMESPACE",
     "GIT_NOGLOB_PATHSPECS",
-    "GIT_NO_REPLACE_OBJECTS",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
     "GIT_QUARANTINE_PATH",
@@ -71,8 +73,10 @@ pub(super) fn run(holder: &Holder, arguments: &[&str]) -> Result<Ran, String> {
     })?;
     let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let succeeded = wait(&mut child)?;
-    let collect = |reader: JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
-    let (out, err) = (collect(out), collect(err));
+    // A process that a filter left behind may hold the pipes open for ever.
+    let collect =
+        |pipe: Receiver<Vec<u8>>| pipe.recv_timeout(LINGER).map_err(|_| "git's output did not end".to_owned());
+    let (out, err) = (collect(out)?, collect(err)?);
     if succeeded {
         return Ok(Ran::Done(out));
     }
@@ -96,13 +100,16 @@ fn wait(child: &mut Child) -> Result<bool, String> {
     }
 }
 
-fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> JoinHandle<Vec<u8>> {
+fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
             // What was read before a failure is still worth showing.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        bytes
-    })
+        // Nobody may be waiting any more.
+        let _ = sender.send(bytes);
+    });
+    receiver
 }

@@ -7,7 +7,7 @@ use gix::ObjectId;
 use crate::commit::{committer, one_line};
 use crate::{Candidate, Checkout, Landing, Result, graph};
 
-mod checkouts;
+pub(crate) mod checkouts;
 mod forward;
 mod git;
 mod in_the_way;
@@ -27,7 +27,10 @@ pub(crate) fn land(
     let new = graph::commit(session, &candidate.commit)?;
     let expected = graph::commit(session, &candidate.target.expected)?;
     if !graph::contains(session, new, expected)? {
-        return Err(graph::unusable(new, format!("it does not descend from {expected}, so landing it would lose work")));
+        return Err(graph::unusable(
+            new,
+            format!("it does not descend from {expected}, so landing it would lose work"),
+        ));
     }
     let step = Step { session, candidate, expected, new };
     if let Some(settled) = step.settled()? {
@@ -99,12 +102,15 @@ impl Step<'_> {
             Err(why) => return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why))),
         };
         let landing = self.swap();
+        let moved = refs::read(self.session, &self.candidate.target.branch)? == Some(self.new);
         match &landing {
-            Ok(Landing::Landed) => {
+            Ok(Landing::Landed) if moved => {
                 let who = committer(self.session, self.new)?;
                 reflog::head(&holder.git_dir, self.expected, self.new, &self.message(), &who)?;
             }
-            Ok(_) | Err(_) => forward.undo(),
+            // Also an error may come after the move: the checkout follows the branch, not the answer.
+            _ if moved => {}
+            _ => forward.undo(),
         }
         landing
     }
