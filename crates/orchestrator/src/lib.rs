@@ -1,1 +1,41 @@
-//! Many coding agents on one git repository: isolated, gated, landed.
+#![doc = include_str!("../README.md")]
+
+mod agent;
+pub mod agents;
+mod attempt;
+mod builder;
+mod context;
+mod dispatcher;
+mod error;
+mod event;
+mod fleet;
+mod gate;
+mod handoff;
+pub mod journal;
+mod land;
+mod layout;
+mod lock;
+mod plan;
+mod preflight;
+mod report;
+mod scheduler;
+mod services;
+mod shutdown;
+mod state;
+mod task;
+mod work;
+
+pub use agent::{Agent, AgentReport};
+pub use builder::Builder;
+pub use context::AgentContext;
+pub use error::{Error, Result};
+pub use event::{Event, EventKind, Kept, Live, Outcome, Stage};
+pub use fleet::{Fleet, Found};
+pub use gate::{Gate, Verdict};
+pub use hedgerow_merge as merge;
+pub use hedgerow_sandbox as sandbox;
+pub use hedgerow_worktree as worktree;
+pub use plan::{GateSpec, Plan};
+pub use report::{Report, Status, TaskReport};
+pub use shutdown::Stopper;
+pub use task::{Task, TaskId};

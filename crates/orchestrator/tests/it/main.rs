@@ -1,1 +1,12 @@
 //! The integration tests of this crate, in one binary.
+
+mod bad_input;
+mod journal;
+mod pipeline;
+mod plan_files;
+mod public_api;
+mod recovery;
+mod repo;
+mod shutdown;
+mod tidy;
+mod vocabulary;

@@ -1,0 +1,5 @@
+//! Agents that come with the orchestrator.
+
+mod command;
+
+pub use command::{CommandAgent, PromptBy};

@@ -1,0 +1,190 @@
+//! One attempt at a task, from its worktree to its landing.
+//!
+//! A saga: each step is recorded before it acts, and [`resume`](Attempt::resume) enters at any recorded stage. Whatever
+//! happens, the worktree is released at the end, and what did not land is put under a rescue ref.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hedgerow_worktree::{Capture, Fate, Released, Worktree};
+use tokio::sync::Mutex;
+
+use crate::agents::CommandAgent;
+use crate::dispatcher::Reporter;
+use crate::handoff;
+use crate::layout::RunDir;
+use crate::services::Services;
+use crate::shutdown::Watch;
+use crate::state::{Begun, RunState, TaskState};
+use crate::{AgentReport, Gate, GateSpec, Kept, Outcome, Result, Stage, Task};
+
+/// One attempt and all that it needs.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) services: Arc<Services>,
+    pub(crate) dir: RunDir,
+    pub(crate) target: hedgerow_merge::BranchName,
+    /// The command-line agents of the plan.
+    pub(crate) agents: Arc<BTreeMap<String, CommandAgent>>,
+    pub(crate) gate: GateSpec,
+    /// Held from preparing a candidate until it has landed, so that no gate's verdict goes stale.
+    pub(crate) turn: Arc<Mutex<()>>,
+    pub(crate) task: Task,
+    pub(crate) number: u32,
+    pub(crate) begun: Option<Begun>,
+    pub(crate) tree: Option<Worktree>,
+    pub(crate) reporter: Reporter,
+    pub(crate) watch: Watch,
+}
+
+impl Attempt {
+    /// Begins a new attempt and drives it to its end.
+    ///
+    /// # Errors
+    /// Only when the journal failed; everything else is an outcome.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let outcome = self.work_and_land().await;
+        self.conclude(outcome).await
+    }
+
+    /// Drives an attempt to its end that an earlier process had begun.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) async fn resume(mut self, state: TaskState) -> Result<()> {
+        self.begun = state.begun.clone();
+        match self.pick_up(state).await {
+            Ok(Some(outcome)) => self.conclude(Ok(outcome)).await,
+            Ok(None) => self.abandon().await,
+            Err(error) => self.conclude(Err(error)).await,
+        }
+    }
+
+    async fn work_and_land(&mut self) -> Result<Outcome> {
+        let (repository, target) = (self.services.repository.clone(), self.target.clone());
+        let tip = tokio::task::spawn_blocking(move || repository.tip(&target)).await.map_err(handoff::gone)??;
+        let begun = handoff::begin(&self.dir.id, &self.task.id, self.number, &tip)?;
+        let (worktree, branch, base) = (begun.worktree.clone(), begun.branch.clone(), begun.base.clone());
+        self.stage(Stage::Begun { worktree, branch, base }).await?;
+        let git = handoff::git_access(&*self.services.lane);
+        let request = handoff::agent_tree(&begun, git, self.services.seed.clone());
+        self.begun = Some(begun);
+        let tree = self.services.worktrees.create(request).await?;
+        let path = tree.path().to_owned();
+        self.tree = Some(tree);
+        self.stage(Stage::Working { path }).await?;
+        let report = self.work().await?;
+        self.stage(Stage::Worked { report: report.clone() }).await?;
+        self.capture_and_land(report).await
+    }
+
+    async fn capture_and_land(&mut self, report: AgentReport) -> Result<Outcome> {
+        let Some(tree) = &self.tree else {
+            return Ok(Outcome::Broken { why: "the worktree is gone before its work was captured".into() });
+        };
+        let capture = self.services.worktrees.capture(tree, handoff::message(&self.task)).await?;
+        self.stage(Stage::Captured { capture: capture.clone(), report: report.clone() }).await?;
+        self.settle(capture, report).await
+    }
+
+    /// What git says comes first, then what the agent says.
+    async fn settle(&mut self, capture: Capture, report: AgentReport) -> Result<Outcome> {
+        match report {
+            AgentReport::Failed { why } => Ok(Outcome::AgentFailed { why }),
+            AgentReport::Stopped => Ok(Outcome::Cancelled),
+            AgentReport::Done if capture.tip == capture.base => Ok(Outcome::NoChange),
+            AgentReport::Done => self.land(&capture).await,
+        }
+    }
+
+    /// Enters where an earlier process was; none when the agent has to start again.
+    async fn pick_up(&mut self, state: TaskState) -> Result<Option<Outcome>> {
+        let captured = state.captured;
+        match (state.stage, captured) {
+            (Some(Stage::Working { .. }), _) => match self.adopt().await? {
+                Some(report) => {
+                    self.stage(Stage::Worked { report: report.clone() }).await?;
+                    self.capture_and_land(report).await.map(Some)
+                }
+                None => Ok(None),
+            },
+            (Some(Stage::Worked { report }), _) => self.capture_and_land(report).await.map(Some),
+            (Some(Stage::Captured { capture, report }), _) => self.settle(capture, report).await.map(Some),
+            // The target may have moved since, so the candidate is made again; the same input gives the same one.
+            (Some(Stage::Gating { .. }), Some((capture, _))) => self.land(&capture).await.map(Some),
+            (Some(Stage::Landing { candidate }), Some((capture, _))) => {
+                self.land_gated(candidate, &capture).await.map(Some)
+            }
+            (Some(Stage::Landed { commit }), captured) => {
+                let (commits, files) = captured.map_or((0, 0), |(c, _)| (c.commits, c.files));
+                Ok(Some(Outcome::Landed { commit, commits, files }))
+            }
+            (Some(Stage::Failed { outcome }), _) => Ok(Some(outcome)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts the worktree away and ends the task.
+    async fn conclude(mut self, outcome: Result<Outcome>) -> Result<()> {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error @ (crate::Error::Journal { .. } | crate::Error::Gone { .. })) => return Err(error),
+            Err(error) => Outcome::Broken { why: error.chain() },
+        };
+        if !matches!(outcome, Outcome::Landed { .. }) {
+            self.stage(Stage::Failed { outcome: outcome.clone() }).await?;
+        }
+        let kept = self.put_away(&outcome).await;
+        self.reporter.finished(self.task.id, outcome, kept).await
+    }
+
+    /// Puts the worktree of an interrupted attempt away, so that the task can be tried again.
+    async fn abandon(mut self) -> Result<()> {
+        let kept = self.put_away(&Outcome::Cancelled).await;
+        self.stage(Stage::Abandoned { kept }).await
+    }
+
+    /// Releases the worktree; an error leaves it where it is, and says so.
+    async fn put_away(&mut self, outcome: &Outcome) -> Vec<Kept> {
+        let (Some(tree), Some(begun)) = (self.tree.take(), &self.begun) else { return Vec::new() };
+        let path = tree.path().to_owned();
+        let disposition = handoff::disposition(outcome, begun);
+        let released = self.services.worktrees.release(tree, disposition).await.map_err(crate::Error::from);
+        let forgotten = self.dir.forget(begun.worktree.as_str());
+        match (released, forgotten) {
+            (Ok(released), Ok(())) => kept(released),
+            (Ok(released), Err(error)) => {
+                let why = format!("the agent's home directory is left: {}", error.chain());
+                let mut kept = kept(released);
+                kept.push(Kept::Tree { path, why });
+                kept
+            }
+            (Err(error), _) => vec![Kept::Tree { path, why: error.chain() }],
+        }
+    }
+
+    pub(crate) async fn stage(&self, stage: Stage) -> Result<()> {
+        self.reporter.stage(&self.task.id, self.number, stage).await
+    }
+
+    pub(crate) fn judge(&self) -> Arc<dyn Gate> {
+        self.services.gate.clone().unwrap_or_else(|| Arc::new(self.gate.clone()))
+    }
+}
+
+/// The attempts of a state that were underway.
+pub(crate) fn underway(state: &RunState) -> Vec<(Task, TaskState)> {
+    let active = |task: &Task| {
+        let own = state.tasks.get(&task.id).filter(|own| own.active())?;
+        Some((task.clone(), own.clone()))
+    };
+    state.plan.tasks.iter().filter_map(active).collect()
+}
+
+pub(crate) fn kept(released: Released) -> Vec<Kept> {
+    let tree = match released.fate {
+        Fate::Kept { path, why } => Some(Kept::Tree { path, why: why.unwrap_or_default() }),
+        Fate::Removed => None,
+    };
+    released.rescue.map(Kept::Rescue).into_iter().chain(tree).collect()
+}

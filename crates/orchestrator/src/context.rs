@@ -1,0 +1,134 @@
+//! What an agent or a gate may act through.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hedgerow_sandbox::{Command, End, Exit, Output, Process, Running};
+
+use crate::dispatcher::Reporter;
+use crate::shutdown::{Phase, Watch};
+use crate::{Result, TaskId, error};
+
+/// The longest line of output that is remembered for a report, in bytes.
+const LINE: usize = 200;
+
+/// The sandbox of one task, with its worktree as the current directory.
+#[derive(Debug)]
+pub struct AgentContext<'a> {
+    pub(crate) task: &'a TaskId,
+    pub(crate) prompt: &'a str,
+    pub(crate) prompt_file: PathBuf,
+    pub(crate) tree: PathBuf,
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) until: Instant,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) running: &'a mut dyn Running,
+    pub(crate) reporter: Reporter,
+    pub(crate) watch: Watch,
+    pub(crate) log: PathBuf,
+    pub(crate) last_line: String,
+}
+
+impl AgentContext<'_> {
+    /// The task.
+    pub fn task(&self) -> &TaskId {
+        self.task
+    }
+
+    /// What the agent is told.
+    pub fn prompt(&self) -> &str {
+        self.prompt
+    }
+
+    /// A file with the prompt, readable inside under this path.
+    pub fn prompt_file(&self) -> &Path {
+        &self.prompt_file
+    }
+
+    /// The task's variables, for an agent that passes them on.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        self.env
+    }
+
+    /// The worktree, under the path that it has inside and outside.
+    pub fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// A command in the worktree, with what is left of the deadline and an identity for git.
+    pub fn command(&self, program: &str) -> Command {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let mut command = Command::new(program, &self.tree).deadline(left.max(Duration::from_millis(1)));
+        command.idle = self.idle;
+        for role in ["AUTHOR", "COMMITTER"] {
+            command = command.env(format!("GIT_{role}_NAME"), crate::handoff::AGENT_NAME);
+            command = command.env(format!("GIT_{role}_EMAIL"), crate::handoff::AGENT_EMAIL);
+        }
+        command.env("HEDGEROW_TASK", self.task.as_str())
+    }
+
+    /// Runs a command in the sandbox to its end, streaming what it prints to the observers and the task's log.
+    ///
+    /// When the run is being stopped, the command is stopped too and its end is [`End::Stopped`].
+    ///
+    /// # Errors
+    /// When the sandbox failed, or the program could not be started.
+    pub async fn exec(&mut self, command: Command) -> Result<Exit> {
+        if self.watch.phase() != Phase::Run {
+            return Ok(stopped());
+        }
+        let process = self.running.exec(command).await?;
+        self.follow(process).await
+    }
+
+    /// The last line that was printed, without what is no text.
+    pub(crate) fn last_line(&self) -> &str {
+        self.last_line.trim()
+    }
+
+    pub(crate) async fn follow(&mut self, mut process: Process) -> Result<Exit> {
+        let mut log =
+            File::options().create(true).append(true).open(&self.log).map_err(error::io("open", &self.log))?;
+        let stopper = process.stopper();
+        let mut phase = Phase::Run;
+        loop {
+            tokio::select! {
+                output = process.next() => match output {
+                    Some(output) => self.take(output, &mut log)?,
+                    None => break,
+                },
+                next = self.watch.beyond(phase) => {
+                    phase = next;
+                    if next == Phase::Abort { stopper.kill() } else { stopper.stop() }
+                }
+            }
+        }
+        Ok(process.wait().await?)
+    }
+
+    fn take(&mut self, output: Output, log: &mut File) -> Result<()> {
+        let bytes = match output {
+            Output::Bytes(_, bytes) => bytes,
+            Output::Truncated => b"\n[output limit reached; the rest was dropped]\n".to_vec(),
+        };
+        log.write_all(&bytes).map_err(error::io("write to", &self.log))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some(line) = text.lines().rev().map(printable).find(|line| !line.trim().is_empty()) {
+            self.last_line = line;
+        }
+        self.reporter.output(self.task, text);
+        Ok(())
+    }
+}
+
+/// The start of a line without control characters, which an agent could use to repaint a terminal.
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).take(LINE).collect()
+}
+
+fn stopped() -> Exit {
+    Exit { end: End::Stopped, wall: Duration::ZERO, usage: hedgerow_sandbox::Usage::default(), written: 0 }
+}

@@ -1,0 +1,305 @@
+//! The handle that programs embed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use hedgerow_sandbox::{Labels, Sandbox};
+use hedgerow_worktree::{Disposition, LocalWorktrees, Worktree};
+use tokio::sync::broadcast;
+
+use crate::dispatcher::{self, Dispatcher, Mode};
+use crate::journal::{FileJournal, Journal};
+use crate::layout::RunDir;
+use crate::lock::FleetLock;
+use crate::preflight;
+use crate::services::Services;
+use crate::shutdown::{Phase, Stopper};
+use crate::state::RunState;
+use crate::{Builder, Error, Event, EventKind, Kept, Live, Plan, Report, Result, Stage, attempt, handoff};
+
+/// How many live messages an observer may be behind before it misses some.
+const BACKLOG: usize = 4096;
+
+/// Runs plans on one repository.
+///
+/// There is one fleet per repository at a time. Dropping it stops nothing gracefully and destroys nothing: what was
+/// underway is found by the next one.
+#[derive(Debug)]
+pub struct Fleet {
+    services: Arc<Services>,
+    state: std::path::PathBuf,
+    live: broadcast::Sender<Live>,
+    stopper: Stopper,
+    unfinished: Option<(RunDir, RunState)>,
+    trees: Vec<Worktree>,
+    found: Found,
+    _lock: FleetLock,
+}
+
+/// What a fleet found when it was opened, left by one that did not end in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The run that is not finished, if there is one.
+    pub run: Option<String>,
+    /// Worktrees that were taken over or put away, and half-done operations that were finished or undone, in words.
+    pub mended: Vec<String>,
+    /// What could not be mended; nothing of it was deleted.
+    pub left: Vec<String>,
+}
+
+impl Fleet {
+    /// Opens the repository at `path` with all defaults: the native lane, a merge commit, [`Policy::standard`](
+    /// hedgerow_sandbox::Policy::standard).
+    ///
+    /// # Errors
+    /// When the native lane is not available here, another fleet is at work, or the repository cannot be used.
+    #[cfg(feature = "native")]
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let lane =
+            tokio::task::spawn_blocking(hedgerow_sandbox::NativeSandbox::probe).await.map_err(handoff::gone)??;
+        Self::builder(path, Arc::new(lane)).open().await
+    }
+
+    /// Begins to put a fleet together for the repository at `path` and this lane.
+    pub fn builder(path: impl AsRef<Path>, lane: Arc<dyn Sandbox>) -> Builder {
+        Builder::new(path.as_ref(), lane)
+    }
+
+    pub(crate) async fn start(services: Services, state: &Path) -> Result<Self> {
+        let lock = FleetLock::take(state)?;
+        let unfinished = unfinished(state)?;
+        let mut fleet = Self {
+            services: Arc::new(services),
+            state: state.to_owned(),
+            live: broadcast::channel(BACKLOG).0,
+            stopper: Stopper::new(),
+            found: Found { run: unfinished.as_ref().map(|(dir, _)| dir.id.as_str().to_owned()), ..Found::default() },
+            unfinished,
+            trees: Vec::new(),
+            _lock: lock,
+        };
+        fleet.stop_strays().await?;
+        fleet.recover_trees().await?;
+        Ok(fleet)
+    }
+
+    /// What was found when the fleet was opened.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Events and output from now on. A receiver that falls behind misses the oldest and is told how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<Live> {
+        self.live.subscribe()
+    }
+
+    /// Stops what this fleet runs, from elsewhere.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Runs a plan to its end; goes on with the unfinished run when that has the same plan.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] and [`Error::Preflight`] before anything starts; else only when the journal failed.
+    pub async fn run(&mut self, plan: Plan) -> Result<Report> {
+        let known: BTreeSet<_> = self.services.agents.keys().cloned().collect();
+        plan.check(&known)?;
+        let target = preflight::check(&self.services, &plan).await?;
+        match self.unfinished.take() {
+            Some((dir, state)) if state.plan == plan => self.go_on(dir, state, Mode::Everything).await,
+            Some((dir, state)) => {
+                let run = dir.id.as_str().to_owned();
+                self.unfinished = Some((dir, state));
+                let cure = "run the same plan again to go on with it, or close it (`recover` with `close`)";
+                Err(Error::Preflight { problem: format!("run {run} of another plan is not finished; {cure}") })
+            }
+            None => self.begin(plan, target).await,
+        }
+    }
+
+    /// Brings what an earlier fleet had begun to its end without starting anything new: agents that still run are
+    /// waited for, finished work is captured, gated and landed, interrupted work is put under rescue refs.
+    ///
+    /// Returns none when there is no unfinished run.
+    ///
+    /// # Errors
+    /// When the journal failed.
+    pub async fn recover(&mut self) -> Result<Option<Report>> {
+        match self.unfinished.take() {
+            None => Ok(None),
+            Some((dir, state)) => self.go_on(dir, state, Mode::BegunOnly).await.map(Some),
+        }
+    }
+
+    /// Ends an unfinished run: what was begun is brought to its end, the rest is cancelled.
+    ///
+    /// # Errors
+    /// As [`recover`](Self::recover).
+    pub async fn close(&mut self) -> Result<Option<Report>> {
+        let report = self.recover().await?;
+        if self.unfinished.is_none() {
+            return Ok(report);
+        }
+        self.stopper.stop();
+        self.recover().await
+    }
+
+    async fn begin(&mut self, plan: Plan, target: hedgerow_merge::BranchName) -> Result<Report> {
+        let dir = RunDir::create(&self.state, dispatcher::now() / 1000)?;
+        let mut journal = FileJournal::create(dir.journal())?;
+        let kind = EventKind::RunStarted { plan: plan.clone(), target: target.clone() };
+        let event = Event { seq: 0, at: dispatcher::now(), kind };
+        journal.append(&event).await?;
+        let _nobody = self.live.send(Live::Event(Box::new(event)));
+        let state = RunState::new(plan, target);
+        self.dispatch(dir, Box::new(journal), state, Mode::Everything).await
+    }
+
+    async fn go_on(&mut self, dir: RunDir, state: RunState, mode: Mode) -> Result<Report> {
+        let journal = FileJournal::open(dir.journal())?;
+        self.dispatch(dir, Box::new(journal), state, mode).await
+    }
+
+    async fn dispatch(
+        &mut self,
+        dir: RunDir,
+        journal: Box<dyn Journal>,
+        state: RunState,
+        mode: Mode,
+    ) -> Result<Report> {
+        let trees = std::mem::take(&mut self.trees);
+        let (services, live, watch) = (Arc::clone(&self.services), self.live.clone(), self.stopper.watch());
+        let before = state.clone();
+        let dispatcher = Dispatcher::new(services, dir.clone(), journal, state, live, watch);
+        let state = match dispatcher.run(trees, mode).await {
+            Ok(state) => state,
+            Err(error) => {
+                self.unfinished = Some((dir, before));
+                return Err(error);
+            }
+        };
+        let report = Report::of(&dir, &state);
+        if !state.finished {
+            self.unfinished = Some((dir, state));
+        }
+        Ok(report)
+    }
+
+    /// Ends sandboxes of runs of this repository that no attempt will take over.
+    async fn stop_strays(&mut self) -> Result<()> {
+        let adoptable: BTreeSet<_> = match &self.unfinished {
+            None => BTreeSet::new(),
+            Some((_, state)) => attempt::underway(state)
+                .into_iter()
+                .filter(|(_, own)| matches!(own.stage, Some(Stage::Working { .. })))
+                .filter_map(|(_, own)| handoff::sandbox_id(&own.begun?.worktree).ok())
+                .collect(),
+        };
+        for dir in RunDir::all(&self.state)? {
+            let labels: Labels = [(handoff::RUN_LABEL.to_owned(), dir.id.as_str().to_owned())].into();
+            for id in self.services.lane.list(&labels).await? {
+                if adoptable.contains(&id) {
+                    continue;
+                }
+                if let Some(running) = self.services.lane.adopt(&id).await? {
+                    running.stop(handoff::GRACE).await?;
+                    self.found.mended.push(format!("sandbox {id} was ended"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over the worktrees of the unfinished run, and puts away those that no attempt needs.
+    async fn recover_trees(&mut self) -> Result<()> {
+        let recovery = self.services.worktrees.recover().await?;
+        self.found.mended.extend(recovery.mended.iter().map(|mended| format!("{mended:?}")));
+        self.found.left.extend(recovery.left);
+        let runs: Vec<_> = RunDir::all(&self.state)?.into_iter().map(|dir| dir.id).collect();
+        let wanted: BTreeSet<_> = match &self.unfinished {
+            None => BTreeSet::new(),
+            Some((_, state)) => {
+                attempt::underway(state).into_iter().filter_map(|(_, own)| Some(own.begun?.worktree)).collect()
+            }
+        };
+        for tree in recovery.adopted {
+            if wanted.contains(tree.id()) {
+                self.trees.push(tree);
+            } else if runs.iter().any(|run| handoff::belongs(tree.id(), run)) {
+                self.put_away(tree).await?;
+            }
+            // Others belong to another program that uses the worktree library here: dropping the handle leaves them.
+        }
+        Ok(())
+    }
+
+    async fn put_away(&mut self, tree: Worktree) -> Result<()> {
+        let id = tree.id().clone();
+        let disposition = match tree.branch() {
+            Some(_) => Disposition::Archive,
+            None => Disposition::Merged { into: tree.base().clone() },
+        };
+        let released = self.services.worktrees.release(tree, disposition).await?;
+        let place = match attempt::kept(released).first() {
+            Some(Kept::Rescue(rescue)) => format!("its work is under {}", rescue.reference),
+            Some(Kept::Tree { path, why }) => format!("it is kept at {} ({why})", path.display()),
+            None => "it held nothing of its own".into(),
+        };
+        self.found.mended.push(format!("worktree {id} was put away; {place}"));
+        Ok(())
+    }
+
+    /// The runs of the repository at `path`, oldest first, from their journals alone. Takes no lock, changes nothing.
+    ///
+    /// # Errors
+    /// When the repository or a journal cannot be read.
+    pub fn status(path: impl AsRef<Path>) -> Result<Vec<Report>> {
+        let worktrees = LocalWorktrees::open(path)?;
+        let mut reports = Vec::new();
+        for dir in RunDir::all(worktrees.state_dir())? {
+            if let Some(state) = replay(&dir)? {
+                reports.push(Report::of(&dir, &state));
+            }
+        }
+        Ok(reports)
+    }
+
+    /// All events of a run, from its journal.
+    ///
+    /// # Errors
+    /// When there is no such run, or its journal cannot be read.
+    pub fn events(path: impl AsRef<Path>, run: &str) -> Result<Vec<Event>> {
+        let worktrees = LocalWorktrees::open(path)?;
+        match RunDir::all(worktrees.state_dir())?.into_iter().find(|dir| dir.id.as_str() == run) {
+            Some(dir) => FileJournal::read(&dir.journal()),
+            None => Err(Error::Preflight { problem: format!("there is no run {run:?} here") }),
+        }
+    }
+
+    /// Whether this fleet was told to stop.
+    pub fn stopping(&self) -> bool {
+        self.stopper.watch().phase() != Phase::Run
+    }
+}
+
+/// The newest run that is not finished.
+fn unfinished(state: &Path) -> Result<Option<(RunDir, RunState)>> {
+    for dir in RunDir::all(state)?.into_iter().rev() {
+        if let Some(run) = replay(&dir)?
+            && !run.finished
+        {
+            return Ok(Some((dir, run)));
+        }
+    }
+    Ok(None)
+}
+
+/// The state of a run; none when it was killed before its first event was durable.
+fn replay(dir: &RunDir) -> Result<Option<RunState>> {
+    if !dir.journal().exists() {
+        return Ok(None);
+    }
+    Ok(RunState::replay(&FileJournal::read(&dir.journal())?))
+}

@@ -1,0 +1,167 @@
+//! The path of a task on one page: every arrow between two crates is one function here, and nowhere else.
+//!
+//! ```text
+//! task ──▶ worktree ──▶ sandbox(agent) ──▶ change ──▶ candidate ──▶ gate ──▶ landed
+//! ```
+
+use std::path::Path;
+use std::time::Duration;
+
+use hedgerow_merge as merge;
+use hedgerow_sandbox as sandbox;
+use hedgerow_worktree as worktree;
+
+use crate::layout::RunId;
+use crate::state::Begun;
+use crate::{Error, Outcome, Result, Task, TaskId};
+
+/// Who agents and snapshots of their work are committed as, unless an agent says otherwise.
+pub(crate) const AGENT_NAME: &str = "hedgerow agent";
+pub(crate) const AGENT_EMAIL: &str = "agent@hedgerow.invalid";
+/// Who candidates are committed as.
+const COMMITTER: &str = "hedgerow";
+const COMMITTER_EMAIL: &str = "merge@hedgerow.invalid";
+
+/// The label that every sandbox of a run carries.
+pub(crate) const RUN_LABEL: &str = "hedgerow.run";
+/// The longest subject line of a commit that we make from a prompt.
+const SUBJECT: usize = 60;
+
+/// Run and task → the names of an attempt, and where it starts.
+pub(crate) fn begin(run: &RunId, task: &TaskId, number: u32, base: &merge::CommitId) -> Result<Begun> {
+    let run = run.as_str();
+    Ok(Begun {
+        worktree: worktree::WorktreeId::new(format!("{task}-{run}-{number}"))?,
+        branch: worktree::BranchName::new(format!("agent/{task}/{run}-{number}"))?,
+        base: to_worktree(base)?,
+    })
+}
+
+/// Attempt → the worktree that it works in.
+pub(crate) fn agent_tree(begun: &Begun, git: worktree::GitAccess, seed: worktree::Seed) -> worktree::Request {
+    let base = worktree::Base::Commit(begun.base.clone());
+    let mut request = worktree::Request::new(begun.worktree.clone(), begun.branch.clone(), base);
+    request.git = git;
+    request.seed = seed;
+    request
+}
+
+/// Lane → how git works inside: through a private view wherever the lane can hide the real repository.
+pub(crate) fn git_access(lane: &dyn sandbox::Sandbox) -> worktree::GitAccess {
+    match lane.coverage(sandbox::Guarantee::NoHostWrites) {
+        sandbox::Coverage::Enforced => worktree::GitAccess::Private,
+        _ => worktree::GitAccess::Direct,
+    }
+}
+
+/// Worktree → the sandbox around it. `files` are read-only directories of ours, visible under their own path.
+pub(crate) fn sandbox_of(
+    run: &RunId,
+    tree: &worktree::Worktree,
+    policy: &sandbox::Policy,
+    home: &Path,
+    files: Option<&Path>,
+) -> Result<sandbox::Spec> {
+    let access = |access| match access {
+        worktree::Access::ReadOnly => sandbox::Access::ReadOnly,
+        worktree::Access::ReadWrite => sandbox::Access::ReadWrite,
+    };
+    let mount = |m: &worktree::Mount| sandbox::Mount {
+        source: m.source.clone(),
+        target: m.target.clone(),
+        access: access(m.access),
+    };
+    let mut mounts: Vec<_> = tree.mounts().iter().map(mount).collect();
+    mounts.extend(files.map(|dir| sandbox::Mount {
+        source: dir.to_owned(),
+        target: dir.to_owned(),
+        access: sandbox::Access::ReadOnly,
+    }));
+    Ok(sandbox::Spec {
+        id: sandbox_id(tree.id())?,
+        labels: [(RUN_LABEL.to_owned(), run.as_str().to_owned())].into(),
+        policy: policy.clone(),
+        mounts,
+        home: Some(home.to_owned()),
+    })
+}
+
+/// Worktree → the name of its sandbox, which finds it again after a restart.
+pub(crate) fn sandbox_id(tree: &worktree::WorktreeId) -> Result<sandbox::SandboxId> {
+    Ok(sandbox::SandboxId::new(tree.as_str())?)
+}
+
+/// Task → the message for what its agent left uncommitted.
+pub(crate) fn message(task: &Task) -> worktree::Message {
+    let text = format!("{}\n\nLeft uncommitted by the agent.\n\nTask: {}\n", subject(task), task.id);
+    worktree::Message { text, name: AGENT_NAME.into(), email: AGENT_EMAIL.into() }
+}
+
+/// Captured work → the change that shall land.
+pub(crate) fn change(task: &Task, number: u32, capture: &worktree::Capture) -> Result<merge::Change> {
+    Ok(merge::Change {
+        tip: to_merge(&capture.tip)?,
+        subject: subject(task),
+        trailers: vec![
+            ("Task".into(), task.id.to_string()),
+            ("Attempt".into(), number.to_string()),
+            ("Agent".into(), task.agent.replace(char::is_control, " ")),
+        ],
+        committer: merge::Identity { name: COMMITTER.into(), email: COMMITTER_EMAIL.into() },
+    })
+}
+
+/// Candidate → the clean worktree that its gate runs on.
+pub(crate) fn gate_tree(
+    begun: &Begun,
+    candidate: &merge::Candidate,
+    git: worktree::GitAccess,
+) -> Result<worktree::Request> {
+    let mut request = worktree::Request::detached(gate_tree_id(begun)?, to_worktree(&candidate.commit)?);
+    request.git = git;
+    Ok(request)
+}
+
+/// Attempt → the name of its gate's worktree.
+pub(crate) fn gate_tree_id(begun: &Begun) -> Result<worktree::WorktreeId> {
+    Ok(worktree::WorktreeId::new(format!("{}.gate", begun.worktree))?)
+}
+
+/// Outcome → what becomes of the worktree: landed work is on the target, everything else is put under a rescue ref.
+pub(crate) fn disposition(outcome: &Outcome, begun: &Begun) -> worktree::Disposition {
+    match outcome {
+        Outcome::Landed { commit, .. } => worktree::Disposition::Merged { into: commit.clone() },
+        Outcome::NoChange => worktree::Disposition::Merged { into: begun.base.clone() },
+        _ => worktree::Disposition::Archive,
+    }
+}
+
+/// The time that a policy gives everything to end by itself.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+pub(crate) fn to_worktree(id: &merge::CommitId) -> Result<worktree::CommitId> {
+    Ok(worktree::CommitId::new(id.as_str())?)
+}
+
+pub(crate) fn to_merge(id: &worktree::CommitId) -> Result<merge::CommitId> {
+    Ok(merge::CommitId::new(id.as_str())?)
+}
+
+/// The first line of the prompt, short and without control characters, after the task's name.
+fn subject(task: &Task) -> String {
+    let first = task.prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let short: String = first.trim().chars().filter(|c| !c.is_control()).take(SUBJECT).collect();
+    if short.is_empty() { task.id.to_string() } else { format!("{}: {short}", task.id) }
+}
+
+/// Whether a worktree was made for this run.
+pub(crate) fn belongs(tree: &worktree::WorktreeId, run: &RunId) -> bool {
+    let name = tree.as_str().strip_suffix(".gate").unwrap_or(tree.as_str());
+    let mut parts = name.rsplitn(3, '-');
+    parts.next().is_some_and(|number| number.parse::<u32>().is_ok()) && parts.next() == Some(run.as_str())
+}
+
+/// A worker thread that did not finish its part → our error.
+pub(crate) fn gone(_: tokio::task::JoinError) -> Error {
+    Error::Gone { what: "a worker thread" }
+}

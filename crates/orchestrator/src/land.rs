@@ -1,0 +1,170 @@
+//! The part of an attempt that brings its change onto the target.
+
+use std::time::Instant;
+
+use hedgerow_merge::{Candidate, Landing, Prepared, Target};
+use hedgerow_worktree::{Capture, Disposition, Worktree};
+
+use crate::attempt::Attempt;
+use crate::context::AgentContext;
+use crate::shutdown::Phase;
+use crate::{Error, GateSpec, Outcome, Result, Stage, Verdict, handoff};
+
+/// How often a candidate is made again because somebody else moved the target meanwhile.
+const TRIES: usize = 8;
+
+/// What came of one try to land.
+enum Try {
+    Over(Outcome),
+    TargetMoved,
+}
+
+impl Attempt {
+    /// Prepares a candidate, gates it and lands it; again from the start when the target moved meanwhile.
+    pub(crate) async fn land(&mut self, capture: &Capture) -> Result<Outcome> {
+        let Some(_turn) = self.take_turn().await else { return Ok(Outcome::Cancelled) };
+        for _ in 0..TRIES {
+            let candidate = match self.prepare(capture).await? {
+                Prepared::Candidate(candidate) => candidate,
+                Prepared::AlreadyMerged => return self.landed(capture).await,
+                Prepared::Conflict(conflict) => return Ok(Outcome::Conflict { conflict }),
+            };
+            if self.gated() {
+                self.stage(Stage::Gating { candidate: candidate.clone() }).await?;
+                match self.judge_candidate(&candidate).await? {
+                    Verdict::Passed => {}
+                    Verdict::Stopped => return Ok(Outcome::Cancelled),
+                    verdict @ Verdict::Failed { .. } => return Ok(Outcome::GateFailed { verdict }),
+                }
+            }
+            self.stage(Stage::Landing { candidate: candidate.clone() }).await?;
+            if let Try::Over(outcome) = self.move_target(candidate, capture).await? {
+                return Ok(outcome);
+            }
+        }
+        let why = format!("{} was moved by others {TRIES} times in a row; run the task again", self.target);
+        Ok(Outcome::NotLanded { why })
+    }
+
+    /// Lands a candidate whose gate had passed before a restart.
+    pub(crate) async fn land_gated(&mut self, candidate: Candidate, capture: &Capture) -> Result<Outcome> {
+        {
+            let Some(_turn) = self.take_turn().await else { return Ok(Outcome::Cancelled) };
+            if let Try::Over(outcome) = self.move_target(candidate, capture).await? {
+                return Ok(outcome);
+            }
+        }
+        self.land(capture).await
+    }
+
+    /// Waits until no other attempt of this run is between preparing and landing; none when the run is being stopped.
+    async fn take_turn(&mut self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        if self.watch.phase() != Phase::Run {
+            return None;
+        }
+        tokio::select! {
+            turn = std::sync::Arc::clone(&self.turn).lock_owned() => Some(turn),
+            _ = self.watch.beyond(Phase::Run) => None,
+        }
+    }
+
+    async fn prepare(&self, capture: &Capture) -> Result<Prepared> {
+        let (repository, strategy) = (self.services.repository.clone(), self.services.strategy.clone());
+        let change = handoff::change(&self.task, self.number, capture)?;
+        let branch = self.target.clone();
+        let prepare = move || {
+            let expected = repository.tip(&branch)?;
+            strategy.prepare(&repository, &Target { branch, expected }, &change)
+        };
+        Ok(tokio::task::spawn_blocking(prepare).await.map_err(handoff::gone)??)
+    }
+
+    async fn move_target(&mut self, candidate: Candidate, capture: &Capture) -> Result<Try> {
+        let (repository, checkout) = (self.services.repository.clone(), self.services.checkout);
+        let land = {
+            let candidate = candidate.clone();
+            move || repository.land(&candidate, checkout)
+        };
+        let landing = tokio::task::spawn_blocking(land).await.map_err(handoff::gone)??;
+        Ok(match landing {
+            Landing::Landed => {
+                let commit = handoff::to_worktree(&candidate.commit)?;
+                self.stage(Stage::Landed { commit: commit.clone() }).await?;
+                Try::Over(Outcome::Landed { commit, commits: capture.commits, files: capture.files })
+            }
+            Landing::TargetMoved { .. } => Try::TargetMoved,
+            Landing::CheckedOut { path, why } => {
+                let why = format!("{} is checked out at {}: {why}", self.target, path.display());
+                Try::Over(Outcome::NotLanded { why })
+            }
+        })
+    }
+
+    /// The change is on the target already, for example because it landed just before a crash.
+    async fn landed(&mut self, capture: &Capture) -> Result<Outcome> {
+        let (repository, target) = (self.services.repository.clone(), self.target.clone());
+        let tip = tokio::task::spawn_blocking(move || repository.tip(&target)).await.map_err(handoff::gone)??;
+        let commit = handoff::to_worktree(&tip)?;
+        self.stage(Stage::Landed { commit: commit.clone() }).await?;
+        Ok(Outcome::Landed { commit, commits: capture.commits, files: capture.files })
+    }
+
+    fn gated(&self) -> bool {
+        self.services.gate.is_some() || self.gate != GateSpec::None
+    }
+
+    /// Runs the gate in a sandbox of its own on a clean worktree of exactly the candidate.
+    async fn judge_candidate(&mut self, candidate: &Candidate) -> Result<Verdict> {
+        let Some(begun) = &self.begun else { return Err(Error::Gone { what: "the attempt" }) };
+        let git = handoff::git_access(&*self.services.lane);
+        let request = handoff::gate_tree(begun, candidate, git)?;
+        let tree = self.services.worktrees.create(request).await?;
+        let verdict = self.judge_tree(&tree).await;
+        self.dir.forget(tree.id().as_str())?;
+        let into = handoff::to_worktree(&candidate.commit)?;
+        self.services.worktrees.release(tree, Disposition::Merged { into }).await?;
+        verdict
+    }
+
+    async fn judge_tree(&self, tree: &Worktree) -> Result<Verdict> {
+        // A home of its own: what the agent left in its home must not reach the gate.
+        let home = self.dir.home(tree.id().as_str())?;
+        let spec = handoff::sandbox_of(&self.dir.id, tree, &self.services.gate_policy, &home, None)?;
+        let deadline = match &self.gate {
+            GateSpec::Command { deadline, .. } => *deadline,
+            GateSpec::None => self.task.deadline,
+        };
+        let mut running = self.services.lane.start(spec).await?;
+        let verdict = {
+            let mut context = AgentContext {
+                task: &self.task.id,
+                prompt: "",
+                prompt_file: std::path::PathBuf::new(),
+                tree: tree.path().to_owned(),
+                env: &std::collections::BTreeMap::new(),
+                until: Instant::now() + deadline,
+                idle: None,
+                running: &mut *running,
+                reporter: self.reporter.clone(),
+                watch: self.watch.clone(),
+                log: self.dir.log(&self.task.id, self.number),
+                last_line: String::new(),
+            };
+            let overdue = tokio::time::sleep(deadline + crate::work::SLACK);
+            let mut watch = self.watch.clone();
+            let judge = self.judge();
+            tokio::select! {
+                verdict = judge.judge(&mut context) => verdict,
+                () = overdue => Ok(Verdict::Failed { why: "the gate did not end after its deadline".into() }),
+                _ = watch.beyond(Phase::Stop) => Ok(Verdict::Stopped),
+            }
+        };
+        running.stop(handoff::GRACE).await?;
+        match verdict {
+            Err(Error::Sandbox(error @ hedgerow_sandbox::Error::Program { .. })) => {
+                Ok(Verdict::Failed { why: format!("the gate cannot run: {error}") })
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a run shall do: tasks, their agents, the gate and the target.
+
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hedgerow_merge::BranchName;
+use serde::{Deserialize, Serialize};
+
+use crate::agents::CommandAgent;
+use crate::{Error, Result, Task, TaskId};
+
+/// A set of tasks that land on one branch.
+///
+/// Build it in Rust with [`new`](Self::new) and [`task`](Self::task), or read it with [`from_toml`](Self::from_toml).
+/// It is checked as a whole when a run starts, before anything happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The branch that changes land on; the repository's current branch when none is named.
+    pub target: Option<BranchName>,
+    /// What every candidate must pass.
+    pub gate: GateSpec,
+    /// Command-line agents by name. Agents written in Rust are given to the fleet instead.
+    pub agents: BTreeMap<String, CommandAgent>,
+    /// The tasks, in the order in which they start when nothing else decides.
+    pub tasks: Vec<Task>,
+}
+
+/// What every candidate must pass before it lands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GateSpec {
+    /// A command that must end with status 0, in a sandbox, on a clean worktree of exactly the candidate.
+    Command {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// How long it may take.
+        deadline: Duration,
+        /// Variables for it.
+        env: BTreeMap<String, String>,
+    },
+    /// Nothing: what merges cleanly lands. It has to be said in so many words.
+    None,
+}
+
+impl GateSpec {
+    /// A gate that runs this command line for at most ten minutes.
+    pub fn command<A: Into<String>>(command: impl IntoIterator<Item = A>) -> Self {
+        let command = command.into_iter().map(Into::into).collect();
+        Self::Command { command, deadline: Duration::from_secs(600), env: BTreeMap::new() }
+    }
+}
+
+impl Plan {
+    /// A plan without tasks for the repository's current branch.
+    pub fn new(gate: GateSpec) -> Self {
+        Self { target: None, gate, agents: BTreeMap::new(), tasks: Vec::new() }
+    }
+
+    /// Reads a plan file. `docs/plan.md` describes the format; unknown fields are refused.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] with the line, what is wrong and what is expected.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        file::parse(text)
+    }
+
+    /// The same plan with one more task.
+    #[must_use]
+    pub fn task(mut self, task: Task) -> Self {
+        self.tasks.push(task);
+        self
+    }
+
+    /// The same plan with one more command-line agent.
+    #[must_use]
+    pub fn agent(mut self, name: impl Into<String>, agent: CommandAgent) -> Self {
+        self.agents.insert(name.into(), agent);
+        self
+    }
+
+    /// The same plan for another branch.
+    #[must_use]
+    pub fn target(mut self, branch: BranchName) -> Self {
+        self.target = Some(branch);
+        self
+    }
+
+    /// Checks the plan as a whole; `known` are the agents that the fleet brings.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for no tasks, two tasks with one name, an unknown prerequisite or agent, an empty command line,
+    /// or a cycle, which is named task by task.
+    pub fn check(&self, known: &BTreeSet<String>) -> Result<()> {
+        let refuse = |problem: String| Err(Error::Plan { problem });
+        if self.tasks.is_empty() {
+            return refuse("it has no tasks; add a [[task]] with an id, an agent and a prompt".into());
+        }
+        let mut ids = BTreeSet::new();
+        for task in &self.tasks {
+            if !ids.insert(&task.id) {
+                return refuse(format!("two tasks are called {:?}; every id is used once", task.id.as_str()));
+            }
+        }
+        for (name, agent) in &self.agents {
+            if agent.command.is_empty() {
+                return refuse(format!("agent {name:?} has an empty command; give a program and its arguments"));
+            }
+        }
+        if matches!(&self.gate, GateSpec::Command { command, .. } if command.is_empty()) {
+            return refuse(
+                "the gate has an empty command; give a program and its arguments, or gate = \"none\"".into(),
+            );
+        }
+        for task in &self.tasks {
+            let id = task.id.as_str();
+            if !self.agents.contains_key(&task.agent) && !known.contains(&task.agent) {
+                let names: Vec<_> = self.agents.keys().chain(known).map(String::as_str).collect();
+                let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return refuse(format!("task {id:?} wants agent {:?}, which is not among: {names}", task.agent));
+            }
+            if let Some(missing) = task.needs.iter().find(|need| !ids.contains(need)) {
+                return refuse(format!("task {id:?} needs {:?}, which is no task of this plan", missing.as_str()));
+            }
+        }
+        match self.cycle() {
+            Some(cycle) => refuse(format!("tasks need each other in a circle: {}", cycle.join(" -> "))),
+            None => Ok(()),
+        }
+    }
+
+    /// A circle of prerequisites, if there is one: remove what is free until nothing is, then walk what is left.
+    fn cycle(&self) -> Option<Vec<String>> {
+        let mut left: BTreeMap<&TaskId, &[TaskId]> = self.tasks.iter().map(|t| (&t.id, &*t.needs)).collect();
+        loop {
+            let free: Vec<_> = left
+                .iter()
+                .filter(|(_, needs)| !needs.iter().any(|n| left.contains_key(n)))
+                .map(|(id, _)| *id)
+                .collect();
+            if free.is_empty() {
+                break;
+            }
+            for id in free {
+                left.remove(id);
+            }
+        }
+        let mut at = *left.first_key_value()?.0;
+        let mut path: Vec<&TaskId> = Vec::new();
+        while !path.contains(&at) {
+            path.push(at);
+            at = left[&at].iter().find_map(|need| left.get_key_value(need)).map(|(id, _)| *id)?;
+        }
+        let start = path.iter().position(|id| *id == at)?;
+        Some(path[start..].iter().chain([&at]).map(|id| id.to_string()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: &str, needs: &[&str]) -> Task {
+        let mut task = Task::new(id, "a").unwrap();
+        task.needs = needs.iter().map(|n| TaskId::new(*n).unwrap()).collect();
+        task
+    }
+
+    fn check(tasks: Vec<Task>) -> String {
+        let mut plan = Plan::new(GateSpec::None).agent("a", CommandAgent::new(["true"]));
+        plan.tasks = tasks;
+        plan.check(&BTreeSet::new()).map_or_else(|e| e.to_string(), |()| "ok".into())
+    }
+
+    #[test]
+    fn a_circle_is_named_task_by_task() {
+        let message = check(vec![task("z", &["a"]), task("a", &["b"]), task("b", &["c"]), task("c", &["a"])]);
+        assert!(message.contains("a -> b -> c -> a"), "{message}");
+        assert!(check(vec![task("a", &["a"])]).contains("a -> a"));
+    }
+
+    #[test]
+    fn two_tasks_with_one_name_are_refused() {
+        assert!(check(vec![task("a", &[]), task("a", &[])]).contains("two tasks are called \"a\""));
+    }
+
+    #[test]
+    fn an_unknown_prerequisite_or_agent_is_named() {
+        assert!(check(vec![task("a", &["ghost"])]).contains("\"ghost\""));
+        let mut other = task("a", &[]);
+        other.agent = "nobody".into();
+        assert!(check(vec![other]).contains("\"nobody\", which is not among: a"));
+    }
+
+    #[test]
+    fn a_diamond_is_no_circle() {
+        let tasks = vec![task("a", &[]), task("b", &["a"]), task("c", &["a"]), task("d", &["b", "c"])];
+        assert_eq!(check(tasks), "ok");
+    }
+}
