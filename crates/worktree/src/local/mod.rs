@@ -19,6 +19,7 @@ mod release;
 mod remove;
 mod scan;
 mod seed;
+mod stale;
 mod trash;
 
 pub use manager::{LocalOptions, LocalWorktrees};

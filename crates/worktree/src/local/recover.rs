@@ -8,7 +8,7 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
-use super::{base, disk, refs, remove, trash};
+use super::{base, disk, refs, remove, stale, trash};
 use crate::capture::fault;
 use crate::{Mended, Recovery, Result, Worktree, WorktreeId, repo, view};
 
@@ -49,6 +49,9 @@ fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, re
     let Some(record) = Record::read(layout, id)? else {
         return disk::remove_file(&layout.lease(id));
     };
+    if record.stage != Stage::Kept {
+        stale::clear(layout, &record)?;
+    }
     match record.stage {
         Stage::Creating => finish_creation(repo, layout, record, lock, recovery),
         Stage::Removing { .. } => finish_removal(repo, layout, &record, recovery),

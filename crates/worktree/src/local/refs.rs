@@ -1,10 +1,14 @@
 //! Changes of refs, each by compare-and-swap.
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
 use gix::ObjectId;
 use gix::refs::transaction::{Change, PreviousValue, RefEdit};
 use gix::refs::{FullName, Target};
 
-use super::base;
+use super::{base, disk};
 use crate::capture::fault;
 use crate::{BranchName, Error, Rescue, Result, WorktreeId};
 
@@ -116,6 +120,22 @@ pub(super) fn rescues(repo: &gix::Repository) -> Result<Vec<Rescue>> {
         }
     }
     Ok(found)
+}
+
+/// Makes a ref durable, together with the directories that lead to it.
+pub(super) fn sync(common: &Path, reference: &str) -> Result<()> {
+    let path = common.join(reference);
+    match File::open(&path).and_then(|file| file.sync_all()) {
+        // Packed by somebody meanwhile; git makes what it packs durable.
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        synced => synced.map_err(fault::io("flush", &path))?,
+    }
+    for dir in path.ancestors().skip(1).take_while(|dir| dir.starts_with(common) && *dir != common) {
+        if dir.is_dir() {
+            disk::sync_dir(dir)?;
+        }
+    }
+    Ok(())
 }
 
 fn pin(id: &WorktreeId) -> Result<FullName> {

@@ -95,7 +95,9 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
     for tip in work.tips {
         let safe = tip == work.base || into.is_some_and(|into| reaches(&repo, into, tip));
         if !safe {
-            rescue = Some(capture::rescue(&repo, &record.parts.id, tip)?);
+            let made = capture::rescue(&repo, &record.parts.id, tip)?;
+            refs::sync(&layout.common, &made.reference)?;
+            rescue = Some(made);
         }
     }
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };

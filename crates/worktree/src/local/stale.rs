@@ -1,0 +1,70 @@
+//! Lock files of git's kind that a killed owner left behind.
+//!
+//! Unlike our own locks they do not die with their holder, and nothing in them says whose they are. So one is taken away
+//! only if it is on a ref that the dead owner of a record may have been changing, and if it stays exactly as it is for
+//! longer than any change of a ref takes.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::layout::Layout;
+use super::record::Record;
+use super::{disk, refs};
+use crate::Result;
+use crate::capture::fault;
+
+/// How long a lock must not change before it counts as left behind.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Takes away what the dead owner of this record has left locked. The caller holds the lease.
+pub(super) fn clear(layout: &Layout, record: &Record) -> Result<()> {
+    let mut seen: Vec<_> =
+        candidates(layout, record).into_iter().filter_map(|path| stamp(&path).map(|stamp| (path, stamp))).collect();
+    let started = Instant::now();
+    while !seen.is_empty() && started.elapsed() < GRACE {
+        std::thread::sleep(Duration::from_millis(20));
+        seen.retain(|(path, before)| stamp(path).as_ref() == Some(before));
+    }
+    for (path, before) in seen {
+        take_away(layout, record, &path, &before)?;
+    }
+    Ok(())
+}
+
+fn candidates(layout: &Layout, record: &Record) -> Vec<PathBuf> {
+    let id = &record.parts.id;
+    let lock = |reference: &str| layout.common.join(format!("{reference}.lock"));
+    let mut found = vec![lock("packed-refs"), lock(&format!("refs/hedgerow/base/{id}"))];
+    found.extend(record.parts.branch.as_ref().map(|branch| lock(&refs::full(branch))));
+    let rescues = layout.common.join("refs/hedgerow/rescue").join(id.as_str());
+    let entries = std::fs::read_dir(rescues).into_iter().flatten().flatten();
+    found.extend(entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock")));
+    found
+}
+
+/// What changes when a lock is another one, or its holder is at work.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = path.symlink_metadata().ok()?;
+    Some(Stamp { inode: meta.ino(), size: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) })
+}
+
+fn take_away(layout: &Layout, record: &Record, path: &Path, before: &Stamp) -> Result<()> {
+    let aside = layout.staging().join(format!("{}.lock", record.token));
+    match std::fs::rename(path, &aside) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        moved => moved.map_err(fault::io("take away the stale lock", path))?,
+    }
+    if stamp(&aside).is_some_and(|now| now.inode != before.inode) {
+        // Somebody took the lock in the last moment; it is theirs.
+        std::fs::hard_link(&aside, path).map_err(fault::io("put back the lock", path))?;
+    }
+    disk::remove_file(&aside)
+}

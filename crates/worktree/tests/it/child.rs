@@ -1,0 +1,69 @@
+//! A process of its own that uses the library, so that it can be killed.
+//!
+//! The test binary starts itself: the one test here is ignored, and does what the environment tells it to.
+
+use std::process::{Child, Command, Stdio};
+
+use hedgerow_worktree::{Disposition, LocalWorktrees, WorktreeManager};
+
+use crate::repo::{id, request, write};
+
+const ROLE: &str = "HEDGEROW_TEST_ROLE";
+
+/// Starts a process in a role. Once it is under way it writes a line to its standard output.
+pub(crate) fn start(role: &str, args: &[&str]) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child::child", "--exact", "--ignored", "--nocapture"]);
+    command.env(ROLE, [&[role], args].concat().join("\n"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.spawn().unwrap()
+}
+
+/// Waits until the child says that it begins.
+pub(crate) fn wait_until_it_begins(child: &mut Child) {
+    use std::io::BufRead;
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let begun = output.lines().map_while(Result::ok).any(|line| line.ends_with("begin"));
+    assert!(begun, "the child ended before it began");
+}
+
+#[test]
+#[ignore = "other tests start it as a process of its own"]
+fn child() {
+    let role = std::env::var(ROLE).expect("this is started by other tests");
+    let args: Vec<_> = role.lines().collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    runtime.block_on(async {
+        match args[..] {
+            ["create-many", path, prefix, count] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                for n in 0..count.parse::<usize>().unwrap() {
+                    drop(manager.create(request(&format!("{prefix}-{n}"))).await.unwrap());
+                }
+            }
+            ["create", path, name] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                announce();
+                let _worktree = manager.create(request(name)).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            ["release", path, name] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                let worktree = manager.create(request(name)).await.unwrap();
+                assert_eq!(worktree.id(), &id(name));
+                write(&worktree.path().join("work"), &format!("the work of {name}\n"));
+                announce();
+                manager.release(worktree, Disposition::Archive).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            _ => panic!("no such role: {args:?}"),
+        }
+    });
+}
+
+fn announce() {
+    use std::io::Write;
+    let mut out = std::io::stdout();
+    writeln!(out, "begin").unwrap();
+    out.flush().unwrap();
+}

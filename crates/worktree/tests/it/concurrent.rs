@@ -1,0 +1,216 @@
+//! Many at once, and other people's git beside them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hedgerow_worktree::{Base, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, WorktreeManager};
+
+use crate::child;
+use crate::repo::{Repo, branch, id, request, status, try_git};
+
+/// Runs git again and again until it is dropped, and remembers whatever git complained about.
+struct Loop {
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<(usize, Vec<String>)>>,
+}
+
+impl Loop {
+    fn start(dir: &Path, args: &'static [&'static str]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (flag, dir): (_, PathBuf) = (Arc::clone(&stop), dir.to_owned());
+        let thread = std::thread::spawn(move || {
+            let (mut runs, mut failures) = (0, Vec::new());
+            while !flag.load(Ordering::Relaxed) {
+                let output = try_git(&dir, args);
+                runs += 1;
+                if !output.status.success() {
+                    failures.push(format!("{args:?}: {}", String::from_utf8_lossy(&output.stderr)));
+                }
+            }
+            (runs, failures)
+        });
+        Self { stop, thread: Some(thread) }
+    }
+
+    fn finish(self) {
+        self.finish_except("nothing is excepted");
+    }
+
+    fn finish_except(mut self, excepted: &str) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (runs, mut failures) = self.thread.take().unwrap().join().unwrap();
+        assert!(runs > 0);
+        failures.retain(|failure| !failure.contains(excepted));
+        assert_eq!(failures, Vec::<String>::new(), "git was disturbed in {} of {runs} runs", failures.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_creations_at_once_all_succeed_beside_prune_gc_and_fetch() {
+    let repo = Repo::new();
+    for n in 0..40 {
+        repo.write(&format!("src/file-{n}"), &"line\n".repeat(n));
+    }
+    repo.commit("more");
+    repo.git(["remote", "add", "self", "."]);
+    let manager = repo.manager();
+    let others = [
+        Loop::start(repo.path(), &["worktree", "prune"]),
+        Loop::start(repo.path(), &["gc", "-q"]),
+        Loop::start(repo.path(), &["fetch", "-q", "self"]),
+        Loop::start(repo.path(), &["worktree", "list", "--porcelain"]),
+    ];
+    let mut creations = tokio::task::JoinSet::new();
+    for n in 0..64 {
+        let manager = manager.clone();
+        creations.spawn(async move {
+            let name = format!("agent-{n}");
+            match n % 3 {
+                0 => manager.create(Request { git: GitAccess::Private, ..request(&name) }).await,
+                1 => manager.create(request(&name)).await,
+                _ => manager.create(Request { head: hedgerow_worktree::Head::Detached, ..request(&name) }).await,
+            }
+        });
+    }
+    let mut worktrees = Vec::new();
+    while let Some(done) = creations.join_next().await {
+        worktrees.push(done.unwrap().expect("a creation failed"));
+    }
+    for other in others {
+        other.finish();
+    }
+    assert_eq!(worktrees.len(), 64);
+    let listed = repo.git(["worktree", "list", "--porcelain"]);
+    for worktree in &worktrees {
+        assert!(listed.contains(&format!("worktree {}\n", worktree.path().display())), "{}", worktree.id());
+        assert_eq!(status(worktree.path()), "", "{}", worktree.id());
+    }
+    repo.assert_sound();
+
+    let mut releases = tokio::task::JoinSet::new();
+    let others = [
+        Loop::start(repo.path(), &["worktree", "list", "--porcelain"]),
+        Loop::start(repo.path(), &["fetch", "-q", "self"]),
+    ];
+    for worktree in worktrees {
+        let manager = manager.clone();
+        releases.spawn(async move { manager.release(worktree, Disposition::Archive).await });
+    }
+    while let Some(done) = releases.join_next().await {
+        assert_eq!(done.unwrap().expect("a release failed").fate, Fate::Removed);
+    }
+    for other in others {
+        // git reads the names of the entries first and then each of them, and gives up when one has left meanwhile. No
+        // way of removing an entry can spare it that; but it must never find half of one.
+        other.finish_except("Invalid path");
+    }
+    assert_eq!(repo.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
+    assert_eq!(repo.git(["for-each-ref", "--format=%(refname)", "refs/heads", "refs/hedgerow"]), "refs/heads/main");
+    repo.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_create_in_one_repository() {
+    let repo = Repo::new();
+    let mut children: Vec<_> =
+        (0..6).map(|n| child::start("create-many", &[repo.path().to_str().unwrap(), &format!("p{n}"), "8"])).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success(), "a process failed to create its worktrees");
+    }
+    let recovery = repo.manager().recover().await.unwrap();
+    assert_eq!(recovery.left, Vec::<String>::new());
+    assert_eq!(recovery.adopted.len(), 48);
+    for worktree in &recovery.adopted {
+        assert_eq!(status(worktree.path()), "");
+    }
+    repo.assert_sound();
+}
+
+/// Lets all requests loose at once; exactly one may win, and nothing of the others may be left.
+async fn race(repo: &Repo, requests: Vec<(LocalWorktrees, Request)>) -> usize {
+    let mut creations = tokio::task::JoinSet::new();
+    for (manager, request) in requests {
+        creations.spawn(async move { manager.create(request).await });
+    }
+    let (mut winners, mut losers) = (Vec::new(), 0);
+    while let Some(done) = creations.join_next().await {
+        match done.unwrap() {
+            Ok(worktree) => winners.push(worktree),
+            Err(Error::Occupied { .. }) => losers += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(winners.len(), 1, "with {losers} losers");
+    let winner = &winners[0];
+    for trace in repo.traces() {
+        let known = trace.contains(winner.id().as_str())
+            || trace == "refs/heads/main"
+            || winner.branch().is_some_and(|branch| trace == format!("refs/heads/{branch}"));
+        assert!(known, "{trace} is left of a loser");
+    }
+    assert_eq!(status(winner.path()), "");
+    repo.assert_sound();
+    losers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_id_is_given_to_exactly_one_of_many() {
+    let repo = Repo::new();
+    // Managers of their own, as other processes would have.
+    let requests =
+        (0..8).map(|n| (repo.manager(), Request::new(id("same"), branch(&format!("b{n}")), Base::Head))).collect();
+    assert_eq!(race(&repo, requests).await, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_branch_is_given_to_exactly_one_of_many() {
+    let repo = Repo::new();
+    let requests =
+        (0..8).map(|n| (repo.manager(), Request::new(id(&format!("w{n}")), branch("same"), Base::Head))).collect();
+    assert_eq!(race(&repo, requests).await, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_path_is_given_to_exactly_one_of_many_repositories() {
+    let repo = Repo::new();
+    let other = repo.bare();
+    let trees = repo.root().join("trees");
+    let manager = |path: &Path| {
+        LocalWorktrees::open_with(path, LocalOptions { trees: Some(trees.clone()), ..LocalOptions::default() }).unwrap()
+    };
+    let (one, two) = (manager(repo.path()), manager(&other));
+    let (one, two) = tokio::join!(one.create(request("same")), two.create(request("same")));
+    let won = match (one, two) {
+        (Ok(worktree), Err(Error::Occupied { what: "path", .. })) => worktree,
+        (Err(Error::Occupied { what: "path", .. }), Ok(worktree)) => worktree,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status(won.path()), "");
+    let branches = [repo.path(), &other].map(|dir| try_git(dir, ["rev-parse", "-q", "--verify", "same"]).status.success());
+    assert_eq!(branches.iter().filter(|there| **there).count(), 1, "the loser's branch is left");
+    repo.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn git_itself_may_take_the_branch_first_but_never_both() {
+    let repo = Repo::new();
+    for n in 0..12 {
+        let name = format!("contested-{n}");
+        let theirs = repo.root().join(&name);
+        let git = {
+            let (path, name, theirs) = (repo.path().to_owned(), name.clone(), theirs.clone());
+            std::thread::spawn(move || {
+                let args = ["worktree", "add", "-q", "-b", &name, theirs.to_str().unwrap()];
+                try_git(&path, args).status.success()
+            })
+        };
+        let ours = repo.manager().create(request(&name)).await;
+        let git = git.join().unwrap();
+        assert!(git != ours.is_ok(), "git: {git}, hedgerow: {ours:?}");
+        if let Err(e) = ours {
+            assert!(matches!(e, Error::Occupied { what: "branch", .. }), "{e:?}");
+        }
+    }
+    repo.assert_sound();
+}

@@ -1,0 +1,258 @@
+//! What becomes of a worktree and of the work in it when its lease ends.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use hedgerow_worktree::{
+    CommitId, Disposition, Error, Fate, GitAccess, Message, Request, Worktree, WorktreeManager,
+};
+
+use crate::repo::{Repo, git_in, id, request, status, write};
+
+fn message() -> Message {
+    Message { text: "work".into(), name: "An Agent".into(), email: "agent@example.com".into() }
+}
+
+fn commit_in(worktree: &Worktree, file: &str) -> CommitId {
+    write(&worktree.path().join(file), "committed\n");
+    git_in(worktree.path(), ["add", "-A"]);
+    git_in(worktree.path(), ["commit", "-q", "-m", "work"]);
+    CommitId::new(git_in(worktree.path(), ["rev-parse", "HEAD"])).unwrap()
+}
+
+#[tokio::test]
+async fn a_kept_worktree_stays_and_nobody_prunes_it() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    write(&path.join("work"), "x\n");
+    let released = manager.release(worktree, Disposition::Keep).await.unwrap();
+    assert_eq!(released.fate, Fate::Kept { path: path.clone(), why: None });
+    assert_eq!(released.rescue, None);
+    repo.git(["worktree", "prune", "--expire=now"]);
+    assert_eq!(status(&path), "?? work");
+    assert!(repo.git(["worktree", "list", "--porcelain"]).contains("locked hedgerow worktree fix: kept"));
+    assert!(matches!(manager.create(request("fix")).await, Err(Error::Occupied { .. })));
+}
+
+#[tokio::test]
+async fn an_archived_worktree_is_gone_and_all_of_it_is_under_a_rescue_ref() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    let committed = commit_in(&worktree, "committed");
+    write(&path.join("uncommitted"), "left lying\n");
+    std::fs::remove_file(path.join("README")).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+
+    assert_eq!(released.fate, Fate::Removed);
+    let rescue = released.rescue.unwrap();
+    assert_eq!(repo.git(["rev-parse", &rescue.reference]), rescue.commit.as_str());
+    assert_eq!(repo.git(["show", &format!("{}:uncommitted", rescue.reference)]), "left lying");
+    let files = repo.git(["ls-tree", "-r", "--name-only", &rescue.reference]);
+    assert!(!files.contains("README") && files.contains("committed"), "{files}");
+    repo.git(["merge-base", "--is-ancestor", committed.as_str(), &rescue.reference]);
+    assert!(!path.exists());
+    assert_eq!(repo.git(["branch", "--list", "fix"]), "");
+    assert_eq!(repo.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
+    assert_eq!(manager.rescues().await.unwrap(), [rescue]);
+    repo.assert_sound();
+    let again = manager.create(request("fix")).await.unwrap();
+    assert_eq!(status(again.path()), "");
+}
+
+#[tokio::test]
+async fn an_archived_worktree_without_work_leaves_nothing_at_all() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let before = repo.traces();
+    for git in [GitAccess::Direct, GitAccess::Private] {
+        let worktree = manager.create(Request { git, ..request("fix") }).await.unwrap();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+        assert_eq!(repo.traces(), before);
+    }
+    let worktree = manager.create(Request::detached(id("gate"), repo.head())).await.unwrap();
+    manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(repo.traces(), before);
+}
+
+#[tokio::test]
+async fn a_merged_worktree_needs_no_rescue() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    commit_in(&worktree, "committed");
+    repo.git(["merge", "-q", "--no-ff", "-m", "merge", "fix"]);
+    let released = manager.release(worktree, Disposition::Merged { into: repo.head() }).await.unwrap();
+    assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+    assert_eq!(repo.git(["branch", "--list", "fix"]), "");
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn what_is_not_merged_after_all_is_rescued_first() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let unknown = CommitId::new("0123456789012345678901234567890123456789").unwrap();
+    for (n, into) in [repo.head(), unknown].into_iter().enumerate() {
+        let worktree = manager.create(request(&format!("fix-{n}"))).await.unwrap();
+        let work = commit_in(&worktree, "committed");
+        let released = manager.release(worktree, Disposition::Merged { into }).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed);
+        assert_eq!(released.rescue.unwrap().commit, work);
+    }
+}
+
+#[tokio::test]
+async fn commits_that_only_a_detached_head_reached_are_rescued() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(Request::detached(id("gate"), repo.head())).await.unwrap();
+    let work = commit_in(&worktree, "committed");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert_eq!(released.rescue.unwrap().commit, work);
+}
+
+#[tokio::test]
+async fn a_nested_repository_keeps_the_tree() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    let nested = path.join("vendor/lib");
+    std::fs::create_dir_all(&nested).unwrap();
+    git_in(&nested, ["init", "-q"]);
+    git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    match released.fate {
+        Fate::Kept { path: kept, why: Some(why) } => {
+            assert_eq!(kept, path);
+            assert!(why.contains("vendor/lib"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    git_in(&nested, ["log", "-1"]);
+    assert!(repo.git(["worktree", "list", "--porcelain"]).contains("kept, "));
+}
+
+#[tokio::test]
+async fn a_git_directory_in_place_of_the_git_file_keeps_the_tree() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    std::fs::remove_file(path.join(".git")).unwrap();
+    git_in(&path, ["init", "-q"]);
+    git_in(&path, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    git_in(&path, ["log", "-1"]);
+}
+
+#[tokio::test]
+async fn another_directory_in_place_of_the_tree_is_never_deleted() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    std::fs::rename(&path, repo.root().join("moved")).unwrap();
+    write(&path.join("mine"), "somebody else's\n");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    assert!(path.join("mine").exists());
+    assert!(repo.root().join("moved/README").exists());
+}
+
+#[tokio::test]
+async fn a_tree_that_somebody_deleted_leaves_its_commits() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let work = commit_in(&worktree, "committed");
+    std::fs::remove_dir_all(worktree.path()).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert_eq!(released.rescue.unwrap().commit, work);
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn removal_follows_no_symlink_and_stops_at_no_permission() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let outside = repo.root().join("outside");
+    write(&outside.join("precious"), "x\n");
+    repo.write(".gitignore", "/node_modules\n/build\n");
+    repo.commit("ignore");
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    symlink(&outside, path.join("node_modules")).unwrap();
+    write(&path.join("build/deep/file"), "x\n");
+    std::fs::set_permissions(path.join("build/deep"), std::fs::Permissions::from_mode(0o500)).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert!(!path.exists());
+    assert_eq!(std::fs::read_to_string(outside.join("precious")).unwrap(), "x\n");
+    assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_branch_that_others_are_on_stays() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let other = repo.root().join("other");
+    repo.git(["worktree", "add", "-q", "-f", other.to_str().unwrap(), "fix"]);
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+    assert_eq!(status(&other), "");
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn the_handle_of_an_older_lease_can_do_nothing() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    write(&worktree.path().join("work"), "x\n");
+    // What a handover while this process was cut off from its disk would leave.
+    let record = manager.state_dir().join("worktrees/fix.json");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    value["holder"]["lease"] = "somebody else's".into();
+    std::fs::write(&record, value.to_string()).unwrap();
+    let before = repo.traces();
+    assert!(matches!(manager.capture(&worktree, message()).await, Err(Error::LeaseLost { .. })));
+    assert!(matches!(manager.release(worktree, Disposition::Archive).await, Err(Error::LeaseLost { .. })));
+    assert_eq!(repo.traces(), before);
+}
+
+#[tokio::test]
+async fn the_handle_of_another_repository_can_do_nothing() {
+    let (one, two) = (Repo::new(), Repo::new());
+    let worktree = one.manager().create(request("fix")).await.unwrap();
+    let _same = two.manager().create(request("fix")).await.unwrap();
+    let before = (one.traces(), two.traces());
+    assert!(matches!(two.manager().capture(&worktree, message()).await, Err(Error::LeaseLost { .. })));
+    assert!(matches!(two.manager().release(worktree, Disposition::Archive).await, Err(Error::LeaseLost { .. })));
+    assert_eq!((one.traces(), two.traces()), before);
+}
+
+#[tokio::test]
+async fn bystanders_on_a_disk_that_is_not_mounted_survive_a_removal() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let bystander = repo.root().join("bystander");
+    repo.git(["worktree", "add", "-q", bystander.to_str().unwrap()]);
+    std::fs::rename(&bystander, repo.root().join("unmounted")).unwrap();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    manager.release(worktree, Disposition::Archive).await.unwrap();
+    manager.recover().await.unwrap();
+    std::fs::rename(repo.root().join("unmounted"), &bystander).unwrap();
+    assert_eq!(status(&bystander), "");
+}
