@@ -63,7 +63,7 @@ fn existing(source: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn path(path: &Path, what: &str) -> Result<()> {
+pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     if !path.is_absolute() {
         return Err(invalid(what, path, "the path must be absolute"));
     }

@@ -7,6 +7,8 @@ mod error;
 mod exit;
 mod guarantee;
 mod host;
+#[cfg(feature = "native")]
+mod native;
 mod policy;
 mod process;
 mod run;
@@ -21,6 +23,8 @@ pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
+#[cfg(feature = "native")]
+pub use native::{NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};

@@ -1,12 +1,11 @@
 //! A started sandbox of the host lane.
 
 use std::fs::{self, DirBuilder};
-use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::keep::HostKeeper;
-use crate::run::{Image, Keeper, Lane};
+use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Result, Spec, check};
 
 #[derive(Debug)]
@@ -42,7 +41,7 @@ impl Lane for HostLane {
 
     fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
         let failed = |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
-        let id = random().map_err(failed)?;
+        let id = token().map_err(failed)?;
         // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
         let scratch = Scratch(Path::new("/tmp").join(format!("hedgerow-{id}")));
         for directory in [&scratch.0, &scratch.home(), &scratch.tmp()] {
@@ -79,10 +78,4 @@ impl Drop for Scratch {
         // What cannot be removed is left to whoever cleans /tmp; the command is over either way.
         let _left = fs::remove_dir_all(&self.0);
     }
-}
-
-fn random() -> std::io::Result<String> {
-    let mut bytes = [0; 16];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }

@@ -21,16 +21,20 @@ mod leash;
 #[cfg(target_os = "linux")]
 mod session;
 #[cfg(target_os = "linux")]
+mod token;
+#[cfg(target_os = "linux")]
 mod tree;
 #[cfg(target_os = "linux")]
 mod warden;
 
 #[cfg(target_os = "linux")]
 pub(crate) use self::{
-    child::{CONTROL, START, exec, first_signals, report, report_done},
+    child::{CONTROL, REPORT, START, exec, first_signals, report, report_done},
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Health, Keeper, Lane},
     session::Session,
+    token::token,
     tree::{Tree, kill_marked},
+    warden::try_once,
 };

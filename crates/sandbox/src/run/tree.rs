@@ -22,6 +22,14 @@ impl Tree {
         Self(found)
     }
 
+    /// Everything inside a process namespace, given the supervisor outside of it: without process 1, whose memory is
+    /// still a copy of the host's.
+    #[cfg(feature = "native")]
+    pub(crate) fn inside(supervisor: Pid) -> Self {
+        let first = children(supervisor.as_raw_nonzero().get()).first().copied().and_then(Pid::from_raw);
+        first.map_or(Self(Vec::new()), Self::below)
+    }
+
     /// Signals all of them. The descriptor is taken before the second look, so no stranger with a used number is hit.
     pub(crate) fn signal(&self, root: Pid, signal: Signal) {
         let held: Vec<(i32, OwnedFd)> = self.0.iter().filter_map(|&pid| Some((pid, open(pid)?))).collect();
@@ -34,6 +42,7 @@ impl Tree {
 
     /// The memory of all of them that is theirs, in bytes. First cheaply, which counts shared memory more than once;
     /// and exactly when that is over `limit`.
+    #[cfg(feature = "native")]
     pub(crate) fn memory(&self, limit: u64) -> u64 {
         let coarse = self.0.iter().map(|&pid| sum_kib(pid, "status", &["RssAnon:", "RssShmem:"]).unwrap_or(0)).sum();
         if coarse <= limit {
@@ -88,6 +97,7 @@ fn children(pid: i32) -> Vec<i32> {
     lists.flat_map(|list| list.split_ascii_whitespace().filter_map(|c| c.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
+#[cfg(feature = "native")]
 fn sum_kib(pid: i32, file: &str, keys: &[&str]) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
     let lines = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key)));

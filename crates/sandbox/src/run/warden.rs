@@ -64,6 +64,23 @@ pub(crate) fn spawn(lane: Arc<dyn Lane>, command: Command, started: oneshot::Sen
     thread.map(drop).map_err(|e| failed("start a thread for the command", e))
 }
 
+/// Runs a command to its end on the calling thread, drops its output, and returns its status if that was seen.
+#[cfg(feature = "native")]
+pub(crate) fn try_once(lane: &dyn Lane, command: &Command) -> Result<Option<i32>> {
+    sys::block_signals();
+    let until = Instant::now() + command.deadline;
+    let (child, reports, leash, ends) = start(lane, command)?;
+    drop(ends);
+    while Instant::now() < until && !over(&child, TICK) {}
+    leash.kill();
+    Ok(watch(&child, &leash, reports).status)
+}
+
+#[cfg(feature = "native")]
+fn over(child: &sys::Child, within: Duration) -> bool {
+    poll(&mut [PollFd::new(&child.pidfd, PollFlags::IN)], Some(&timespec(within))).is_ok_and(|ready| ready > 0)
+}
+
 type Running = (sys::Child, OwnedFd, Arc<Leash>, [OwnedFd; 3]);
 
 fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hedgerow_sandbox::{
-    Command, Exit, HostSandbox, Network, Output, Policy, Process, Running, Sandbox, SandboxId, Spec, Stream,
+    Command, Exit, HostSandbox, NativeOptions, NativeSandbox, Network, Output, Policy, Process, Running, Sandbox, SandboxId, Spec, Stream,
 };
 
 /// Long enough for anything that happens at all.
@@ -39,7 +39,30 @@ impl Seen {
 
 /// The lanes that do not need a daemon.
 pub(crate) fn lanes() -> Vec<Box<dyn Sandbox>> {
-    vec![Box::new(HostSandbox::new().expect("the host lane"))]
+    let mut lanes: Vec<Box<dyn Sandbox>> = vec![Box::new(HostSandbox::new().expect("the host lane"))];
+    lanes.extend(native().map(|lane| Box::new(lane) as Box<dyn Sandbox>));
+    lanes
+}
+
+/// The native lane; none, said loudly, where the machine cannot have it and `HEDGEROW_REQUIRE` does not name it.
+pub(crate) fn native() -> Option<NativeSandbox> {
+    native_with(NativeOptions::default())
+}
+
+/// The same with options.
+pub(crate) fn native_with(options: NativeOptions) -> Option<NativeSandbox> {
+    match NativeSandbox::probe_with(options) {
+        Ok(lane) => Some(lane),
+        Err(error) if required("native") => panic!("HEDGEROW_REQUIRE names native, but: {error}"),
+        Err(error) => {
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+    }
+}
+
+fn required(what: &str) -> bool {
+    std::env::var("HEDGEROW_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name.trim() == what))
 }
 
 /// A specification that lets every lane run.

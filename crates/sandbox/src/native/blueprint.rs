@@ -1,0 +1,189 @@
+//! What the root directory of a sandbox is made of: decided before the fork, only carried out after it.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The most paths of the host that one sandbox can show.
+pub(super) const MOST_SOURCES: usize = 200;
+
+/// A path of the host that becomes visible inside.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) path: CString,
+    pub(super) attributes: u64,
+}
+
+/// One step of building the root. All paths are relative to it.
+#[derive(Debug)]
+pub(super) enum Step {
+    Directory { at: CString, mode: u32 },
+    File { at: CString, content: Vec<u8> },
+    Link { at: CString, to: CString },
+    /// Shows an opened source, by its index.
+    Show { source: usize, at: CString },
+    /// A file system in memory of this size.
+    Memory { at: CString, size: CString },
+    /// Shows a directory of the root at a second place.
+    Again { from: CString, at: CString },
+    /// Takes a mount away again, and its directory.
+    Forget { at: CString },
+    Processes { at: CString },
+    Terminals { at: CString },
+    /// Hides a file, if the kernel has it, behind a source.
+    Hide { source: usize, at: CString },
+}
+
+impl Step {
+    /// The path that it is about, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        let (Self::Directory { at, .. }
+        | Self::File { at, .. }
+        | Self::Link { at, .. }
+        | Self::Show { at, .. }
+        | Self::Memory { at, .. }
+        | Self::Again { at, .. }
+        | Self::Forget { at }
+        | Self::Processes { at }
+        | Self::Terminals { at }
+        | Self::Hide { at, .. }) = self;
+        Path::new("/").join(std::ffi::OsStr::from_bytes(at.as_bytes()))
+    }
+}
+
+/// What a path of the host may be used for inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+    /// A harmless device, whose owner and mode must stay as they are.
+    Device,
+}
+
+impl Use {
+    fn attributes(self) -> u64 {
+        let common = libc::MOUNT_ATTR_NOSUID;
+        match self {
+            Self::Read => common | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_RDONLY,
+            Self::Write => common | libc::MOUNT_ATTR_NODEV,
+            Self::Device => common | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY,
+        }
+    }
+}
+
+/// The plan of one root directory.
+#[derive(Debug, Default)]
+pub(super) struct Blueprint {
+    pub(super) sources: Vec<Source>,
+    pub(super) steps: Vec<Step>,
+    made: BTreeSet<PathBuf>,
+    /// Places that show a path of the host, with that path; the last one that covers a path counts.
+    shown: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Blueprint {
+    /// A directory of the sandbox's own, with the directories above it.
+    pub(super) fn directory(&mut self, at: &Path, mode: u32) -> Result<()> {
+        let missing: Vec<&Path> = at.ancestors().take_while(|a| *a != Path::new("/") && !self.made.contains(*a)).collect();
+        for path in missing.into_iter().rev() {
+            let mode = if path == at { mode } else { 0o755 };
+            self.steps.push(Step::Directory { at: inside(path)?, mode });
+            self.made.insert(path.into());
+        }
+        Ok(())
+    }
+
+    /// A file of the sandbox's own.
+    pub(super) fn file(&mut self, at: &Path, content: &[u8]) -> Result<()> {
+        self.parent(at)?;
+        self.steps.push(Step::File { at: inside(at)?, content: content.into() });
+        self.made.insert(at.into());
+        Ok(())
+    }
+
+    /// A symbolic link of the sandbox's own.
+    pub(super) fn link(&mut self, at: &Path, to: &Path) -> Result<()> {
+        self.parent(at)?;
+        self.steps.push(Step::Link { at: inside(at)?, to: c_string(to)? });
+        self.made.insert(at.into());
+        Ok(())
+    }
+
+    /// Shows a path of the host. Where something of the host is shown already, the target must be there: nothing of the
+    /// host is changed to make a place for it.
+    pub(super) fn show(&mut self, source: &Path, at: &Path, usage: Use) -> Result<()> {
+        let problem = |problem: String| {
+            let what = format!("mount {} at {}", source.display(), at.display());
+            Error::InvalidSpec { what, problem }
+        };
+        if self.sources.len() == MOST_SOURCES {
+            return Err(problem(format!("there are already {MOST_SOURCES} mounts")));
+        }
+        let meta = source.symlink_metadata().map_err(|e| problem(e.to_string()))?;
+        if let Some(place) = self.on_host(at) {
+            let there = place.symlink_metadata().map_err(|e| problem(format!("its target lies in a mounted directory: {e}")))?;
+            if there.is_dir() != meta.is_dir() || there.is_symlink() {
+                return Err(problem("its target must be a directory for a directory, and else a file".into()));
+            }
+        } else if !self.made.contains(at) {
+            if meta.is_dir() { self.directory(at, 0o755)? } else { self.file(at, b"")? }
+        }
+        self.sources.push(Source { path: c_string(source)?, attributes: usage.attributes() });
+        self.steps.push(Step::Show { source: self.sources.len() - 1, at: inside(at)? });
+        self.shown.push((at.into(), source.into()));
+        Ok(())
+    }
+
+    /// A step that needs no bookkeeping but a directory.
+    pub(super) fn on_directory(&mut self, at: &str, step: impl FnOnce(CString) -> Step) -> Result<()> {
+        self.directory(Path::new(at), 0o755)?;
+        self.steps.push(step(inside(Path::new(at))?));
+        Ok(())
+    }
+
+    fn parent(&mut self, at: &Path) -> Result<()> {
+        at.parent().map_or(Ok(()), |parent| self.directory(parent, 0o755))
+    }
+
+    /// The path of the host that is visible at this place, if the host is.
+    fn on_host(&self, at: &Path) -> Option<PathBuf> {
+        self.shown.iter().rev().find_map(|(target, source)| {
+            let rest = at.strip_prefix(target).ok()?;
+            Some(if rest.as_os_str().is_empty() { source.clone() } else { source.join(rest) })
+        })
+    }
+}
+
+/// The same path as seen from the root's own descriptor.
+pub(super) fn inside(path: &Path) -> Result<CString> {
+    c_string(path.strip_prefix("/").unwrap_or(path))
+}
+
+pub(super) fn c_string(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::InvalidSpec {
+        what: format!("the path {}", path.display()),
+        problem: "it contains a NUL byte".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_below_a_mount_is_looked_up_on_the_host_and_never_made_there() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::write(tree.path().join("there"), "x").unwrap();
+        let mut plan = Blueprint::default();
+        plan.show(tree.path(), Path::new("/work/tree"), Use::Write).unwrap();
+        let before = plan.steps.len();
+        plan.show(&tree.path().join("there"), Path::new("/work/tree/there"), Use::Read).unwrap();
+        assert_eq!(plan.steps.len(), before + 1, "only the mount itself");
+        let error = plan.show(&tree.path().join("there"), Path::new("/work/tree/missing"), Use::Read).unwrap_err();
+        assert!(error.to_string().contains("/work/tree/missing"), "{error}");
+        assert!(!tree.path().join("missing").exists());
+    }
+}

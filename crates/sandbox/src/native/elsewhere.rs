@@ -1,0 +1,47 @@
+//! The lane on systems that have no namespaces: its probe says so.
+
+use async_trait::async_trait;
+
+use super::{LANE, NativeOptions};
+use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec};
+
+/// Runs commands in Linux namespaces of their own; on this system it cannot be made.
+#[derive(Debug)]
+pub struct NativeSandbox(std::convert::Infallible);
+
+impl NativeSandbox {
+    /// Finds out what this machine can enforce.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: this lane needs Linux.
+    pub fn probe() -> Result<Self> {
+        Self::probe_with(NativeOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: this lane needs Linux.
+    pub fn probe_with(_: NativeOptions) -> Result<Self> {
+        Err(Error::Unavailable { lane: LANE, problem: "namespaces need Linux; use a container lane".into() })
+    }
+}
+
+#[async_trait]
+impl Sandbox for NativeSandbox {
+    fn coverage(&self, _: Guarantee) -> Coverage {
+        match self.0 {}
+    }
+
+    async fn start(&self, _: Spec) -> Result<Box<dyn Running>> {
+        match self.0 {}
+    }
+
+    async fn adopt(&self, _: &SandboxId) -> Result<Option<Box<dyn Running>>> {
+        match self.0 {}
+    }
+
+    async fn list(&self, _: &Labels) -> Result<Vec<SandboxId>> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,103 @@
+//! What this machine can do, found by doing it.
+
+use std::fs;
+use std::time::Duration;
+
+use super::group_base::{self, Base, Controller};
+use super::lane::{NativeLane, unavailable};
+use super::{NativeOptions, hint};
+use crate::run::try_once;
+use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
+
+/// The outcome of a probe.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Where control groups can be made.
+    pub(super) bases: Vec<Base>,
+    pids: Pids,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pids {
+    Kept,
+    NotKept,
+}
+
+/// More processes than the probe may have.
+const MANY: u32 = 12;
+const FEW: u32 = 6;
+
+impl Found {
+    /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
+    pub(super) fn probe(options: &NativeOptions) -> Result<Self> {
+        let mut found = Self { bases: group_base::find(), pids: Pids::NotKept };
+        let run = |found: &Self, script: String| {
+            let limits = Limits { pids: Some(FEW), tmp: 1 << 20, ..Limits::default() };
+            let lane = NativeLane {
+                options: options.clone(),
+                found: found.clone(),
+                mounts: Vec::new(),
+                home: None,
+                limits,
+                network: Network::None,
+            };
+            let command = Command::new("/bin/sh", "/").args(["-c".to_owned(), script]).deadline(Duration::from_secs(10));
+            try_once(&lane, &command)
+        };
+        let works = match run(&found, "exit 42".into()) {
+            // Groups that can be made but not used are no groups; the rest may work all the same.
+            Err(_) if !found.bases.is_empty() => {
+                found.bases.clear();
+                run(&found, "exit 42".into())
+            }
+            result => result,
+        };
+        match works {
+            Ok(Some(status)) if status == 42 << 8 => {}
+            Ok(status) => return Err(unavailable(format!("a shell in it ended with {status:?} instead of 42"))),
+            Err(error) => return Err(unavailable(hint::explain(&error))),
+        }
+        let forks = format!("i=0; while [ $i -lt {MANY} ]; do (sleep 9) & i=$((i+1)); done; exit 43");
+        if run(&found, forks)? != Some(43 << 8) {
+            found.pids = Pids::Kept;
+        }
+        Ok(found)
+    }
+
+    /// How well the lane keeps a guarantee here.
+    pub(super) fn coverage(&self, guarantee: Guarantee) -> Coverage {
+        let group = |controller| self.bases.iter().any(|base| base.controllers.contains(&controller));
+        match guarantee {
+            Guarantee::Memory if group(Controller::Memory) => Coverage::Enforced,
+            Guarantee::Memory => Coverage::Partial(
+                "without a control group, the memory of all processes is summed up every 50 milliseconds, which does not \
+                 count files in memory that no process has mapped, and a quick one can be over the limit for a moment; \
+                 delegate a control group to this user for an exact limit"
+                    .into(),
+            ),
+            Guarantee::Cpu if group(Controller::Cpu) => Coverage::Enforced,
+            Guarantee::Cpu => {
+                let why = "no control group with the cpu controller can be made here; delegate one to this user";
+                Coverage::Unenforced(why.into())
+            }
+            Guarantee::Pids if self.pids == Pids::NotKept => Coverage::Unenforced(
+                "a sandbox could start more processes than its limit: for root the kernel enforces it only in a control \
+                 group with the pids controller; make one writable, or run as an ordinary user on Linux 5.14 or later"
+                    .into(),
+            ),
+            _ => Coverage::Enforced,
+        }
+    }
+}
+
+/// The text of a file of the kernel's, without the line's end.
+pub(super) fn kernel_says(path: &str) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+/// Whether an error says that the kernel or a security module refused.
+pub(super) fn refused(error: &Error) -> bool {
+    let Error::Lane { source, .. } = error else { return false };
+    let Some(io) = source.downcast_ref::<std::io::Error>() else { return false };
+    io.kind() == std::io::ErrorKind::PermissionDenied
+}

@@ -1,0 +1,123 @@
+//! Control groups: limits that the kernel keeps for all processes of a command together. Used where the embedding
+//! program may make them, which root mostly may and an ordinary user in a delegated subtree may.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::group_base::{Base, Controller, Version};
+use crate::Limits;
+
+/// The groups of one command; one of them on version 2, up to three on version 1.
+#[derive(Debug)]
+pub(super) struct Group {
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    directory: PathBuf,
+    version: Version,
+    controllers: Vec<Controller>,
+    entrance: OwnedFd,
+}
+
+impl Group {
+    /// Makes the groups that keep these limits, in all of `bases` that have a limit to keep.
+    pub(super) fn make(bases: &[Base], name: &str, limits: &Limits, ours: u64) -> io::Result<Self> {
+        let mut group = Self { members: Vec::new() };
+        for base in bases {
+            let wanted: Vec<_> = base.controllers.iter().copied().filter(|c| c.wanted(limits)).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let directory = base.directory.join(name);
+            fs::create_dir(&directory)?;
+            let member = Member::set_up(directory.clone(), base.version, wanted, limits, ours);
+            // A group without its limits is worse than none.
+            let member = member.inspect_err(|_| drop(fs::remove_dir(&directory)));
+            group.members.push(member.inspect_err(|_| group.remove())?);
+        }
+        Ok(group)
+    }
+
+    /// Where a process writes `0` to join.
+    pub(super) fn entrances(&self) -> Vec<BorrowedFd<'_>> {
+        self.members.iter().map(|member| member.entrance.as_fd()).collect()
+    }
+
+    /// Whether the kernel keeps the limit of memory.
+    pub(super) fn limits_memory(&self) -> bool {
+        self.memory().is_some()
+    }
+
+    /// Whether the kernel killed a process because all together used too much.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        let Some(member) = self.memory() else { return false };
+        let file = match member.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        let text = fs::read_to_string(member.directory.join(file)).unwrap_or_default();
+        let kills = text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok());
+        kills.is_some_and(|kills| kills > 0)
+    }
+
+    /// The most memory that all together used, in bytes.
+    pub(super) fn peak_memory(&self) -> Option<u64> {
+        let member = self.memory()?;
+        let file = match member.version {
+            Version::One => "memory.max_usage_in_bytes",
+            Version::Two => "memory.peak",
+        };
+        fs::read_to_string(member.directory.join(file)).ok()?.trim().parse().ok()
+    }
+
+    /// Removes the groups, which must be empty. The kernel takes a moment to see that they are.
+    pub(super) fn remove(&self) {
+        for member in &self.members {
+            for _ in 0..100 {
+                match fs::remove_dir(&member.directory) {
+                    Err(e) if e.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(Duration::from_millis(5)),
+                    // What stays is found and removed by the next probe.
+                    _ => break,
+                }
+            }
+        }
+    }
+
+    fn memory(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.controllers.contains(&Controller::Memory))
+    }
+}
+
+impl Member {
+    fn set_up(
+        directory: PathBuf,
+        version: Version,
+        controllers: Vec<Controller>,
+        limits: &Limits,
+        ours: u64,
+    ) -> io::Result<Self> {
+        for controller in &controllers {
+            for (file, value) in controller.settings(version, limits, ours) {
+                set(&directory.join(file), &value)?;
+            }
+            for (file, value) in controller.wishes(version, limits) {
+                // Kernels without swap accounting have no such file, and need none.
+                let _absent = set(&directory.join(file), &value);
+            }
+        }
+        let entrance = OpenOptions::new().write(true).open(directory.join("cgroup.procs"))?.into();
+        Ok(Self { directory, version, controllers, entrance })
+    }
+}
+
+/// Writes a limit. The group is new, so the file is the kernel's.
+fn set(file: &Path, value: &str) -> io::Result<()> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", file.display()));
+    let mut open = OpenOptions::new().write(true).open(file).map_err(named)?;
+    io::Write::write_all(&mut open, value.as_bytes()).map_err(named)
+}

@@ -1,0 +1,182 @@
+//! Where control groups can be made, and which settings keep which limit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Limits;
+
+/// What keeps a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+}
+
+/// Which of the kernel's two interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    One,
+    Two,
+}
+
+/// A directory below which groups with these controllers can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Base {
+    pub(super) directory: PathBuf,
+    pub(super) version: Version,
+    pub(super) controllers: Vec<Controller>,
+}
+
+/// The length in microseconds of the time in which a share of CPU time is counted.
+const PERIOD: u64 = 100_000;
+
+type Setting = (&'static str, String);
+
+impl Controller {
+    const ALL: [Self; 3] = [Self::Memory, Self::Pids, Self::Cpu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// Whether there is a limit for it to keep.
+    pub(super) fn wanted(self, limits: &Limits) -> bool {
+        match self {
+            Self::Memory => limits.memory.is_some(),
+            Self::Pids => limits.pids.is_some(),
+            Self::Cpu => limits.cpu_millis.is_some(),
+        }
+    }
+
+    /// What must be set; `ours` processes come on top of the limit.
+    pub(super) fn settings(self, version: Version, limits: &Limits, ours: u64) -> Vec<Setting> {
+        let memory = limits.memory.unwrap_or(0).to_string();
+        let quota = u64::from(limits.cpu_millis.unwrap_or(0)) * PERIOD / 1000;
+        match (self, version) {
+            (Self::Memory, Version::One) => vec![("memory.limit_in_bytes", memory)],
+            (Self::Memory, Version::Two) => vec![("memory.max", memory)],
+            (Self::Pids, _) => vec![("pids.max", (u64::from(limits.pids.unwrap_or(0)) + ours).to_string())],
+            (Self::Cpu, Version::One) => {
+                vec![("cpu.cfs_period_us", PERIOD.to_string()), ("cpu.cfs_quota_us", quota.to_string())]
+            }
+            (Self::Cpu, Version::Two) => vec![("cpu.max", format!("{quota} {PERIOD}"))],
+        }
+    }
+
+    /// What is set where the kernel has it.
+    pub(super) fn wishes(self, version: Version, limits: &Limits) -> Vec<Setting> {
+        match (self, version) {
+            (Self::Memory, Version::One) => {
+                vec![("memory.memsw.limit_in_bytes", limits.memory.unwrap_or(0).to_string())]
+            }
+            (Self::Memory, Version::Two) => vec![("memory.swap.max", "0".into()), ("memory.oom.group", "1".into())],
+            (Self::Pids | Self::Cpu, _) => Vec::new(),
+        }
+    }
+}
+
+/// The places where this process may make groups: below the group that it is in, or next to it.
+pub(super) fn find() -> Vec<Base> {
+    let text = |path| fs::read_to_string(path).unwrap_or_default();
+    let (mounts, groups) = (text("/proc/self/mountinfo"), text("/proc/self/cgroup"));
+    let mut bases = Vec::new();
+    for (directory, version, controllers) in candidates(&mounts, &groups) {
+        let free: Vec<_> =
+            controllers.into_iter().filter(|c| !bases.iter().any(|b: &Base| b.controllers.contains(c))).collect();
+        if let Some(base) = usable(&directory, version, &free) {
+            clean(&base.directory);
+            bases.push(base);
+        }
+    }
+    bases
+}
+
+/// The groups that this process is in, as directories.
+fn candidates(mounts: &str, groups: &str) -> Vec<(PathBuf, Version, Vec<Controller>)> {
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let Some((before, after)) = line.split_once(" - ") else { continue };
+        let mut before = before.split(' ').skip(3);
+        let (Some(root), Some(point)) = (before.next(), before.next()) else { continue };
+        let mut after = after.split(' ');
+        let (version, options) = match (after.next(), after.nth(1)) {
+            (Some("cgroup2"), _) => (Version::Two, ""),
+            (Some("cgroup"), Some(options)) => (Version::One, options),
+            _ => continue,
+        };
+        let has = |list: &str, c: &Controller| list.split(',').any(|name| name == c.name());
+        let controllers: Vec<_> = match version {
+            Version::One => Controller::ALL.into_iter().filter(|c| has(options, c)).collect(),
+            Version::Two => Controller::ALL.into(),
+        };
+        let mine = groups.lines().find_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (list, path) = rest.split_once(':')?;
+            let this = match version {
+                Version::One => controllers.first().is_some_and(|c| has(list, c)),
+                Version::Two => list.is_empty(),
+            };
+            this.then_some(path)
+        });
+        let Some(rest) = mine.and_then(|path| Path::new(path).strip_prefix(root).ok()) else { continue };
+        found.push((Path::new(point).join(rest), version, controllers));
+    }
+    found
+}
+
+/// Tries it: makes a group here or next to this one, and looks which controllers it got.
+fn usable(directory: &Path, version: Version, controllers: &[Controller]) -> Option<Base> {
+    let beside = directory.parent().filter(|_| version == Version::Two);
+    [Some(directory), beside].into_iter().flatten().find_map(|directory| {
+        let probe = directory.join(format!("hedgerow-{}-probe", std::process::id()));
+        if version == Version::Two {
+            // The kernel refuses it where processes are; then they may be on already, or the directory beside is better.
+            let _refused = fs::write(directory.join("cgroup.subtree_control"), "+memory +pids +cpu");
+        }
+        fs::create_dir(&probe).ok()?;
+        let limits = Limits::default();
+        let there = |c: &&Controller| c.settings(version, &limits, 0).iter().all(|(f, _)| probe.join(f).exists());
+        let controllers: Vec<_> = controllers.iter().filter(there).copied().collect();
+        fs::remove_dir(&probe).ok()?;
+        (!controllers.is_empty()).then(|| Base { directory: directory.into(), version, controllers })
+    })
+}
+
+/// Removes what embedding programs that were killed have left. Only empty groups can be removed.
+fn clean(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|n| n.strip_prefix("hedgerow-")?.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            let _in_use = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_on_both_versions_and_behind_a_mount_of_a_part() {
+        let mounts = "30 25 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
+             31 25 0:27 /docker/x /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+             32 25 0:28 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let groups = "4:memory:/a/b\n2:cpu,cpuacct:/docker/x/y\n0::/user.slice\n";
+        let found = candidates(mounts, groups);
+        assert_eq!(
+            found,
+            [
+                ("/sys/fs/cgroup/memory/a/b".into(), Version::One, vec![Controller::Memory]),
+                ("/sys/fs/cgroup/cpu,cpuacct/y".into(), Version::One, vec![Controller::Cpu]),
+                ("/sys/fs/cgroup/unified/user.slice".into(), Version::Two, Controller::ALL.into()),
+            ]
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! The two processes between the host and the program: the supervisor, which stays outside, and process 1 inside, whose
+//! end the kernel follows with that of everything else inside. Nothing here may allocate, lock or panic.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, wait, waitpid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::enter::{self, Opened};
+use super::keep::NativeKeeper;
+use crate::run::{Bound, CONTROL, Fault, REPORT, START, Stage, exec, report, report_done};
+use crate::{Network, sys};
+
+/// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
+pub(super) const TERMINATE: u8 = b't';
+
+/// Descriptors that the program and process 1 take over from the supervisor.
+const TAKEN: [i32; 5] = [0, 1, 2, START, CONTROL];
+
+/// The supervisor: leaves the host's namespaces, starts process 1 and waits for it.
+pub(super) fn supervise(keeper: &NativeKeeper, image: &Bound<'_>) -> i32 {
+    let mut opened = enter::NOTHING_OPENED;
+    let first = prepare(keeper).and_then(|()| {
+        sys::fork(|| match first_process(keeper, image, &mut opened) {
+            Ok(()) => 0,
+            Err(fault) => {
+                fault.send(sys::fixed(START));
+                1
+            }
+        })
+        .map_err(Fault::at(Stage::Fork))
+    });
+    match first {
+        Ok(first) => {
+            TAKEN.into_iter().for_each(sys::close);
+            while waitpid(Some(first.pid), WaitOptions::empty()).is_err_and(|e| e == Errno::INTR) {}
+            // The kernel lets process 1 go only when all others of its namespace are gone.
+            report_done();
+            0
+        }
+        Err(fault) => {
+            fault.send(sys::fixed(START));
+            1
+        }
+    }
+}
+
+fn prepare(keeper: &NativeKeeper) -> Result<(), Fault> {
+    let step = Fault::at(Stage::Prepare);
+    rustix::process::setsid().map_err(&step)?;
+    for fd in (REPORT + 1..).take(keeper.groups()) {
+        rustix::io::write(sys::fixed(fd), b"0").map_err(Fault::at(Stage::Group))?;
+        sys::close(fd);
+    }
+    enter::leave(keeper.network(), &keeper.maps)?;
+    // Only now: a process that may not be looked into cannot write its own maps; and new credentials reset the rest.
+    conceal().map_err(step)
+}
+
+/// Hides the caller, whose memory is a copy of the host's, and ties its life to its parent's.
+fn conceal() -> Result<(), Errno> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+}
+
+/// Process 1: builds the root, starts the program, collects orphans, and ends when the program has ended.
+fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) -> Result<(), Fault> {
+    let step = Fault::at(Stage::Prepare);
+    conceal().map_err(&step)?;
+    enter::build(&keeper.blueprint, opened)?;
+    *opened = enter::NOTHING_OPENED;
+    rustix::system::sethostname(b"sandbox").map_err(&step)?;
+    if keeper.network() == Network::None {
+        sys::loopback_up().map_err(Fault::at(Stage::Loopback))?;
+    }
+    let signals = sys::signals().map_err(&step)?;
+    let program = sys::fork(|| {
+        exec(image, || lower(keeper)).send(sys::fixed(START));
+        1
+    });
+    let program = program.map_err(Fault::at(Stage::Fork))?;
+    [0, 1, 2, START].into_iter().for_each(sys::close);
+    drop_capabilities().map_err(step)?;
+    stay(program.pid, &signals);
+    Ok(())
+}
+
+/// Gives up everything that the program does not need; the filter comes last, since it forbids the rest of this.
+fn lower(keeper: &NativeKeeper) -> Result<(), Fault> {
+    let step = Fault::at(Stage::Lower);
+    let limit = |resource, value| {
+        let value = Some(value);
+        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
+    };
+    if let Some(processes) = keeper.processes() {
+        limit(Resource::Nproc, processes).map_err(&step)?;
+    }
+    let files = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    limit(Resource::Nofile, files.min(1 << 16)).map_err(&step)?;
+    sys::drop_bounding_set();
+    drop_capabilities().map_err(step)?;
+    for program in &keeper.filters {
+        seccompiler::apply_filter(program).map_err(|_| Fault::at(Stage::Filter)(Errno::INVAL))?;
+    }
+    Ok(())
+}
+
+fn drop_capabilities() -> Result<(), Errno> {
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+}
+
+/// Collects what ends, until the program has ended or the host demands the end of everything.
+fn stay(program: Pid, signals: &OwnedFd) {
+    loop {
+        let mut fds = [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
+            return;
+        }
+        let asked = fds[0].revents();
+        if asked.contains(PollFlags::IN) {
+            let mut byte = [0];
+            match rustix::io::read(sys::fixed(CONTROL), &mut byte) {
+                Ok(1) if byte == [TERMINATE] => sys::signal_everybody(libc::SIGTERM),
+                _ => return,
+            }
+        } else if !asked.is_empty() {
+            return;
+        }
+        while sys::next_signal(signals).is_some() {}
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid == program {
+                report(status);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How the native lane keeps one command.
+
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::process::Pid;
+use seccompiler::BpfProgram;
+
+use super::blueprint::Blueprint;
+use super::enter::Maps;
+use super::group::Group;
+use super::{LANE, init};
+use crate::run::{Bound, Fault, Health, Keeper, Stage, Tree};
+use crate::{Command, Error, Limits, Network, Usage};
+
+/// The supervisor and process 1 count as processes of the user namespace, too.
+pub(super) const OURS: u64 = 2;
+
+#[derive(Debug)]
+pub(super) struct NativeKeeper {
+    pub(super) blueprint: Blueprint,
+    pub(super) maps: Maps,
+    pub(super) filters: Vec<BpfProgram>,
+    pub(super) limits: Limits,
+    pub(super) network: Network,
+    pub(super) group: Option<Group>,
+    pub(super) peak: AtomicU64,
+}
+
+impl NativeKeeper {
+    pub(super) fn network(&self) -> Network {
+        self.network
+    }
+
+    /// How many control groups there are to join.
+    pub(super) fn groups(&self) -> usize {
+        self.group.as_ref().map_or(0, |group| group.entrances().len())
+    }
+
+    /// The limit of processes, with ours.
+    pub(super) fn processes(&self) -> Option<u64> {
+        self.limits.pids.map(|pids| u64::from(pids) + OURS)
+    }
+
+    fn watched_limit(&self) -> Option<u64> {
+        let counted = self.group.as_ref().is_some_and(Group::limits_memory);
+        self.limits.memory.filter(|_| !counted)
+    }
+}
+
+impl Keeper for NativeKeeper {
+    fn supervise(&self, image: &Bound<'_>) -> i32 {
+        init::supervise(self, image)
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.group.as_ref().map_or_else(Vec::new, Group::entrances)
+    }
+
+    fn explain(&self, fault: Fault, command: &Command) -> Error {
+        let index = usize::try_from(fault.index).unwrap_or(usize::MAX);
+        let path = match fault.stage {
+            Stage::Open => self.blueprint.sources.get(index).map(|s| Path::new(OsStr::from_bytes(s.path.as_bytes())).to_owned()),
+            Stage::Build => self.blueprint.steps.get(index).map(super::blueprint::Step::path),
+            _ => None,
+        };
+        match path {
+            Some(path) => Error::Lane {
+                action: format!("{} ({})", fault.stage.action(), path.display()),
+                source: std::io::Error::from(fault.errno).into(),
+            },
+            None => fault.error(LANE, command),
+        }
+    }
+
+    fn terminate(&self, _: Pid, control: BorrowedFd<'_>) {
+        // When process 1 is gone, so is everything else.
+        let _gone = rustix::io::write(control, &[init::TERMINATE]);
+    }
+
+    fn watch(&self, supervisor: Pid) -> Health {
+        if let Some(group) = &self.group
+            && group.ran_out_of_memory()
+        {
+            return Health::OutOfMemory;
+        }
+        let Some(limit) = self.watched_limit() else { return Health::Fine };
+        let used = Tree::inside(supervisor).memory(limit);
+        self.peak.fetch_max(used, Ordering::Relaxed);
+        if used > limit { Health::OutOfMemory } else { Health::Fine }
+    }
+
+    fn bury(&self, _: bool) -> Health {
+        let Some(group) = &self.group else { return Health::Fine };
+        if let Some(peak) = group.peak_memory() {
+            self.peak.fetch_max(peak, Ordering::Relaxed);
+        }
+        let health = if group.ran_out_of_memory() { Health::OutOfMemory } else { Health::Fine };
+        group.remove();
+        health
+    }
+
+    fn usage(&self, cpu: Option<Duration>) -> Usage {
+        let peak = self.peak.load(Ordering::Relaxed);
+        Usage { cpu, peak_memory: (peak > 0).then_some(peak) }
+    }
+}

@@ -1,0 +1,77 @@
+//! A started sandbox of the native lane.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+
+use super::enter::Maps;
+use super::found::Found;
+use super::group::Group;
+use super::keep::{NativeKeeper, OURS};
+use super::layout::{self, User};
+use super::{LANE, NativeOptions, filter};
+use crate::run::{Image, Keeper, Lane, token};
+use crate::{Command, Error, Limits, Mount, Network, Result, Spec};
+
+#[derive(Debug)]
+pub(super) struct NativeLane {
+    pub(super) options: NativeOptions,
+    pub(super) found: Found,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) limits: Limits,
+    pub(super) network: Network,
+}
+
+impl NativeLane {
+    pub(super) fn new(options: NativeOptions, found: Found, spec: Spec) -> Result<Self> {
+        crate::check::mounts(&spec)?;
+        let Spec { mounts, home, policy, .. } = spec;
+        let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network };
+        // A mount that cannot work is better refused now than at the first command.
+        lane.plan(user().0)?;
+        Ok(lane)
+    }
+
+    fn plan(&self, user: User) -> Result<super::blueprint::Blueprint> {
+        layout::plan(&self.options, &self.mounts, self.home.as_deref(), &self.limits, self.network, user)
+    }
+}
+
+impl Lane for NativeLane {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
+        let failed = |action: &str, source| Error::Lane { action: action.into(), source };
+        let (user, maps) = user();
+        let blueprint = self.plan(user)?;
+        let filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
+        let variables = [("HOME", layout::HOME.as_ref()), ("TMPDIR", "/tmp".as_ref())];
+        let image = Image::new(command, &variables)?;
+        let group = match self.found.bases.as_slice() {
+            [] => None,
+            bases => {
+                let token = token().map_err(|e| failed("read random bytes", e.into()))?;
+                let name = format!("hedgerow-{}-{token}", std::process::id());
+                let group = Group::make(bases, &name, &self.limits, OURS);
+                Some(group.map_err(|e| failed("make a control group", e.into()))?)
+            }
+        };
+        let (limits, network, peak) = (self.limits, self.network, AtomicU64::new(0));
+        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, peak }), image))
+    }
+}
+
+/// Who the program is: the same user as outside, so that it owns the same files; and an ordinary one where that is root.
+fn user() -> (User, Maps) {
+    let inside = |id: u32| if id == 0 { 1000 } else { id };
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let map = |id: u32| format!("{} {id} 1", inside(id)).into_bytes();
+    (User { uid: inside(uid), gid: inside(gid) }, Maps { uid: map(uid), gid: map(gid) })
+}
+
+/// The error for a lane that cannot be used here.
+pub(super) fn unavailable(problem: impl Into<String>) -> Error {
+    Error::Unavailable { lane: LANE, problem: problem.into() }
+}

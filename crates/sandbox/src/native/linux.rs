@@ -1,0 +1,82 @@
+//! The lane itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::found::Found;
+use super::lane::{NativeLane, unavailable};
+use super::{LANE, NativeOptions};
+use crate::run::Session;
+use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
+
+/// Runs commands in Linux namespaces of their own, with a minimal read-only root, without capabilities, behind a system
+/// call filter.
+///
+/// It needs no daemon, no root and no other program. Every command gets a fresh set of namespaces: the caller's home
+/// and mounts persist, `/tmp` does not. Inside, `HOME` is `/home/agent`, and the user is the one outside (1000 where
+/// that is root), so files in a mounted directory belong to the same user on both sides.
+///
+/// Visible are the system's directories (`/usr`, `/bin`, `/lib`, `/opt`, what programs need of `/etc`), read-only; the
+/// caller's mounts; and nothing else of the host: no home, no other process, no device, no socket.
+///
+/// It needs a Tokio runtime with I/O and time enabled.
+#[derive(Debug)]
+pub struct NativeSandbox {
+    options: NativeOptions,
+    found: Found,
+}
+
+impl NativeSandbox {
+    /// Finds out, by running two small commands, what this machine can enforce. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with what is missing and how to get it, when namespaces cannot be made here.
+    pub fn probe() -> Result<Self> {
+        Self::probe_with(NativeOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] as for [`probe`](Self::probe); [`Error::InvalidSpec`] when a path of the options is not there.
+    pub fn probe_with(options: NativeOptions) -> Result<Self> {
+        for path in &options.system {
+            check::path(path, "system path")?;
+            path.metadata().map_err(|e| Error::InvalidSpec {
+                what: format!("system path {}", path.display()),
+                problem: e.to_string(),
+            })?;
+        }
+        let probe = {
+            let options = options.clone();
+            // A thread of its own: the one that starts a command holds back its signals for good.
+            std::thread::spawn(move || Found::probe(&options)).join()
+        };
+        let found = probe.map_err(|_| unavailable("its probe panicked"))??;
+        Ok(Self { options, found })
+    }
+}
+
+#[async_trait]
+impl Sandbox for NativeSandbox {
+    fn coverage(&self, guarantee: Guarantee) -> Coverage {
+        self.found.coverage(guarantee)
+    }
+
+    async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
+        check::policy(LANE, self, &spec.policy)?;
+        let (options, found) = (self.options.clone(), self.found.clone());
+        let lane = tokio::task::spawn_blocking(move || NativeLane::new(options, found, spec)).await;
+        let lane = lane.map_err(|e| Error::Lane { action: "plan the sandbox".into(), source: e.into() })??;
+        Ok(Box::new(Session::new(Arc::new(lane))))
+    }
+
+    async fn adopt(&self, _: &SandboxId) -> Result<Option<Box<dyn Running>>> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: &Labels) -> Result<Vec<SandboxId>> {
+        Ok(Vec::new())
+    }
+}

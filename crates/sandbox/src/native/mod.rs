@@ -1,0 +1,37 @@
+//! The lane on Linux namespaces: no daemon, no root.
+
+mod options;
+
+#[cfg(target_os = "linux")]
+mod blueprint;
+#[cfg(target_os = "linux")]
+mod enter;
+#[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
+mod found;
+#[cfg(target_os = "linux")]
+mod group;
+#[cfg(target_os = "linux")]
+mod group_base;
+#[cfg(target_os = "linux")]
+mod hint;
+#[cfg(target_os = "linux")]
+mod init;
+#[cfg(target_os = "linux")]
+mod keep;
+#[cfg(target_os = "linux")]
+mod lane;
+#[cfg(target_os = "linux")]
+mod layout;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod system;
+
+pub use options::NativeOptions;
+pub use system::NativeSandbox;
+
+const LANE: &str = "native";
