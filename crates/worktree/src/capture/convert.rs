@@ -61,7 +61,7 @@ impl<'a> Converter<'a> {
     }
 
     /// What git stores for a file of this content. What cannot be converted stays as it is.
-    pub(super) fn to_git(&mut self, path: &BStr, content: Vec<u8>, previous: Option<ObjectId>) -> Vec<u8> {
+    pub(super) fn convert(&mut self, path: &BStr, content: Vec<u8>, previous: Option<ObjectId>) -> Vec<u8> {
         let Ok(platform) = self.attributes.at_entry(path, None, &self.repo.objects) else { return content };
         let relative = path_of(path);
         let repo = self.repo;

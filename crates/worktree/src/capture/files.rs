@@ -78,7 +78,7 @@ fn content(
         (&file).take(size + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 == size && same(&stat, &fstat(&file)?) {
             return Ok(Content::Bytes(match converter {
-                Some(converter) => converter.to_git(path, bytes, previous),
+                Some(converter) => converter.convert(path, bytes, previous),
                 None => bytes,
             }));
         }

@@ -86,10 +86,10 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) 
     let lines_of = commit::Lines { repo, agent, of_agent: &of_agent, previous };
     let placed = lines_of.place(&content, message)?;
     let tip = placed.tip;
-    if let Some(previous) = previous.filter(|id| *id != tip) {
-        if !ancestry::contains(repo, tip, previous)? {
-            lines.push(previous);
-        }
+    if let Some(previous) = previous
+        && !ancestry::contains(repo, tip, previous)?
+    {
+        lines.push(previous);
     }
     let rescued = land::publish(repo, input, message, land::Move { previous, tip }, &lines)?;
     Ok(Capture {

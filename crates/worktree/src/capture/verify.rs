@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use gix::ObjectId;
 use gix::bstr::BStr;
 use gix::objs::tree::EntryKind;
-use gix::validate::path::{self, component};
+use gix::validate::path::component;
 
 /// One entry of a tree that keeps the rules.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) fn name_problem(name: &[u8], is_link: bool) -> Option<&'static str> {
         return Some("its name is empty or has a NUL byte");
     }
     for part in name.split(|b| *b == b'\\').filter(|part| !part.is_empty()) {
-        match path::component(BStr::new(part), mode, options) {
+        match component(BStr::new(part), mode, options) {
             Ok(_) => {}
             // Only the whole name is a step of a path where a backslash is an ordinary character.
             Err(component::Error::Relative) if part.len() != name.len() => {}

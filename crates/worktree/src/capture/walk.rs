@@ -80,10 +80,16 @@ impl Walk<'_> {
         });
         let (dir, names) = match names {
             Ok((dir, Some(names))) => (dir, names),
-            Ok((_, None)) => return Ok(self.unknown(&step.path, "another file system is mounted there")),
+            Ok((_, None)) => {
+                self.unknown(&step.path, "another file system is mounted there");
+                return Ok(());
+            }
             Err(e) if step.path.is_empty() => return Err(super::fault::io("read", self.root.path())(e)),
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Ok(self.unknown(&step.path, &format!("it cannot be read: {e}"))),
+            Err(e) => {
+                self.unknown(&step.path, &format!("it cannot be read: {e}"));
+                return Ok(());
+            }
         };
         let ignore = step.ignore.inside(&dir, step.path.as_bstr());
         for name in names {
