@@ -1,0 +1,75 @@
+//! Taking over what an earlier process left running.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+
+use crate::{Result, SandboxId, Spec};
+
+use super::Lane;
+use super::record::Record;
+use super::run::Job;
+use super::running::DockerRunning;
+use super::tally::Tally;
+
+/// A command that another process started.
+#[derive(Debug)]
+pub(super) struct Underway {
+    container: String,
+    record: Record,
+}
+
+/// Finds the newest command of a sandbox, and removes what is left of older ones.
+pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
+    let mut found = Vec::new();
+    for container in lane.containers(id).await? {
+        let record = Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?;
+        found.push((record, container));
+    }
+    let Some(newest) = found.iter().map(|(record, _)| record.number).max() else { return Ok(None) };
+    let mut spec = None;
+    let mut underway = None;
+    for (record, container) in found {
+        let Some(name) = container.id.clone() else { continue };
+        if record.number == newest {
+            spec = Some(record.spec(id));
+        }
+        if record.number == newest && was_started(&container) {
+            underway = Some(Underway { container: name, record });
+        } else {
+            lane.engine.remove(&name).await?;
+        }
+    }
+    let Some(spec) = spec else { return Ok(None) };
+    lane.enter(&spec)?;
+    Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
+}
+
+/// An owner that died between making and starting a container left nothing to take over.
+fn was_started(container: &ContainerSummary) -> bool {
+    !matches!(container.state, Some(ContainerSummaryStateEnum::CREATED))
+}
+
+impl Underway {
+    /// How to follow it. Its log has everything from the beginning, as far as the log's size reaches; its deadline is counted
+    /// from its start.
+    pub(super) fn job(self, lane: &Lane, spec: &Spec, tally: Tally) -> Job {
+        let Self { container, record } = self;
+        Job {
+            engine: lane.engine.clone(),
+            output: lane.engine.followed_log(&container),
+            complete: false,
+            container,
+            program: PathBuf::from(&record.program),
+            image: lane.facts.image.clone(),
+            input: None,
+            limit: spec.policy.limits.output,
+            age: record.age(),
+            deadline: record.deadline,
+            idle: record.idle,
+            grace: record.grace,
+            tally,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What is kept of a command's output while its reader is behind.
+
+use std::collections::VecDeque;
+
+use crate::{Output, Stream};
+
+/// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
+const CHUNK: usize = 64 << 10;
+
+/// How much of the start of standard error is kept to recognise a program that never started.
+const HEAD: usize = 512;
+
+/// Takes output as fast as the engine delivers it, and holds no more of it than the limit.
+///
+/// The engine buffers without bound what its client does not read. So it is always read, and the bound is here.
+#[derive(Debug)]
+pub(super) struct Capture {
+    limit: u64,
+    written: u64,
+    truncated: bool,
+    waiting: VecDeque<Output>,
+    stderr_head: Vec<u8>,
+    stdout: u64,
+    stderr: u64,
+}
+
+impl Capture {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            written: 0,
+            truncated: false,
+            waiting: VecDeque::new(),
+            stderr_head: Vec::new(),
+            stdout: 0,
+            stderr: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match stream {
+            Stream::Stdout => self.stdout += bytes.len() as u64,
+            Stream::Stderr => {
+                self.stderr += bytes.len() as u64;
+                let room = HEAD - self.stderr_head.len();
+                self.stderr_head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+        let room = self.limit.saturating_sub(self.written);
+        self.written += bytes.len() as u64;
+        let fits = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+        self.keep(stream, &bytes[..fits]);
+        if fits < bytes.len() && !self.truncated {
+            self.truncated = true;
+            self.waiting.push_back(Output::Truncated);
+        }
+    }
+
+    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(Output::Bytes(last, kept)) = self.waiting.back_mut()
+            && *last == stream
+            && kept.len() + bytes.len() <= CHUNK
+        {
+            kept.extend_from_slice(bytes);
+        } else {
+            self.waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        self.waiting.pop_front()
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The bytes that came on standard output and on standard error.
+    pub(super) fn seen(&self) -> (u64, u64) {
+        (self.stdout, self.stderr)
+    }
+
+    /// What standard error began with, if nothing came on standard output.
+    pub(super) fn only_stderr(&self) -> Option<&[u8]> {
+        (self.stdout == 0 && !self.stderr_head.is_empty()).then_some(&self.stderr_head)
+    }
+}
+
+/// The part of a log that has not been seen, when the log is read again from its beginning.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    stdout: u64,
+    stderr: u64,
+}
+
+impl Unseen {
+    pub(super) fn after(capture: &Capture) -> Self {
+        let (stdout, stderr) = capture.seen();
+        Self { stdout, stderr }
+    }
+
+    /// What is new of the next piece of the log.
+    pub(super) fn part<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> &'a [u8] {
+        let known = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let skip = usize::try_from(*known).unwrap_or(usize::MAX).min(bytes.len());
+        *known -= skip as u64;
+        &bytes[skip..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_single_bytes_is_kept_in_few_chunks() {
+        let mut capture = Capture::new(1 << 20);
+        for _ in 0..100_000 {
+            capture.push(Stream::Stdout, b"x");
+        }
+        let mut chunks = 0;
+        let mut bytes = 0;
+        while let Some(output) = capture.pop() {
+            let Output::Bytes(Stream::Stdout, kept) = output else { panic!("{output:?}") };
+            chunks += 1;
+            bytes += kept.len();
+        }
+        assert_eq!((chunks, bytes), (2, 100_000));
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_counted_and_marked_once() {
+        let mut capture = Capture::new(5);
+        capture.push(Stream::Stdout, b"abc");
+        capture.push(Stream::Stderr, b"defg");
+        capture.push(Stream::Stdout, b"h");
+        assert_eq!(capture.pop(), Some(Output::Bytes(Stream::Stdout, b"abc".to_vec())));
+        assert_eq!(capture.pop(), Some(Output::Bytes(Stream::Stderr, b"de".to_vec())));
+        assert_eq!(capture.pop(), Some(Output::Truncated));
+        assert_eq!(capture.pop(), None);
+        assert_eq!(capture.written(), 8);
+    }
+
+    #[test]
+    fn a_log_that_is_read_again_adds_only_what_was_missed() {
+        let mut capture = Capture::new(100);
+        capture.push(Stream::Stdout, b"one\ntw");
+        capture.push(Stream::Stderr, b"e");
+        let mut unseen = Unseen::after(&capture);
+        assert_eq!(unseen.part(Stream::Stdout, b"one\n"), b"");
+        assert_eq!(unseen.part(Stream::Stderr, b"err\n"), b"rr\n");
+        assert_eq!(unseen.part(Stream::Stdout, b"two\n"), b"o\n");
+        assert_eq!(unseen.part(Stream::Stdout, b"three\n"), b"three\n");
+    }
+
+    #[test]
+    fn a_limit_that_is_met_exactly_truncates_nothing() {
+        let mut capture = Capture::new(3);
+        capture.push(Stream::Stdout, b"abc");
+        assert_eq!(capture.pop(), Some(Output::Bytes(Stream::Stdout, b"abc".to_vec())));
+        assert_eq!(capture.pop(), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! The lane on a Docker engine.
+
+mod adopt;
+mod capture;
+mod config;
+mod end;
+mod engine;
+mod launch;
+mod options;
+mod probe;
+mod record;
+mod run;
+mod running;
+mod seccomp;
+mod tally;
+mod time;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bollard::models::ContainerSummary;
+
+use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
+
+pub use options::DockerOptions;
+
+use engine::Engine;
+use probe::Facts;
+use running::DockerRunning;
+
+const LANE: &str = "docker";
+
+/// Runs commands in containers of a Docker engine, each command in a container of its own.
+///
+/// A container has a read-only root file system from the image, no capabilities, no way to gain privileges, a system call
+/// filter that allows what is known to be harmless, no network unless the policy asks for the host's, and the limits of the
+/// policy. It runs as the owner of the first writable mount. When the command ends, its container is killed and removed, and
+/// with it everything that the command started. `PATH` is the image's, `HOME` is `/home/agent`.
+///
+/// Its containers outlive the process that started them: [`adopt`](Sandbox::adopt) takes them over, with their output from
+/// the beginning and what is left of their deadline. Until then nobody enforces the deadline.
+///
+/// Three things an engine cannot tell for certain. A program that ends with a status of 128 plus the number of a deadly
+/// signal counts as killed by it. A program that does not exist is noticed by the init in the container: mostly before
+/// [`exec`](Running::exec) returns, but on a slow machine it is [`Process::wait`](crate::Process::wait) that returns
+/// [`Error::Program`]. And what a command used is measured about once a second.
+#[derive(Clone, Debug)]
+pub struct DockerSandbox {
+    lane: Arc<Lane>,
+}
+
+/// What all sandboxes of the lane share.
+#[derive(Debug)]
+struct Lane {
+    engine: Engine,
+    facts: Facts,
+    labels: Labels,
+    /// The sandboxes that this process holds: between two commands, no container tells of them.
+    held: Mutex<BTreeMap<SandboxId, Labels>>,
+}
+
+impl DockerSandbox {
+    /// Finds the engine and the image, and asks the engine what it can enforce.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when no engine answers, when it is too old, or when it does not have the image; the text
+    /// says what to do.
+    pub async fn connect(options: DockerOptions) -> Result<Self> {
+        reserved(&options.labels)?;
+        let found = probe::probe(&options).await?;
+        let engine = Engine::new(found.docker);
+        let lane = Lane { engine, facts: found.facts, labels: options.labels, held: Mutex::default() };
+        Ok(Self { lane: Arc::new(lane) })
+    }
+}
+
+#[async_trait]
+impl Sandbox for DockerSandbox {
+    fn coverage(&self, guarantee: Guarantee) -> Coverage {
+        self.lane.facts.coverage.of(guarantee)
+    }
+
+    async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
+        check::policy(LANE, self, &spec.policy)?;
+        reserved(&spec.labels)?;
+        let socket = self.lane.facts.socket.clone();
+        let checking = tokio::task::spawn_blocking(move || usable(&spec, &socket).map(|()| spec));
+        let spec = checking
+            .await
+            .map_err(|source| Error::Lane { action: "check the mounts".into(), source: source.into() })??;
+        self.lane.enter(&spec)?;
+        Ok(Box::new(DockerRunning::new(Arc::clone(&self.lane), spec, 1, None)))
+    }
+
+    async fn adopt(&self, id: &SandboxId) -> Result<Option<Box<dyn Running>>> {
+        let adopted = adopt::adopt(&self.lane, id).await?;
+        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(running) }))
+    }
+
+    async fn list(&self, labels: &Labels) -> Result<Vec<SandboxId>> {
+        let mut found = self.lane.held(labels);
+        for container in self.lane.engine.containers(None).await? {
+            let carries = |wanted: &Labels| wanted.iter().all(|(k, v)| label(&container, k) == Some(v));
+            if carries(labels)
+                && carries(&self.lane.labels)
+                && let Some(Ok(id)) = label(&container, record::SANDBOX).map(SandboxId::new)
+            {
+                found.insert(id);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+impl Lane {
+    /// The containers of one sandbox, in any state.
+    async fn containers(&self, id: &SandboxId) -> Result<Vec<ContainerSummary>> {
+        let mut found = self.engine.containers(Some(id.as_str())).await?;
+        found.retain(|container| self.labels.iter().all(|(k, v)| label(container, k) == Some(v)));
+        Ok(found)
+    }
+
+    /// Notes that this process holds the sandbox.
+    fn enter(&self, spec: &Spec) -> Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.contains_key(&spec.id) {
+            let problem = "this process holds a sandbox of this id already".into();
+            return Err(Error::InvalidSpec { what: format!("sandbox {}", spec.id), problem });
+        }
+        held.insert(spec.id.clone(), spec.labels.clone());
+        Ok(())
+    }
+
+    fn leave(&self, id: &SandboxId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn held(&self, labels: &Labels) -> BTreeSet<SandboxId> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let carries = |own: &Labels| labels.iter().all(|(k, v)| own.get(k).or_else(|| self.labels.get(k)) == Some(v));
+        held.iter().filter(|(_, own)| carries(own)).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+fn label<'a>(container: &'a ContainerSummary, key: &str) -> Option<&'a String> {
+    container.labels.as_ref()?.get(key)
+}
+
+/// Labels that would be taken for ours.
+fn reserved(labels: &Labels) -> Result<()> {
+    match [record::SANDBOX, record::RECORD].into_iter().find(|key| labels.contains_key(*key)) {
+        None => Ok(()),
+        Some(key) => {
+            let problem = "the docker lane uses it itself; take another name".into();
+            Err(Error::InvalidSpec { what: format!("label {key}"), problem })
+        }
+    }
+}
+
+/// Refuses mounts that do not exist, and those that would give the host away.
+fn usable(spec: &Spec, socket: &Path) -> Result<()> {
+    check::mounts(spec)?;
+    let socket = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
+    let sources = spec.mounts.iter().map(|mount| &mount.source).chain(&spec.home);
+    for source in sources {
+        if source.canonicalize().is_ok_and(|real| socket.starts_with(real)) {
+            let problem = "the engine's socket is in it, and whoever reaches that socket owns the host".into();
+            return Err(Error::InvalidSpec { what: format!("mount {}", source.display()), problem });
+        }
+    }
+    Ok(())
+}

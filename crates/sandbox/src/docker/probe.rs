@@ -1,0 +1,251 @@
+//! What an engine is and what it can enforce.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::models::{ImageInspect, SystemInfo};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::time::timeout;
+
+use crate::{Coverage, Error, Guarantee, Result};
+
+use super::{DockerOptions, LANE};
+
+/// The oldest version of the API that this lane is written for.
+const OLDEST: (usize, usize) = (1, 41);
+/// From this version on, an engine can be made to mount read-only all the way down, or fail.
+const RECURSIVE_READ_ONLY: (usize, usize) = (1, 44);
+/// Until a request has been answered, at most.
+const REQUEST: u64 = 120;
+/// Until an engine says who it is, at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SOCKET: &str = "/var/run/docker.sock";
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// An engine that answered, with what it said about itself and about the image.
+#[derive(Debug)]
+pub(super) struct Probed {
+    pub(super) docker: Docker,
+    pub(super) facts: Facts,
+}
+
+/// What was found out once and decides how containers are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) socket: PathBuf,
+    /// The image as the caller named it, for messages.
+    pub(super) image: String,
+    /// The image that this name stood for.
+    pub(super) image_id: String,
+    /// `PATH` inside.
+    pub(super) path: String,
+    /// The names of the variables that the image sets.
+    pub(super) image_variables: Vec<String>,
+    pub(super) cores: u64,
+    /// The engine runs without root: root inside is the engine's own user outside.
+    pub(super) rootless: bool,
+    /// The engine gives containers other user ids than the host's unless it is told not to.
+    pub(super) remapped: bool,
+    pub(super) recursive_read_only: bool,
+    pub(super) coverage: EngineCoverage,
+}
+
+/// What the engine said it can limit and filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct EngineCoverage {
+    pub(super) memory: bool,
+    pub(super) swap: bool,
+    pub(super) cpu: bool,
+    pub(super) pids: bool,
+    pub(super) seccomp: bool,
+    /// Its own warnings, which say what would enable what is missing.
+    pub(super) warnings: Vec<String>,
+}
+
+pub(super) async fn probe(options: &DockerOptions) -> Result<Probed> {
+    let socket = options.socket.clone().unwrap_or_else(|| SOCKET.into());
+    let silent = |why: String| unavailable(no_engine(&socket, &why));
+    let path = socket.to_str().ok_or_else(|| silent("the path of the socket is not text".into()))?;
+    let docker = Docker::connect_with_unix(path, REQUEST, API_DEFAULT_VERSION).map_err(|e| silent(reason(&e)))?;
+    let docker = timeout(PATIENCE, docker.negotiate_version())
+        .await
+        .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|e| silent(reason(&e)))?;
+    let version = docker.client_version();
+    let version = (version.major_version, version.minor_version);
+    if version < OLDEST {
+        let ((major, minor), (need_major, need_minor)) = (version, OLDEST);
+        let problem = format!(
+            "the engine at {} speaks API {major}.{minor}; at least {need_major}.{need_minor} is needed (Docker 20.10 or newer)",
+            socket.display()
+        );
+        return Err(unavailable(problem));
+    }
+    let info = timeout(PATIENCE, docker.info())
+        .await
+        .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|e| silent(reason(&e)))?;
+    if info.os_type.as_deref().is_some_and(|os| os != "linux") {
+        return Err(unavailable(format!("the engine at {} does not run Linux containers", socket.display())));
+    }
+    let image = docker.inspect_image(&options.image).await.map_err(|e| match &e {
+        bollard::errors::Error::DockerResponseServerError { status_code: 404, .. } => no_image(&options.image),
+        _ => Error::Lane { action: format!("ask the engine for image {}", options.image), source: e.into() },
+    })?;
+    let mut facts = facts(&info, &image, options.image.clone(), socket);
+    facts.recursive_read_only = version >= RECURSIVE_READ_ONLY;
+    Ok(Probed { docker, facts })
+}
+
+fn facts(info: &SystemInfo, image: &ImageInspect, name: String, socket: PathBuf) -> Facts {
+    let options = info.security_options.as_deref().unwrap_or_default();
+    let has =
+        |name: &str| options.iter().any(|o| o.split(',').any(|part| part == format!("name={name}") || part == name));
+    let variables = image.config.as_ref().and_then(|c| c.env.clone()).unwrap_or_default();
+    let split = |v: &String| v.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let variables: Vec<_> = variables.iter().filter_map(split).collect();
+    Facts {
+        socket,
+        image_id: image.id.clone().unwrap_or_else(|| name.clone()),
+        image: name,
+        path: variables.iter().find(|(k, _)| k == "PATH").map_or_else(|| PATH.to_owned(), |(_, v)| v.clone()),
+        image_variables: variables.into_iter().map(|(k, _)| k).collect(),
+        cores: info.ncpu.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(1),
+        rootless: has("rootless"),
+        remapped: has("userns"),
+        recursive_read_only: false,
+        coverage: EngineCoverage {
+            memory: info.memory_limit == Some(true),
+            swap: info.swap_limit == Some(true),
+            cpu: info.cpu_cfs_quota == Some(true) && info.cpu_cfs_period != Some(false),
+            pids: info.pids_limit == Some(true),
+            seccomp: has("seccomp"),
+            warnings: info.warnings.clone().unwrap_or_default(),
+        },
+    }
+}
+
+impl EngineCoverage {
+    pub(super) fn of(&self, guarantee: Guarantee) -> Coverage {
+        let or = |enforced: bool, why: &str| {
+            if enforced { Coverage::Enforced } else { Coverage::Unenforced(self.because(why)) }
+        };
+        match guarantee {
+            Guarantee::Memory if self.memory && !self.swap => Coverage::Partial(
+                self.because("the engine cannot limit swap, so what is over the limit may be swapped out"),
+            ),
+            Guarantee::Memory => {
+                or(self.memory, "the engine cannot limit memory here (the memory control group is missing)")
+            }
+            Guarantee::Cpu => or(self.cpu, "the engine cannot limit CPU time here (CFS quotas are missing)"),
+            Guarantee::Pids => {
+                or(self.pids, "the engine cannot limit processes here (the pids control group is missing)")
+            }
+            Guarantee::SyscallFilter => or(self.seccomp, "the engine was built or started without seccomp"),
+            Guarantee::NoNetwork if !self.seccomp => Coverage::Partial(
+                "vsock sockets, which no network namespace contains, are open without a system call filter".into(),
+            ),
+            // These hold for every Linux container as this lane makes it; the deadline and the output cap are our own.
+            Guarantee::KillComplete
+            | Guarantee::ProcessIsolation
+            | Guarantee::NoHostWrites
+            | Guarantee::NoHostReads
+            | Guarantee::NoNetwork
+            | Guarantee::NoPrivilegeGain
+            | Guarantee::NoDevices
+            | Guarantee::WallTime
+            | Guarantee::OutputCap => Coverage::Enforced,
+        }
+    }
+
+    fn because(&self, why: &str) -> String {
+        if self.warnings.is_empty() { why.to_owned() } else { format!("{why}; it says: {}", self.warnings.join(", ")) }
+    }
+}
+
+impl Facts {
+    /// The user and group that commands run as: the owner of what they may write, so that what they make belongs to it too.
+    pub(super) fn user(&self, owner: &Path) -> std::io::Result<(u32, u32)> {
+        let owner = owner.metadata()?;
+        // Without root, the engine's own user is root inside and nobody else's files can be written anyway.
+        Ok(if self.rootless { (0, 0) } else { (owner.uid(), owner.gid()) })
+    }
+}
+
+pub(super) fn unavailable(problem: String) -> Error {
+    Error::Unavailable { lane: LANE, problem }
+}
+
+pub(super) fn no_image(image: &str) -> Error {
+    unavailable(format!(
+        "image {image} is not on the engine, and nothing is pulled; make it with `scripts/docker-image {image}`, or build, import or \
+         pull it by hand"
+    ))
+}
+
+fn no_engine(socket: &Path, why: &str) -> String {
+    format!(
+        "no engine answers at {} ({why}); start one (`scripts/docker-engine`, or `systemctl start docker`), or name the socket of \
+         another",
+        socket.display()
+    )
+}
+
+/// An error with all its causes, since the client's outermost one says little.
+pub(super) fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        if !text.contains(&next_text) {
+            text = format!("{text}: {next_text}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(info: SystemInfo) -> EngineCoverage {
+        facts(&info, &ImageInspect::default(), "i".into(), "/s".into()).coverage
+    }
+
+    #[test]
+    fn an_engine_that_says_nothing_enforces_no_limit() {
+        let coverage = of(SystemInfo::default());
+        for guarantee in [Guarantee::Memory, Guarantee::Cpu, Guarantee::Pids, Guarantee::SyscallFilter] {
+            assert!(matches!(coverage.of(guarantee), Coverage::Unenforced(_)), "{guarantee}");
+        }
+        assert!(matches!(coverage.of(Guarantee::NoNetwork), Coverage::Partial(_)));
+    }
+
+    #[test]
+    fn memory_without_swap_is_limited_in_part_and_the_engines_warning_is_passed_on() {
+        let warnings = Some(vec!["WARNING: No swap limit support".to_owned()]);
+        let coverage =
+            of(SystemInfo { memory_limit: Some(true), swap_limit: Some(false), warnings, ..SystemInfo::default() });
+        let Coverage::Partial(why) = coverage.of(Guarantee::Memory) else { panic!("not partial") };
+        assert!(why.contains("No swap limit support"), "{why}");
+    }
+
+    #[test]
+    fn a_full_engine_enforces_everything() {
+        let security_options = Some(vec!["name=seccomp,profile=default".to_owned()]);
+        let coverage = of(SystemInfo {
+            memory_limit: Some(true),
+            swap_limit: Some(true),
+            cpu_cfs_quota: Some(true),
+            cpu_cfs_period: Some(true),
+            pids_limit: Some(true),
+            security_options,
+            ..SystemInfo::default()
+        });
+        for guarantee in Guarantee::ALL {
+            assert_eq!(coverage.of(guarantee), Coverage::Enforced, "{guarantee}");
+        }
+    }
+}

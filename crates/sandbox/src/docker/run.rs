@@ -1,0 +1,294 @@
+//! Following one container to its end.
+
+use std::future::{Future, pending};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::models::ContainerState;
+use futures_util::StreamExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::pin;
+use tokio::select;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{End, Exit, Feed, Result, Stream};
+
+use super::capture::{Capture, Unseen};
+use super::end::{self, Known, Report};
+use super::engine::{Ended, Engine, Items};
+use super::tally::Tally;
+use super::time;
+
+/// After this time without a word about a program that could not be executed, it counts as started. Should the word come
+/// later, the end of the process is that error.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How long the rest of the output may take to arrive when the container has ended.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a container may take to die of SIGKILL.
+const DYING: Duration = Duration::from_secs(60);
+
+/// A container that was started, and how it is to be followed.
+pub(super) struct Job {
+    pub(super) engine: Engine,
+    pub(super) container: String,
+    pub(super) program: PathBuf,
+    pub(super) image: String,
+    pub(super) output: Items<LogOutput>,
+    /// Whether this output misses nothing of what the log has.
+    pub(super) complete: bool,
+    pub(super) input: Option<Input>,
+    pub(super) limit: u64,
+    /// How long it runs already.
+    pub(super) age: Duration,
+    pub(super) deadline: Duration,
+    pub(super) idle: Option<Duration>,
+    pub(super) grace: Duration,
+    pub(super) tally: Tally,
+}
+
+/// What goes to standard input, and where.
+pub(super) struct Input {
+    pub(super) pipe: Pin<Box<dyn AsyncWrite + Send>>,
+    pub(super) bytes: Vec<u8>,
+}
+
+type Started = oneshot::Sender<Result<()>>;
+type Sending<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
+
+/// What is done next to bring about the end, and why.
+#[derive(Debug)]
+enum Step {
+    Ask(End),
+    Kill(End),
+}
+
+/// How far the end of a command has been brought about.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Running,
+    /// It was asked to end; at this time it is killed.
+    Asked(Instant),
+    /// It was killed; at this time it is given up.
+    Killed(Instant),
+}
+
+/// Follows a container until it is gone and its reader has everything.
+///
+/// `started` hears once whether the program runs, `gone` when the container is removed.
+pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot::Sender<()>) {
+    let mut started = Some(started);
+    let exit = to_the_end(job, &feed, &mut started, gone).await;
+    match (exit, started) {
+        // Whoever asked for the command hears it now; there is no process to wait for.
+        (Err(error), Some(started)) => drop(started.send(Err(error))),
+        (exit, mut started) => {
+            tell(&mut started);
+            feed.finish(exit);
+        }
+    }
+}
+
+async fn to_the_end(
+    mut job: Job,
+    feed: &Feed,
+    started: &mut Option<Started>,
+    gone: oneshot::Sender<()>,
+) -> Result<Exit> {
+    let begun = Instant::now();
+    let mut capture = Capture::new(job.limit);
+    let mut sending = None;
+    let mut output = Some(std::mem::replace(&mut job.output, Box::pin(futures_util::stream::empty())));
+    let (ended, cause) = watch(&mut job, feed, &mut output, &mut capture, &mut sending, started).await;
+    if let Some(mut output) = output {
+        while let Ok(Some(Ok(item))) = timeout(DRAIN, output.next()).await {
+            take(&mut capture, &item);
+        }
+    }
+    if !job.complete {
+        catch_up(job.engine.log(&job.container), &mut capture).await;
+    }
+    // What could not be removed is still found by its labels; the end of the command is known all the same.
+    let _left = job.engine.remove(&job.container).await;
+    // Nobody may be waiting for it.
+    let _unheard = gone.send(());
+    let exit = conclude(&job, &capture, ended, cause, job.age + begun.elapsed());
+    if exit.is_err() && started.is_some() {
+        return exit;
+    }
+    tell(started);
+    if let Some(sending) = sending {
+        sending.await;
+    }
+    while let Some(item) = capture.pop() {
+        feed.send(item).await;
+    }
+    exit
+}
+
+/// Passes output on, asks and kills, until the container has ended; also says why, if it was our doing.
+async fn watch<'f>(
+    job: &mut Job,
+    feed: &'f Feed,
+    output: &mut Option<Items<LogOutput>>,
+    capture: &mut Capture,
+    sending: &mut Option<Sending<'f>>,
+    started: &mut Option<Started>,
+) -> (Ended, Option<End>) {
+    let begun = Instant::now();
+    let deadline = begun + job.deadline.saturating_sub(job.age);
+    let mut quiet_since = begun;
+    let mut cause = None;
+    let mut phase = Phase::Running;
+    let typing = type_in(job.input.take());
+    pin!(typing);
+    let mut typed = false;
+    let (engine, container) = (&job.engine, job.container.as_str());
+    let mut stats = Some(engine.stats(container));
+    let ending = engine.ended(container);
+    pin!(ending);
+    loop {
+        if sending.is_none()
+            && let Some(item) = capture.pop()
+        {
+            *sending = Some(Box::pin(feed.send(item)));
+        }
+        let alarm = match phase {
+            Phase::Running => job.idle.map_or(deadline, |idle| deadline.min(quiet_since + idle)),
+            Phase::Asked(until) | Phase::Killed(until) => until,
+        };
+        let running = matches!(phase, Phase::Running);
+        let alive = !matches!(phase, Phase::Killed(_));
+        let step = select! {
+            item = next(output) => {
+                match item {
+                    Some(Ok(item)) => {
+                        quiet_since = Instant::now();
+                        take(capture, &item);
+                        if end::init_failed(capture.only_stderr()).is_none() {
+                            tell(started);
+                        }
+                    }
+                    // The end of the output is not the end of the command: it may have closed it, or the connection broke.
+                    Some(Err(_)) => {
+                        *output = None;
+                        job.complete = false;
+                    }
+                    None => *output = None,
+                }
+                continue;
+            }
+            () = done(sending) => {
+                *sending = None;
+                continue;
+            }
+            () = &mut typing, if !typed => {
+                typed = true;
+                continue;
+            }
+            sample = next(&mut stats) => {
+                match sample {
+                    Some(Ok(sample)) => job.tally.sample(&sample),
+                    Some(Err(_)) | None => stats = None,
+                }
+                continue;
+            }
+            () = sleep_until(begun + SETTLE), if started.is_some() => {
+                tell(started);
+                continue;
+            }
+            ended = &mut ending => return (ended, cause),
+            () = feed.kill_requested(), if alive => Step::Kill(End::Stopped),
+            () = feed.stop_requested(), if running => Step::Ask(End::Stopped),
+            () = sleep_until(alarm) => match phase {
+                Phase::Running if Instant::now() >= deadline => Step::Ask(End::Deadline),
+                Phase::Running => Step::Ask(End::Idle),
+                Phase::Asked(_) => Step::Kill(End::Stopped),
+                Phase::Killed(_) => return (Ended::Lost("its container did not die of SIGKILL".into()), cause),
+            },
+        };
+        let (signal, why, then) = match step {
+            Step::Ask(why) => ("SIGTERM", why, Phase::Asked(Instant::now() + job.grace)),
+            Step::Kill(why) => ("SIGKILL", why, Phase::Killed(Instant::now() + DYING)),
+        };
+        phase = then;
+        // A signal that reached nothing found a command that had ended by itself.
+        if engine.signal(container, signal).await {
+            cause.get_or_insert(why);
+        }
+    }
+}
+
+/// What the end of the container means for its command.
+fn conclude(job: &Job, capture: &Capture, ended: Ended, cause: Option<End>, elapsed: Duration) -> Result<Exit> {
+    let usage = job.tally.close();
+    let written = capture.written();
+    match ended {
+        Ended::Lost(why) => Ok(Exit { end: End::Lost { why }, wall: elapsed, usage, written }),
+        Ended::Reported { state, lost_contact } => {
+            let code = state.exit_code.unwrap_or(-1);
+            if let Some(error) = end::never_started(code, capture.only_stderr(), &job.program, &job.image) {
+                return Err(error);
+            }
+            let report = Report { code, out_of_memory: state.oom_killed == Some(true) };
+            let end = end::end(report, &Known { cause, lost_contact });
+            Ok(Exit { end, wall: took(&state).unwrap_or(elapsed), usage, written })
+        }
+    }
+}
+
+async fn next<T>(items: &mut Option<Items<T>>) -> Option<std::result::Result<T, bollard::errors::Error>> {
+    match items {
+        Some(items) => items.next().await,
+        None => pending().await,
+    }
+}
+
+async fn done(future: &mut Option<Sending<'_>>) {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+/// Writes everything and closes. A program that does not read its input, or ends before it has, is none of our trouble.
+async fn type_in(input: Option<Input>) {
+    let Some(Input { mut pipe, bytes }) = input else { return };
+    if pipe.write_all(&bytes).await.is_ok() {
+        let _closed = pipe.shutdown().await;
+    }
+}
+
+/// Adds from the log what did not arrive.
+async fn catch_up(mut log: Items<LogOutput>, capture: &mut Capture) {
+    let mut unseen = Unseen::after(capture);
+    while let Ok(Some(Ok(item))) = timeout(DRAIN, log.next()).await {
+        let stream = stream_of(&item);
+        capture.push(stream, unseen.part(stream, item.as_ref()));
+    }
+}
+
+fn take(capture: &mut Capture, item: &LogOutput) {
+    capture.push(stream_of(item), item.as_ref());
+}
+
+fn stream_of(item: &LogOutput) -> Stream {
+    match item {
+        LogOutput::StdErr { .. } => Stream::Stderr,
+        // Input is not sent back by an engine, and only terminals have a console.
+        LogOutput::StdOut { .. } | LogOutput::Console { .. } | LogOutput::StdIn { .. } => Stream::Stdout,
+    }
+}
+
+fn tell(started: &mut Option<Started>) {
+    if let Some(started) = started.take() {
+        // The caller may have given up; its process is dropped then, which is a kill.
+        let _unheard = started.send(Ok(()));
+    }
+}
+
+fn took(state: &ContainerState) -> Option<Duration> {
+    time::between(state.started_at.as_deref()?, state.finished_at.as_deref()?)
+}
