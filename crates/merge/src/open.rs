@@ -11,9 +11,7 @@ use gix::ThreadSafeRepository;
 use crate::{Error, Result};
 
 /// Settings that hold whatever the repository's configuration says.
-const OVERRIDES: [&str; 2] = [
-    // A landing without a reflog entry could not be found again; bare repositories write none by default.
-    "core.logAllRefUpdates=always",
+const OVERRIDES: [&str; 1] = [
     // What lands is what is transferred, so a replacement object must not change what is merged.
     "core.useReplaceRefs=false",
 ];

@@ -11,6 +11,7 @@ pub(crate) mod checkouts;
 mod forward;
 mod git;
 mod in_the_way;
+mod lock;
 mod reflog;
 pub(crate) mod refs;
 
@@ -85,10 +86,7 @@ impl Step<'_> {
         let who = committer(self.session, self.new)?;
         let branch = &self.candidate.target.branch;
         match refs::compare_and_swap(self.session, branch, self.expected, self.new, &self.message(), &who)? {
-            Swap::Moved => {
-                refs::flush(self.session, branch)?;
-                Ok(Landing::Landed)
-            }
+            Swap::Moved => Ok(Landing::Landed),
             Swap::Elsewhere(tip) => self.elsewhere(tip),
         }
     }
@@ -106,7 +104,8 @@ impl Step<'_> {
         match &landing {
             Ok(Landing::Landed) if moved => {
                 let who = committer(self.session, self.new)?;
-                reflog::head(&holder.git_dir, self.expected, self.new, &self.message(), &who)?;
+                let log = holder.git_dir.join("logs").join("HEAD");
+                reflog::append(&log, self.expected, self.new, &self.message(), &who)?;
             }
             // Also an error may come after the move: the checkout follows the branch, not the answer.
             _ if moved => {}

@@ -1,19 +1,17 @@
 //! Reading, moving and flushing the ref of a branch.
+//!
+//! This is git's own protocol for refs in files, done here and not by gix: gix compares with a copy of `packed-refs`
+//! that it may have read before it had the lock, so an update that is packed in between would be overwritten unseen.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 use gix::actor::Signature;
-use gix::lock::acquire::Fail;
-use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
-use gix::refs::{FullName, Target, TargetRef};
 
+use super::{lock, reflog};
 use crate::{BranchName, Error, Result};
-
-/// How long a ref that is locked by another process is waited for, with growing pauses.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What came of a compare-and-swap.
 pub(crate) enum Swap {
@@ -24,20 +22,16 @@ pub(crate) enum Swap {
 
 /// What the branch names, or `None` when it does not exist.
 pub(crate) fn read(session: &gix::Repository, branch: &BranchName) -> Result<Option<ObjectId>> {
-    let name = full_name(branch)?;
-    let found = session.try_find_reference(name.as_ref()).map_err(Error::git(format!("read branch {branch}")))?;
-    // A lookup also tries other places for the name; only exactly this one counts.
-    let Some(found) = found.filter(|found| found.name() == name.as_ref()) else { return Ok(None) };
-    match found.target() {
-        TargetRef::Object(id) => Ok(Some(id.to_owned())),
-        TargetRef::Symbolic(other) => Err(Error::NoBranch {
-            branch: branch.to_string(),
-            problem: format!("it is another name for {}; name that branch", other.as_bstr()),
-        }),
+    let name = name(branch);
+    let path = session.common_dir().join(&name);
+    // A ref is packed first and its file removed then, so whoever finds no file finds it packed.
+    match loose(&path)? {
+        Some(text) => parse(branch, text.trim_end()).map(Some),
+        None => packed(session.common_dir(), &name)?.map(|id| parse(branch, &id)).transpose(),
     }
 }
 
-/// Moves the branch from `expected` to `new`, with a reflog entry.
+/// Moves the branch from `expected` to `new`, with a reflog entry. Durable when it returns.
 pub(crate) fn compare_and_swap(
     session: &gix::Repository,
     branch: &BranchName,
@@ -46,37 +40,26 @@ pub(crate) fn compare_and_swap(
     message: &str,
     who: &Signature,
 ) -> Result<Swap> {
-    let edit = RefEdit {
-        change: Change::Update {
-            log: LogChange { mode: RefLog::AndReference, force_create_reflog: true, message: message.into() },
-            expected: PreviousValue::MustExistAndMatch(Target::Object(expected)),
-            new: Target::Object(new),
-        },
-        name: full_name(branch)?,
-        deref: false,
-    };
-    let patience = Fail::AfterDurationWithBackoff(PATIENCE);
-    let mut time = gix::date::parse::TimeBuf::default();
-    let prepared = session.refs.transaction().prepare([edit], patience, patience);
-    let error = match prepared.and_then(|transaction| transaction.commit(who.to_ref(&mut time))) {
-        Ok(_) => return Ok(Swap::Moved),
-        Err(error) => error,
-    };
+    let name = name(branch);
+    let path = session.common_dir().join(&name);
+    let lock = lock::acquire(&path)?;
+    // Only under the lock does the comparison mean anything: nobody may write the file or remove it now.
     let now = read(session, branch)?;
     if now != Some(expected) {
         return Ok(Swap::Elsewhere(now));
     }
-    let locks = [lock_of(session, branch), session.common_dir().join("packed-refs.lock")];
-    match locks.into_iter().find(|lock| lock.exists()) {
-        Some(path) => Err(Error::Locked { path }),
-        None => Err(Error::git(format!("move branch {branch}"))(error)),
-    }
+    lock.write(format!("{new}\n").as_bytes())?;
+    // The entry goes first: one for a move that did not happen is harmless, a move without one is lost to sight.
+    reflog::append(&session.common_dir().join("logs").join(&name), expected, new, message, who)?;
+    lock.commit()?;
+    flush(session, branch)?;
+    Ok(Swap::Moved)
 }
 
 /// Makes what the branch names survive a power failure.
 pub(crate) fn flush(session: &gix::Repository, branch: &BranchName) -> Result<()> {
     let common = session.common_dir();
-    let name = format!("refs/heads/{branch}");
+    let name = name(branch);
     let (loose, log) = (common.join(&name), common.join("logs").join(&name));
     let directories = [&loose, &log].map(|file| file.parent().map(PathBuf::from).unwrap_or_default());
     let [refs, logs] = directories;
@@ -84,17 +67,56 @@ pub(crate) fn flush(session: &gix::Repository, branch: &BranchName) -> Result<()
         match File::open(&path).and_then(|file| file.sync_all()) {
             Ok(()) => {}
             // Packed, never packed, or without a log: what does not exist needs no flush.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Error::git(format!("flush {path:?} to the disk"))(error)),
         }
     }
     Ok(())
 }
 
-fn lock_of(session: &gix::Repository, branch: &BranchName) -> PathBuf {
-    session.common_dir().join(format!("refs/heads/{branch}.lock"))
+fn name(branch: &BranchName) -> String {
+    format!("refs/heads/{branch}")
 }
 
-fn full_name(branch: &BranchName) -> Result<FullName> {
-    FullName::try_from(format!("refs/heads/{branch}")).map_err(Error::git(format!("name branch {branch}")))
+/// The content of a ref's own file.
+fn loose(path: &Path) -> Result<Option<String>> {
+    if let Ok(target) = fs::read_link(path) {
+        // The oldest form of a symbolic ref.
+        return Ok(Some(format!("ref: {}", target.display())));
+    }
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if absent(&error) => Ok(None),
+        Err(error) => Err(Error::git(format!("read {path:?}"))(error)),
+    }
+}
+
+/// The id of a packed ref, read from the disk each time.
+fn packed(common: &Path, name: &str) -> Result<Option<String>> {
+    let path = common.join("packed-refs");
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if absent(&error) => return Ok(None),
+        Err(error) => return Err(Error::git(format!("read {path:?}"))(error)),
+    };
+    let of_name = |line: &[u8]| {
+        let line = std::str::from_utf8(line).ok()?;
+        line.split_once(' ').filter(|(_, packed)| packed.trim_end() == name).map(|(id, _)| id.to_owned())
+    };
+    Ok(bytes.split(|byte| *byte == b'\n').find_map(of_name))
+}
+
+fn parse(branch: &BranchName, text: &str) -> Result<ObjectId> {
+    if let Some(other) = text.strip_prefix("ref:") {
+        return Err(Error::NoBranch {
+            branch: branch.to_string(),
+            problem: format!("it is another name for {}; name that branch", other.trim()),
+        });
+    }
+    ObjectId::from_hex(text.as_bytes()).map_err(Error::git(format!("read branch {branch}: its ref is damaged")))
+}
+
+/// Whether there is no file; a directory may be what is left of branches with longer names.
+fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }

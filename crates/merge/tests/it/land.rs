@@ -161,3 +161,65 @@ fn a_candidate_travels_between_processes_as_data() {
     drop(handle);
     assert_eq!(other.land(&candidate, Checkout::Refuse).unwrap(), Landing::Landed);
 }
+
+#[test]
+fn a_target_whose_directory_went_when_it_was_packed_lands() {
+    let scene = scene();
+    scene.git(&["branch", "deep/er/trunk", "main"]);
+    let candidate = scene.candidate("deep/er/trunk", "change");
+    scene.git(&["pack-refs", "--all"]);
+    scene.sh("rm -rf .git/refs/heads/deep");
+    assert_eq!(land(&scene, &candidate), Landing::Landed);
+    assert_eq!(scene.id("deep/er/trunk"), candidate.commit);
+}
+
+#[test]
+fn a_target_in_whose_place_branches_left_an_empty_directory_lands() {
+    let scene = scene();
+    let candidate = scene.candidate("trunk", "change");
+    scene.git(&["pack-refs", "--all"]);
+    scene.sh("mkdir .git/refs/heads/trunk");
+    assert_eq!(land(&scene, &candidate), Landing::Landed);
+    assert_eq!(scene.id("trunk"), candidate.commit);
+}
+
+#[test]
+fn a_damaged_ref_is_an_error_and_stays_for_somebody_to_look_at() {
+    let scene = scene();
+    let candidate = scene.candidate("trunk", "change");
+    let file = scene.path().join(".git/refs/heads/trunk");
+    for content in ["", "\0\0\0\0", "0123"] {
+        fs::write(&file, content).unwrap();
+        assert!(matches!(scene.open().land(&candidate, Checkout::Refuse), Err(Error::Git { .. })), "{content:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), content);
+    }
+    assert!(!scene.path().join(".git/refs/heads/trunk.lock").exists());
+}
+
+#[test]
+fn a_packed_update_that_was_not_there_when_the_handle_looked_is_not_overwritten() {
+    let scene = scene();
+    scene.git(&["pack-refs", "--all"]);
+    let repository = scene.open();
+    let first = scene.candidate("trunk", "change");
+    assert!(repository.tip(&branch("trunk")).is_ok());
+    // Somebody else lands, and packs it.
+    scene.git(&["update-ref", "refs/heads/trunk", first.commit.as_str()]);
+    let modified = fs::metadata(scene.path().join(".git/packed-refs")).unwrap().modified().unwrap();
+    scene.git(&["pack-refs", "--all"]);
+    // Within one tick of the clock.
+    fs::File::options()
+        .append(true)
+        .open(scene.path().join(".git/packed-refs"))
+        .unwrap()
+        .set_modified(modified)
+        .unwrap();
+    let mut late = first.clone();
+    scene.git(&["checkout", "-q", "-b", "other", "main"]);
+    scene.commit("other", "echo other >other");
+    late.commit = scene.id("other");
+    late.change = late.commit.clone();
+    let now = Some(first.commit.clone());
+    assert_eq!(repository.land(&late, Checkout::Refuse).unwrap(), Landing::TargetMoved { now });
+    assert_eq!(scene.id("trunk"), first.commit);
+}
