@@ -1,6 +1,5 @@
 //! What every lane checks before it starts anything.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use crate::{Command, Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall, Spec};
@@ -41,12 +40,13 @@ pub(crate) fn command(command: &Command) -> Result<()> {
     if command.program.is_empty() {
         return argument("the program", "its name is empty");
     }
-    if command.program.as_bytes().contains(&0) || command.args.iter().any(|a| a.as_bytes().contains(&0)) {
+    if command.program.as_encoded_bytes().contains(&0) || command.args.iter().any(|a| a.as_encoded_bytes().contains(&0))
+    {
         return argument("the command line", "it contains a NUL byte");
     }
     for (key, value) in &command.env {
-        let name = key.as_bytes();
-        if name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.as_bytes().contains(&0) {
+        let name = key.as_encoded_bytes();
+        if name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.as_encoded_bytes().contains(&0) {
             let what = format!("the variable {key:?}");
             return argument(&what, "its name is empty or has a '=', or it contains a NUL byte");
         }
@@ -70,7 +70,7 @@ pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     if path.components().any(|c| c == Component::ParentDir) {
         return Err(invalid(what, path, "the path must not contain '..'"));
     }
-    if path.as_os_str().as_bytes().contains(&0) {
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(invalid(what, path, "the path contains a NUL byte"));
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::{Command, Error, Usage};
 
 #[derive(Debug)]
 pub(super) struct HostKeeper {
-    _scratch: Scratch,
+    scratch: Scratch,
     /// The variable, with its value, that every process of the command has inherited unless it removed it.
     cookie: String,
 }
@@ -22,7 +22,7 @@ impl HostKeeper {
     pub(super) const COOKIE: &str = "HEDGEROW_SANDBOX";
 
     pub(super) fn new(scratch: Scratch, id: &str) -> Self {
-        Self { _scratch: scratch, cookie: format!("{}={id}", Self::COOKIE) }
+        Self { scratch, cookie: format!("{}={id}", Self::COOKIE) }
     }
 }
 
@@ -51,6 +51,7 @@ impl Keeper for HostKeeper {
         if !complete {
             kill_marked(&self.cookie);
         }
+        self.scratch.remove();
         Health::Fine
     }
 

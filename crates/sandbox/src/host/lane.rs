@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::keep::HostKeeper;
 use crate::run::{Image, Keeper, Lane, token};
-use crate::{Access, Command, Error, Limits, Result, Spec, check};
+use crate::{Command, Error, Limits, Result, Spec, check};
 
 #[derive(Debug)]
 pub(super) struct HostLane {
@@ -21,9 +21,6 @@ impl HostLane {
             if mount.source != mount.target {
                 let problem = "the host lane shows every path where it is; use the native or the docker lane";
                 return Err(refused(&mount.target, problem));
-            }
-            if mount.access == Access::ReadOnly && spec.policy.required.contains_key(&crate::Guarantee::NoHostWrites) {
-                return Err(refused(&mount.target, "the host lane cannot make it read-only"));
             }
         }
         Ok(Self { limits: spec.policy.limits, home: spec.home })
@@ -40,7 +37,8 @@ impl Lane for HostLane {
     }
 
     fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
-        let failed = |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
+        let failed =
+            |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
         let id = token().map_err(failed)?;
         // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
         let scratch = Scratch(Path::new("/tmp").join(format!("hedgerow-{id}")));
@@ -49,11 +47,8 @@ impl Lane for HostLane {
         }
         let home = self.home.clone().unwrap_or_else(|| scratch.home());
         let tmp = scratch.tmp();
-        let variables = [
-            ("HOME", home.as_os_str()),
-            ("TMPDIR", tmp.as_os_str()),
-            (HostKeeper::COOKIE, std::ffi::OsStr::new(&id)),
-        ];
+        let variables =
+            [("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (HostKeeper::COOKIE, std::ffi::OsStr::new(&id))];
         let image = Image::new(command, &variables)?;
         Ok((Box::new(HostKeeper::new(scratch, &id)), image))
     }
@@ -73,9 +68,16 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
+impl Scratch {
+    /// Removes it with all that the command put there. Doing it again changes nothing.
+    pub(super) fn remove(&self) {
         // What cannot be removed is left to whoever cleans /tmp; the command is over either way.
         let _left = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.remove();
     }
 }

@@ -76,7 +76,8 @@ impl Sandbox for HostSandbox {
 #[cfg(target_os = "linux")]
 async fn start(spec: Spec) -> Result<Box<dyn Running>> {
     let ready = tokio::task::spawn_blocking(move || lane::HostLane::new(spec));
-    let lane = ready.await.map_err(|e| Error::Lane { action: "check the sandbox's mounts".into(), source: e.into() })??;
+    let lane =
+        ready.await.map_err(|e| Error::Lane { action: "check the sandbox's mounts".into(), source: e.into() })??;
     Ok(Box::new(crate::run::Session::new(std::sync::Arc::new(lane))))
 }
 

@@ -53,7 +53,8 @@ fn start(image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
 /// Collects what ends, until the program has ended or the host demands the end of everything.
 fn stay(program: Pid, signals: &OwnedFd) {
     loop {
-        let mut fds = [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+        let mut fds =
+            [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
             return;
         }

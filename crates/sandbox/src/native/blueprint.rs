@@ -20,21 +20,48 @@ pub(super) struct Source {
 /// One step of building the root. All paths are relative to it.
 #[derive(Debug)]
 pub(super) enum Step {
-    Directory { at: CString, mode: u32 },
-    File { at: CString, content: Vec<u8> },
-    Link { at: CString, to: CString },
+    Directory {
+        at: CString,
+        mode: u32,
+    },
+    File {
+        at: CString,
+        content: Vec<u8>,
+    },
+    Link {
+        at: CString,
+        to: CString,
+    },
     /// Shows an opened source, by its index.
-    Show { source: usize, at: CString },
+    Show {
+        source: usize,
+        at: CString,
+    },
     /// A file system in memory of this size.
-    Memory { at: CString, size: CString },
+    Memory {
+        at: CString,
+        size: CString,
+    },
     /// Shows a directory of the root at a second place.
-    Again { from: CString, at: CString },
+    Again {
+        from: CString,
+        at: CString,
+    },
     /// Takes a mount away again, and its directory.
-    Forget { at: CString },
-    Processes { at: CString },
-    Terminals { at: CString },
+    Forget {
+        at: CString,
+    },
+    Processes {
+        at: CString,
+    },
+    Terminals {
+        at: CString,
+    },
     /// Hides a file, if the kernel has it, behind a source.
-    Hide { source: usize, at: CString },
+    Hide {
+        source: usize,
+        at: CString,
+    },
 }
 
 impl Step {
@@ -87,7 +114,8 @@ pub(super) struct Blueprint {
 impl Blueprint {
     /// A directory of the sandbox's own, with the directories above it.
     pub(super) fn directory(&mut self, at: &Path, mode: u32) -> Result<()> {
-        let missing: Vec<&Path> = at.ancestors().take_while(|a| *a != Path::new("/") && !self.made.contains(*a)).collect();
+        let missing: Vec<&Path> =
+            at.ancestors().take_while(|a| *a != Path::new("/") && !self.made.contains(*a)).collect();
         for path in missing.into_iter().rev() {
             let mode = if path == at { mode } else { 0o755 };
             self.steps.push(Step::Directory { at: inside(path)?, mode });
@@ -124,7 +152,9 @@ impl Blueprint {
         }
         let meta = source.symlink_metadata().map_err(|e| problem(e.to_string()))?;
         if let Some(place) = self.on_host(at) {
-            let there = place.symlink_metadata().map_err(|e| problem(format!("its target lies in a mounted directory: {e}")))?;
+            let there = place
+                .symlink_metadata()
+                .map_err(|e| problem(format!("its target lies in a mounted directory: {e}")))?;
             if there.is_dir() != meta.is_dir() || there.is_symlink() {
                 return Err(problem("its target must be a directory for a directory, and else a file".into()));
             }

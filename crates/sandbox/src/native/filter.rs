@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, sock_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    sock_filter,
 };
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -52,7 +53,7 @@ fn denied() -> Result<Rules, Problem> {
     rules.insert(libc::SYS_clone, all(NAMESPACES.into_iter().filter(|f| *f != CLONE_NEWTIME).map(|f| any(0, f)))?);
     rules.insert(libc::SYS_socket, sockets()?);
     rules.insert(libc::SYS_socketpair, all([equal_not(0, libc::AF_UNIX)])?);
-    rules.insert(libc::SYS_ioctl, all([libc::TIOCSTI, libc::TIOCLINUX].map(|request| equal(1, request as u64)))?);
+    rules.insert(libc::SYS_ioctl, all([libc::TIOCSTI, libc::TIOCLINUX].map(|request| equal(1, request)))?);
     privileged_modes(&mut rules)?;
     Ok(rules)
 }

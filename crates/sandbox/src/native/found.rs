@@ -41,7 +41,8 @@ impl Found {
                 limits,
                 network: Network::None,
             };
-            let command = Command::new("/bin/sh", "/").args(["-c".to_owned(), script]).deadline(Duration::from_secs(10));
+            let command =
+                Command::new("/bin/sh", "/").args(["-c".to_owned(), script]).deadline(Duration::from_secs(10));
             try_once(&lane, &command)
         };
         let works = match run(&found, "exit 42".into()) {

@@ -93,6 +93,12 @@ impl Group {
     }
 }
 
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
 impl Member {
     fn set_up(
         directory: PathBuf,

@@ -9,7 +9,7 @@ pub(super) fn explain(error: &Error) -> String {
     if let Error::Lane { source, .. } = error {
         chain = format!("{chain}: {source}");
     }
-    let cures = cures(refused(error), |path| kernel_says(path));
+    let cures = cures(refused(error), kernel_says);
     if cures.is_empty() { chain } else { format!("{chain}. {}", cures.join(" ")) }
 }
 

@@ -64,7 +64,9 @@ impl Keeper for NativeKeeper {
     fn explain(&self, fault: Fault, command: &Command) -> Error {
         let index = usize::try_from(fault.index).unwrap_or(usize::MAX);
         let path = match fault.stage {
-            Stage::Open => self.blueprint.sources.get(index).map(|s| Path::new(OsStr::from_bytes(s.path.as_bytes())).to_owned()),
+            Stage::Open => {
+                self.blueprint.sources.get(index).map(|s| Path::new(OsStr::from_bytes(s.path.as_bytes())).to_owned())
+            }
             Stage::Build => self.blueprint.steps.get(index).map(super::blueprint::Step::path),
             _ => None,
         };

@@ -35,8 +35,15 @@ const ETC: [&str; 16] = [
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// What the kernel tells readers of `/proc` about the whole host.
-const HIDDEN: [&str; 7] =
-    ["proc/kcore", "proc/keys", "proc/key-users", "proc/kmsg", "proc/sched_debug", "proc/timer_list", "proc/vmallocinfo"];
+const HIDDEN: [&str; 7] = [
+    "proc/kcore",
+    "proc/keys",
+    "proc/key-users",
+    "proc/kmsg",
+    "proc/sched_debug",
+    "proc/timer_list",
+    "proc/vmallocinfo",
+];
 
 /// Who the program is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +102,8 @@ fn system(plan: &mut Blueprint) -> Result<()> {
 
 fn etc(plan: &mut Blueprint, network: Network, user: User) -> Result<()> {
     let User { uid, gid } = user;
-    let own = |plan: &mut Blueprint, name: &str, content: &str| {
-        plan.file(&Path::new("/etc").join(name), content.as_bytes())
-    };
+    let own =
+        |plan: &mut Blueprint, name: &str, content: &str| plan.file(&Path::new("/etc").join(name), content.as_bytes());
     let people = format!("root:x:0:0:root:/root:/sbin/nologin\nagent:x:{uid}:{gid}:agent:{HOME}:/bin/sh\n");
     own(plan, "passwd", &(people + "nobody:x:65534:65534:nobody:/:/sbin/nologin\n"))?;
     own(plan, "group", &format!("root:x:0:\nagent:x:{gid}:\nnogroup:x:65534:\n"))?;

@@ -25,5 +25,5 @@ pub(crate) async fn enforce(command: &Command, feed: &Feed, intake: &Intake<'_>,
         () = tokio::time::sleep(command.grace) => {}
     }
     leash.kill();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

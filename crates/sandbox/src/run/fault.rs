@@ -102,7 +102,9 @@ impl Fault {
             }
             (Stage::Exec, Errno::NOENT) => "it was not found; install it or make it visible inside".to_owned(),
             (Stage::Exec, Errno::ACCESS) => "it is not an executable file".to_owned(),
-            (Stage::Exec, Errno::NOEXEC) => "it is neither a program for this machine nor a script with '#!'".to_owned(),
+            (Stage::Exec, Errno::NOEXEC) => {
+                "it is neither a program for this machine nor a script with '#!'".to_owned()
+            }
             (Stage::Exec, errno) => errno.to_string(),
             (Stage::Interpreter, _) => "it is there, but the interpreter or loader that it names is not".to_owned(),
             (stage, errno) => {

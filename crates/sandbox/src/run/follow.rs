@@ -78,7 +78,12 @@ pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed:
 }
 
 /// Delivers what `pipe` has to say, until it closes, or until it lingers after the end.
-async fn drain(mut pipe: impl AsyncRead + Unpin, stream: Stream, intake: &Intake<'_>, mut closing: watch::Receiver<()>) {
+async fn drain(
+    mut pipe: impl AsyncRead + Unpin,
+    stream: Stream,
+    intake: &Intake<'_>,
+    mut closing: watch::Receiver<()>,
+) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let lingers = async {

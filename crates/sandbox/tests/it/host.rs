@@ -53,7 +53,9 @@ async fn exit_codes_and_signals_are_told_apart() {
 
 #[tokio::test]
 async fn home_and_tmpdir_are_fresh_private_and_gone_afterwards() {
-    let seen = run(&lane(), open(), sh("touch $HOME/a $TMPDIR/b && stat -c '%a %n' $HOME $TMPDIR")).await.ok();
+    let mut running = start(&lane(), open()).await;
+    let script = "touch $HOME/a $TMPDIR/b && stat -c '%a %n' $HOME $TMPDIR";
+    let seen = watch(running.exec(sh(script)).await.unwrap()).await.ok();
     for line in seen.out().lines() {
         let (mode, path) = line.split_once(' ').unwrap();
         assert_eq!(mode, "700");

@@ -1,7 +1,15 @@
 //! The integration tests of this crate, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot have fails it")]
+
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod compat;
+#[cfg(feature = "docker")]
+mod docker;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod hostile;
 #[cfg(target_os = "linux")]
 mod kill;
 #[cfg(all(target_os = "linux", feature = "native"))]
@@ -10,8 +18,7 @@ mod native;
 mod output;
 #[cfg(target_os = "linux")]
 mod policy;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod probe;
 #[cfg(target_os = "linux")]
 mod world;
-
-#[cfg(feature = "docker")]
-mod docker;

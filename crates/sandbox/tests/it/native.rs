@@ -144,7 +144,8 @@ async fn a_target_that_an_earlier_command_made_a_link_is_refused_and_not_followe
 async fn a_target_below_a_mount_is_never_made_on_the_host() {
     let Some(lane) = native() else { return };
     let tree = tempfile::tempdir().unwrap();
-    let spec = with(&[(tree.path(), "/tree", Access::ReadWrite), (Path::new("/usr/bin"), "/tree/bin", Access::ReadOnly)]);
+    let spec =
+        with(&[(tree.path(), "/tree", Access::ReadWrite), (Path::new("/usr/bin"), "/tree/bin", Access::ReadOnly)]);
     let error = lane.start(spec).await.unwrap_err();
     assert!(matches!(&error, Error::InvalidSpec { what, .. } if what.contains("/tree/bin")), "{error:?}");
     assert_eq!(std::fs::read_dir(tree.path()).unwrap().count(), 0);
@@ -196,7 +197,9 @@ async fn thirty_two_sandboxes_at_once_do_not_meet() {
             tokio::spawn(async move {
                 let tree = tempfile::tempdir().unwrap();
                 let spec = with(&[(tree.path(), "/tree", Access::ReadWrite)]);
-                let script = format!("echo {n} > /tree/n; echo {n} > /tmp/n; sleep 0.5; cat /tmp/n; ls /proc | grep -c '^[0-9]'");
+                let script = format!(
+                    "echo {n} > /tree/n; echo {n} > /tmp/n; sleep 0.5; cat /tmp/n; ls /proc | grep -c '^[0-9]'"
+                );
                 let seen = run(&*lane, spec, sh(script)).await.ok();
                 let (own, processes) = seen.out().split_once('\n').unwrap();
                 assert_eq!(own, n.to_string());

@@ -1,12 +1,15 @@
 //! What the tests share: lanes to try, commands to run, and looks at the host from outside.
 
+#[cfg(feature = "native")]
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hedgerow_sandbox::{
-    Command, Exit, HostSandbox, NativeOptions, NativeSandbox, Network, Output, Policy, Process, Running, Sandbox, SandboxId, Spec, Stream,
+    Command, Exit, HostSandbox, Output, Policy, Process, Running, Sandbox, SandboxId, Spec, Stream,
 };
+#[cfg(feature = "native")]
+use hedgerow_sandbox::{NativeOptions, NativeSandbox};
 
 /// Long enough for anything that happens at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +28,7 @@ impl Seen {
         std::str::from_utf8(&self.stdout).expect("text").trim_end()
     }
 
+    #[cfg(feature = "native")]
     pub(crate) fn text(&self) -> String {
         let (out, err) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
         format!("{:?}\n--- stdout\n{out}\n--- stderr\n{err}", self.exit)
@@ -39,28 +43,33 @@ impl Seen {
 
 /// The lanes that do not need a daemon.
 pub(crate) fn lanes() -> Vec<Box<dyn Sandbox>> {
+    #[cfg_attr(not(feature = "native"), expect(unused_mut, reason = "only that feature adds a lane"))]
     let mut lanes: Vec<Box<dyn Sandbox>> = vec![Box::new(HostSandbox::new().expect("the host lane"))];
+    #[cfg(feature = "native")]
     lanes.extend(native().map(|lane| Box::new(lane) as Box<dyn Sandbox>));
     lanes
 }
 
 /// The native lane; none, said loudly, where the machine cannot have it and `HEDGEROW_REQUIRE` does not name it.
+#[cfg(feature = "native")]
 pub(crate) fn native() -> Option<NativeSandbox> {
     native_with(NativeOptions::default())
 }
 
 /// The same with options.
+#[cfg(feature = "native")]
 pub(crate) fn native_with(options: NativeOptions) -> Option<NativeSandbox> {
     match NativeSandbox::probe_with(options) {
         Ok(lane) => Some(lane),
         Err(error) if required("native") => panic!("HEDGEROW_REQUIRE names native, but: {error}"),
         Err(error) => {
-            eprintln!("SKIPPED: {error}");
+            skipped(&error.to_string());
             None
         }
     }
 }
 
+#[cfg(feature = "native")]
 fn required(what: &str) -> bool {
     std::env::var("HEDGEROW_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name.trim() == what))
 }
@@ -76,11 +85,6 @@ pub(crate) fn spec(policy: Policy) -> Spec {
     let id = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let id = SandboxId::new(id).expect("an id");
     Spec { id, labels: [].into(), policy, mounts: Vec::new(), home: None }
-}
-
-/// The policy of `open`, without network.
-pub(crate) fn quiet() -> Policy {
-    Policy { network: Network::None, ..Policy::open() }
 }
 
 pub(crate) fn sh(script: impl AsRef<str>) -> Command {
@@ -153,6 +157,14 @@ pub(crate) fn nap() -> String {
     format!("{}.{}", 40_000 + std::process::id() % 10_000, 1000 + NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+#[cfg(feature = "native")]
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")
+}
+
+/// Says loudly that something was not tested here.
+#[expect(clippy::print_stderr, reason = "a test that proved nothing must not look like one that did")]
+#[cfg(feature = "native")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }
