@@ -83,10 +83,8 @@ pub(crate) fn open(common: &Path) -> Result<gix::Repository> {
         .open_path_as_is(true)
         .with(gix::sec::Trust::Full)
         .config_overrides(["gitoxide.objects.allocLimitIfReducedTrust=0", "core.fsmonitor=false"]);
-    let mut repo = options
-        .open(common)
-        .map_err(|e| refuse(common, format!("it cannot be opened: {e}")))?
-        .to_thread_local();
+    let mut repo =
+        options.open(common).map_err(|e| refuse(common, format!("it cannot be opened: {e}")))?.to_thread_local();
     disarm(&mut repo)?;
     repo.object_cache_size_if_unset(OBJECT_CACHE);
     Ok(repo)
@@ -96,8 +94,7 @@ pub(crate) fn open(common: &Path) -> Result<gix::Repository> {
 fn disarm(repo: &mut gix::Repository) -> Result<()> {
     let mut config = repo.config_snapshot_mut();
     for section in ["filter", "diff", "merge"] {
-        let ids: Vec<_> =
-            config.sections_and_ids_by_name(section).into_iter().flatten().map(|(_, id)| id).collect();
+        let ids: Vec<_> = config.sections_and_ids_by_name(section).into_iter().flatten().map(|(_, id)| id).collect();
         for id in ids {
             config.remove_section_by_id(id);
         }

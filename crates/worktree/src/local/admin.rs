@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gix::config::Source;
 
 use super::layout::Layout;
 use super::record::Record;
-use super::{checkout, disk, refs};
+use super::{base, checkout, disk, refs};
 use crate::Result;
 use crate::capture::fault;
 
@@ -32,7 +31,8 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, in
     if repo.config_snapshot().boolean("core.logAllRefUpdates") != Some(false) {
         let logs = dir.join("logs");
         std::fs::create_dir(&logs).map_err(fault::io("create", &logs))?;
-        disk::write_synced(&logs.join("HEAD"), first_log_line(record).as_bytes())?;
+        let line = refs::first_log_line(base::object_id(&parts.base)?, "worktree: created");
+        disk::write_synced(&logs.join("HEAD"), line.as_bytes())?;
     }
     copy_config(repo, layout, &dir)?;
     if let Some(patterns) = checkout::sparse_patterns(repo)? {
@@ -53,13 +53,6 @@ pub(super) fn write_index(index: &gix::index::File, path: &Path) -> Result<()> {
         out.get_ref().sync_all()
     };
     flush().map_err(fault::io("write", path))
-}
-
-fn first_log_line(record: &Record) -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let base = record.parts.base.as_str();
-    let null = "0".repeat(base.len());
-    format!("{null} {base} {} {seconds} +0000\tworktree: created\n", refs::COMMITTER)
 }
 
 /// Copies the main checkout's own configuration, without the keys that say where that checkout is.

@@ -88,7 +88,7 @@ fn make<T>(
 ) -> Result<()> {
     record.write(layout)?;
     let base = base::object_id(&record.parts.base)?;
-    refs::pin_base(repo, &request.id, base)?;
+    refs::pin_base(&layout.common, &request.id, base)?;
 
     let tree = record.temporary.clone();
     std::fs::create_dir(&tree).map_err(fault::io("create", &tree))?;
@@ -105,8 +105,7 @@ fn make<T>(
         let parts = &record.parts;
         let admin = record.admin_dir(layout);
         let common = &layout.common;
-        let view =
-            view::build(repo, common, &parts.id, &parts.path, parts.branch.as_ref(), base, &saved, &admin)?;
+        let view = view::build(repo, common, &parts.id, &parts.path, parts.branch.as_ref(), base, &saved, &admin)?;
         record.parts.mounts.extend(view.mounts);
     }
     if cancelled.load(Ordering::Relaxed) {

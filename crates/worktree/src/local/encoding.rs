@@ -19,7 +19,8 @@ pub(super) fn check(repo: &gix::Repository, index: &gix::index::File) -> Result<
     let mut matches = stack.selected_attribute_matches([ATTRIBUTE]);
     for entry in index.entries() {
         let path = entry.path(index);
-        let at = stack.at_entry(path, Some(entry.mode)).map_err(fault::git(format!("read the attributes of {path}")))?;
+        let at =
+            stack.at_entry(path, Some(entry.mode)).map_err(fault::git(format!("read the attributes of {path}")))?;
         at.matching_attributes(&mut matches);
         let wide = matches.iter_selected().find_map(|found| match found.assignment.state {
             StateRef::Value(value) => Some(value.as_bstr().to_string()).filter(|value| is_wide(value)),

@@ -106,10 +106,7 @@ impl LocalWorktrees {
         self.blocking(move |layout| recover::adopt(layout, &id)).await
     }
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Layout) -> Result<T> + Send + 'static) -> Result<T> {
         let layout = Arc::clone(&self.layout);
         joined(tokio::task::spawn_blocking(move || work(&layout)).await)
     }
@@ -195,7 +192,10 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     };
     let whole: PathBuf = missing.into_iter().rev().fold(resolved, |path, name| path.join(name));
     if whole.to_str().is_none() {
-        return Err(Error::Repository { path: whole, problem: "this path is not valid UTF-8; name one that is".into() });
+        return Err(Error::Repository {
+            path: whole,
+            problem: "this path is not valid UTF-8; name one that is".into(),
+        });
     }
     Ok(whole)
 }

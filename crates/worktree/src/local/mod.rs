@@ -11,6 +11,7 @@ mod lease;
 mod list;
 mod lock;
 mod manager;
+mod packed;
 mod publish;
 mod record;
 mod recover;
@@ -20,6 +21,7 @@ mod remove;
 mod scan;
 mod seed;
 mod stale;
+mod swap;
 mod trash;
 
 pub use manager::{LocalOptions, LocalWorktrees};

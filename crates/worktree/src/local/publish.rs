@@ -120,5 +120,5 @@ pub(super) fn retract(repo: &gix::Repository, layout: &Layout, record: &Record, 
             refs::delete_branch(repo, branch, at)?;
         }
     }
-    refs::unpin_base(repo, &parts.id)
+    refs::unpin_base(&layout.common, &parts.id)
 }

@@ -121,7 +121,9 @@ fn survive(
             record.write(layout)?;
             finish_removal(repo, layout, &record, recovery)
         }
-        (true, false) => Err(fault::strange(&record.parts.path, "git does not know this tree any more; copy out what is needed")),
+        (true, false) => {
+            Err(fault::strange(&record.parts.path, "git does not know this tree any more; copy out what is needed"))
+        }
         (false, _) => Err(fault::strange(
             &record.parts.path,
             "the tree is missing, moved or replaced; put it back, or adopt and release it to save its commits",

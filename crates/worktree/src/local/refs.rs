@@ -1,30 +1,21 @@
 //! Changes of refs, each by compare-and-swap.
 
-use std::fs::File;
-use std::io::ErrorKind;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gix::ObjectId;
-use gix::refs::transaction::{Change, PreviousValue, RefEdit};
-use gix::refs::{FullName, Target};
 
+use super::swap::{self, Value};
 use super::{base, disk};
 use crate::capture::fault;
 use crate::{BranchName, Error, Rescue, Result, WorktreeId};
 
 /// Who the reflogs name.
-pub(super) const COMMITTER: &str = "hedgerow <hedgerow@localhost>";
+const COMMITTER: &str = "hedgerow <hedgerow@localhost>";
 
 const RESCUES: &str = "refs/hedgerow/rescue/";
-
-/// Whether a compare-and-swap did what it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Swap {
-    /// It did.
-    Done,
-    /// The ref was not as expected, and stays as it is.
-    Refused,
-}
 
 /// The full name of a branch.
 pub(super) fn full(branch: &BranchName) -> String {
@@ -33,9 +24,10 @@ pub(super) fn full(branch: &BranchName) -> String {
 
 /// What the branch names now, if it exists.
 pub(super) fn branch_tip(repo: &gix::Repository, branch: &BranchName) -> Result<Option<ObjectId>> {
-    let name = full(branch);
-    let found = repo.try_find_reference(name.as_str()).map_err(fault::git(format!("read {name}")))?;
-    Ok(found.and_then(|reference| reference.try_id().map(|id| id.detach())))
+    match swap::read(repo.common_dir(), &full(branch))? {
+        Value::Id(id) => Ok(Some(id)),
+        Value::Missing | Value::Other => Ok(None),
+    }
 }
 
 /// Creates the branch, or fails because it, or another one that excludes it, exists.
@@ -44,32 +36,31 @@ pub(super) fn create_branch(repo: &gix::Repository, branch: &BranchName, at: Obj
     if let Some(problem) = conflict(repo, branch)? {
         return Err(taken(problem));
     }
-    let message = format!("branch: Created from {at}");
-    let name = name(&full(branch))?;
-    let edit = RefEdit::update(name, at, PreviousValue::MustNotExist, message);
-    let edits = apply(repo, edit).map_err(|e| match branch_tip(repo, branch) {
-        Ok(Some(_)) => taken(EXISTS.into()),
-        _ => e,
-    })?;
-    // The library takes a branch that exists already with this very value for a success.
-    let existed = edits.iter().any(|edit| {
-        matches!(&edit.change, Change::Update { expected: PreviousValue::MustExistAndMatch(_), .. })
-    });
-    if existed { Err(taken(EXISTS.into())) } else { Ok(()) }
+    let name = full(branch);
+    if swap::set(repo.common_dir(), &name, at, |value| value == Value::Missing)? != Value::Missing {
+        return Err(taken(EXISTS.into()));
+    }
+    if logs(repo) {
+        // A log that cannot be written, because one of a former branch is in its way, is no reason to do without a branch.
+        let log = repo.common_dir().join("logs").join(&name);
+        let line = first_log_line(at, &format!("branch: Created from {at}"));
+        let _ = log.parent().map(std::fs::create_dir_all);
+        let _ = OpenOptions::new().create(true).append(true).open(log).and_then(|mut f| f.write_all(line.as_bytes()));
+    }
+    Ok(())
 }
 
 const EXISTS: &str = "a branch of this name exists already; choose another name, or delete it if it is not needed";
 
 /// Which other ref excludes a branch of this name, in words: itself, one above it or one below it, loose or packed.
 pub(super) fn conflict(repo: &gix::Repository, branch: &BranchName) -> Result<Option<String>> {
-    if branch_tip(repo, branch)?.is_some() {
+    let common = repo.common_dir();
+    if swap::read(common, &full(branch))? != Value::Missing {
         return Ok(Some(EXISTS.into()));
     }
-    let parts: Vec<_> = branch.as_str().split('/').collect();
-    for end in 1..parts.len() {
-        let above = format!("refs/heads/{}", parts[..end].join("/"));
-        let found = repo.try_find_reference(above.as_str()).map_err(fault::git(format!("read {above}")))?;
-        if found.is_some() {
+    for (end, _) in branch.as_str().match_indices('/') {
+        let above = format!("refs/heads/{}", &branch.as_str()[..end]);
+        if swap::read(common, &above)? != Value::Missing {
             return Ok(Some(format!("git cannot have it beside the ref {above}; choose another name")));
         }
     }
@@ -79,32 +70,24 @@ pub(super) fn conflict(repo: &gix::Repository, branch: &BranchName) -> Result<Op
     Ok(found.next().map(|_| format!("git cannot have it beside the refs below {below}; choose another name")))
 }
 
-/// Deletes the branch if it still names this commit.
-pub(super) fn delete_branch(repo: &gix::Repository, branch: &BranchName, expected: ObjectId) -> Result<Swap> {
-    match branch_tip(repo, branch)? {
-        None => return Ok(Swap::Done),
-        Some(tip) if tip != expected => return Ok(Swap::Refused),
-        Some(_) => {}
-    }
-    let previous = PreviousValue::MustExistAndMatch(Target::Object(expected));
-    match apply(repo, RefEdit::delete(name(&full(branch))?, previous)) {
-        Ok(_) => Ok(Swap::Done),
-        Err(e) => match branch_tip(repo, branch)? {
-            Some(tip) if tip == expected => Err(e),
-            Some(_) => Ok(Swap::Refused),
-            None => Ok(Swap::Done),
-        },
-    }
+/// Deletes the branch if it still names this commit; otherwise it stays.
+pub(super) fn delete_branch(repo: &gix::Repository, branch: &BranchName, expected: ObjectId) -> Result<()> {
+    swap::delete(repo.common_dir(), &full(branch), |value| value == Value::Id(expected)).map(drop)
 }
 
 /// Keeps the base of a worktree from being garbage-collected while it lives.
-pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, base: ObjectId) -> Result<()> {
-    apply(repo, RefEdit::update(pin(id)?, base, PreviousValue::Any, "hedgerow: base")).map(drop)
+pub(super) fn pin_base(common: &Path, id: &WorktreeId, base: ObjectId) -> Result<()> {
+    swap::set(common, &pin(id), base, |_| true).map(drop)
 }
 
 /// Gives the base up.
-pub(super) fn unpin_base(repo: &gix::Repository, id: &WorktreeId) -> Result<()> {
-    apply(repo, RefEdit::delete(pin(id)?, PreviousValue::Any)).map(drop)
+pub(super) fn unpin_base(common: &Path, id: &WorktreeId) -> Result<()> {
+    swap::delete(common, &pin(id), |_| true).map(drop)
+}
+
+/// The ref that keeps the base of a worktree.
+pub(super) fn pin(id: &WorktreeId) -> String {
+    format!("refs/hedgerow/base/{id}")
 }
 
 /// All rescue refs of the repository.
@@ -138,24 +121,17 @@ pub(super) fn sync(common: &Path, reference: &str) -> Result<()> {
     Ok(())
 }
 
-fn pin(id: &WorktreeId) -> Result<FullName> {
-    name(&format!("refs/hedgerow/base/{id}"))
+/// Whether the repository wants reflogs.
+fn logs(repo: &gix::Repository) -> bool {
+    let config = repo.config_snapshot();
+    match config.string("core.logAllRefUpdates") {
+        Some(value) if value.eq_ignore_ascii_case(b"always") => true,
+        _ => config.boolean("core.logAllRefUpdates").unwrap_or(!repo.is_bare()),
+    }
 }
 
-fn name(full: &str) -> Result<FullName> {
-    FullName::try_from(full).map_err(fault::git(format!("use {full:?} as the name of a ref")))
-}
-
-fn apply(repo: &gix::Repository, edit: RefEdit) -> Result<Vec<RefEdit>> {
-    let name = edit.name.as_bstr().to_string();
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let line = format!("{COMMITTER} {seconds} +0000");
-    let committer = gix::actor::SignatureRef::from_bytes(line.as_bytes()).expect("the line is a signature");
-    repo.edit_references_as(Some(edit), Some(committer)).map_err(|e| {
-        if e.is_retryable() {
-            Error::RefMoved { reference: name, problem: format!("it, or the packed refs, are locked: {e}") }
-        } else {
-            Error::Git { action: format!("change the ref {name}"), source: e.into() }
-        }
-    })
+/// The line with which a reflog begins.
+pub(super) fn first_log_line(at: ObjectId, message: &str) -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    format!("{} {at} {COMMITTER} {seconds} +0000\t{message}\n", at.kind().null())
 }

@@ -35,7 +35,7 @@ fn withdraw(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<
         // A branch that moved on is somebody's work, and stays.
         refs::delete_branch(repo, branch, base::object_id(tip)?)?;
     }
-    refs::unpin_base(repo, &parts.id)
+    refs::unpin_base(&layout.common, &parts.id)
 }
 
 /// Deletes what is out of sight, the record last, so that whatever cannot be deleted is found again.

@@ -35,7 +35,7 @@ pub(super) fn clear(layout: &Layout, record: &Record) -> Result<()> {
 fn candidates(layout: &Layout, record: &Record) -> Vec<PathBuf> {
     let id = &record.parts.id;
     let lock = |reference: &str| layout.common.join(format!("{reference}.lock"));
-    let mut found = vec![lock("packed-refs"), lock(&format!("refs/hedgerow/base/{id}"))];
+    let mut found = vec![lock("packed-refs"), lock(&refs::pin(id))];
     found.extend(record.parts.branch.as_ref().map(|branch| lock(&refs::full(branch))));
     let rescues = layout.common.join("refs/hedgerow/rescue").join(id.as_str());
     let entries = std::fs::read_dir(rescues).into_iter().flatten().flatten();

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use hedgerow_worktree::{
-    Base, BranchName, CommitId, Error, LocalWorktrees, Request, WorktreeId, WorktreeManager,
-};
+use hedgerow_worktree::{Base, BranchName, CommitId, Error, LocalWorktrees, Request, WorktreeId, WorktreeManager};
 
 use crate::repo::{Repo, branch, git_in, id, request, write};
 
@@ -73,7 +71,7 @@ fn refs_that_cannot_be_seen_are_refused_and_not_taken_for_absent() {
 fn a_repository_of_real_git_with_another_format_is_refused() {
     let repo = Repo::new();
     for (format, way) in [("--ref-format=reftable", "refStorage"), ("--object-format=sha256", "objectFormat")] {
-        let path = repo.root().join(&way);
+        let path = repo.root().join(way);
         git_in(&repo.root(), ["init", "-q", format, path.to_str().unwrap()]);
         assert!(refusal(&path).contains(way));
     }
@@ -119,7 +117,23 @@ async fn bases_that_are_no_commits_are_refused() {
 
 #[test]
 fn names_that_git_or_the_file_system_would_mangle_are_refused() {
-    for bad in ["", "-x", "--help", "HEAD", "@", "a..b", "a b", "a.lock", "a/", "/a", "a//b", "refs/heads/a", "a~1", "a:b", "a\0"] {
+    for bad in [
+        "",
+        "-x",
+        "--help",
+        "HEAD",
+        "@",
+        "a..b",
+        "a b",
+        "a.lock",
+        "a/",
+        "/a",
+        "a//b",
+        "refs/heads/a",
+        "a~1",
+        "a:b",
+        "a\0",
+    ] {
         assert!(matches!(BranchName::new(bad), Err(Error::InvalidName { .. })), "{bad:?}");
     }
     for bad in ["", ".", "..", "-x", ".hidden", "a/b", "a b", "a.lock", "a..b", "ü", "a\0", &"x".repeat(65)] {

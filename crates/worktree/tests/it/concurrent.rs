@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hedgerow_worktree::{Base, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, WorktreeManager};
+use hedgerow_worktree::{
+    Base, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, WorktreeManager,
+};
 
 use crate::child;
 use crate::repo::{Repo, branch, id, request, status, try_git};
@@ -187,7 +189,8 @@ async fn one_path_is_given_to_exactly_one_of_many_repositories() {
         other => panic!("{other:?}"),
     };
     assert_eq!(status(won.path()), "");
-    let branches = [repo.path(), &other].map(|dir| try_git(dir, ["rev-parse", "-q", "--verify", "same"]).status.success());
+    let branches =
+        [repo.path(), &other].map(|dir| try_git(dir, ["rev-parse", "-q", "--verify", "same"]).status.success());
     assert_eq!(branches.iter().filter(|there| **there).count(), 1, "the loser's branch is left");
     repo.assert_sound();
 }

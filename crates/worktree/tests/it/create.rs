@@ -73,8 +73,11 @@ async fn the_base_survives_a_garbage_collection_while_the_worktree_lives() {
     let base = repo.head();
     let worktree = repo.manager().create(Request::detached(id("gate"), base.clone())).await.unwrap();
     repo.git(["reset", "-q", "--hard", "HEAD~1"]);
-    std::fs::write(repo.path().join(".git/worktrees").join(admin_of(&repo, "gate")).join("HEAD"), "ref: refs/heads/main\n")
-        .unwrap();
+    std::fs::write(
+        repo.path().join(".git/worktrees").join(admin_of(&repo, "gate")).join("HEAD"),
+        "ref: refs/heads/main\n",
+    )
+    .unwrap();
     repo.git(["reflog", "expire", "--expire=now", "--all"]);
     repo.git(["gc", "-q", "--prune=now"]);
     repo.git(["cat-file", "-e", base.as_str()]);

@@ -2,9 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use hedgerow_worktree::{
-    CommitId, Disposition, Error, Fate, GitAccess, Message, Request, Worktree, WorktreeManager,
-};
+use hedgerow_worktree::{CommitId, Disposition, Error, Fate, GitAccess, Message, Request, Worktree, WorktreeManager};
 
 use crate::repo::{Repo, git_in, id, request, status, write};
 

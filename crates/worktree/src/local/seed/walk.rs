@@ -37,7 +37,8 @@ pub(super) fn walk(
         .excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped)
         .map_err(fault::git("read the ignore rules"))?;
     let mut ignored = |path: &Path, mode: Mode| -> Result<bool> {
-        let at = ignores.at_path(path, Some(mode)).map_err(fault::git(format!("apply the ignore rules to {path:?}")))?;
+        let at =
+            ignores.at_path(path, Some(mode)).map_err(fault::git(format!("apply the ignore rules to {path:?}")))?;
         Ok(at.is_excluded())
     };
     let mut steps = vec![Step { path: PathBuf::new(), ignored: false, listed: false }];

@@ -1,0 +1,58 @@
+//! The text of git's `packed-refs`: a line `<id> <name>` for each ref, sorted, perhaps followed by a line `^<id>`.
+
+/// The id of this ref.
+pub(super) fn find<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    lines(text).find_map(|line| named(line, name))
+}
+
+/// The text without this ref.
+pub(super) fn without(text: &[u8], name: &str) -> Vec<u8> {
+    let mut left = Vec::with_capacity(text.len());
+    let mut dropping = false;
+    for line in lines(text) {
+        dropping = named(line, name).is_some() || (dropping && line.starts_with(b"^"));
+        if !dropping {
+            left.extend_from_slice(line);
+        }
+    }
+    left
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+fn named<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    let (id, rest) = line.split_at(space);
+    let found = !id.starts_with(b"#") && rest[1..].trim_ascii_end() == name.as_bytes();
+    found.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] =
+        b"# pack-refs with: peeled fully-peeled sorted \n11 refs/heads/a\n22 refs/tags/v1\n^33\n44 refs/tags/v10\n";
+
+    #[test]
+    fn a_ref_is_found_by_its_whole_name() {
+        assert_eq!(find(TEXT, "refs/heads/a"), Some(&b"11"[..]));
+        assert_eq!(find(TEXT, "refs/tags/v10"), Some(&b"44"[..]));
+        assert_eq!(find(TEXT, "refs/tags/v"), None);
+        assert_eq!(find(TEXT, "pack-refs with: peeled fully-peeled sorted"), None);
+        assert_eq!(find(b"", "refs/heads/a"), None);
+    }
+
+    #[test]
+    fn a_ref_goes_with_what_is_peeled_from_it_and_nothing_else() {
+        let left = without(TEXT, "refs/tags/v1");
+        assert_eq!(left, b"# pack-refs with: peeled fully-peeled sorted \n11 refs/heads/a\n44 refs/tags/v10\n");
+        assert_eq!(without(TEXT, "refs/heads/b"), TEXT);
+        assert_eq!(
+            without(&left, "refs/tags/v10"),
+            b"# pack-refs with: peeled fully-peeled sorted \n11 refs/heads/a\n"
+        );
+    }
+}
