@@ -30,14 +30,19 @@ pub(super) struct Holder {
 impl Holder {
     /// This process, with a new lease.
     pub(super) fn new() -> Result<Self> {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Ok(Self { lease: disk::token()?, pid: std::process::id(), boot: boot.trim().to_owned() })
+        Ok(Self { lease: disk::token()?, pid: std::process::id(), boot: boot() })
     }
 
     /// The reason in git's `locked` file while the worktree is leased.
     pub(super) fn reason(&self, id: &WorktreeId) -> String {
         format!("hedgerow worktree {id}: leased, lease={} pid={} boot={}", self.lease, self.pid, self.boot)
     }
+}
+
+/// The number of the machine's current boot.
+pub(super) fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
 }
 
 /// Takes the lock of an id, so that nobody else creates, adopts or recovers it.

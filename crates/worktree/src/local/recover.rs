@@ -74,16 +74,19 @@ fn finish_creation(
             progress.branch_made = refs::branch_tip(repo, branch)? == Some(base::object_id(&record.parts.base)?);
         }
         let visible = disk::identity(&record.parts.path) == record.root;
-        let intact = visible || disk::identity(&record.temporary) == record.root;
-        match publish::publish(repo, layout, &record, By::Recovery, &mut progress) {
-            Ok(()) if intact => {
-                recovery.adopted.push(take(layout, record, lock)?);
-                recovery.mended.push(Mended::CreationFinished(id));
-                return Ok(());
+        // After a crash of the machine, files that nobody has flushed may be empty; until it is visible it can be remade.
+        let whole = disk::identity(&record.temporary) == record.root && record.holder.boot == lease::boot();
+        if visible || whole {
+            match publish::publish(repo, layout, &record, By::Recovery, &mut progress) {
+                Ok(()) => {
+                    recovery.adopted.push(take(layout, record, lock)?);
+                    recovery.mended.push(Mended::CreationFinished(id));
+                    return Ok(());
+                }
+                // Whoever saw it may have worked in it.
+                Err(e) if visible => return Err(e),
+                Err(_) => {}
             }
-            // Whoever saw it may have worked in it.
-            Err(e) if visible => return Err(e),
-            _ => {}
         }
     }
     publish::retract(repo, layout, &record, progress)?;

@@ -21,6 +21,11 @@ fn withdraw(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<
     // Only the very directory that we made; what somebody else put in its place is theirs.
     if record.root.is_some() && disk::identity(&parts.path) == record.root {
         disk::rename_new(&parts.path, &record.trash).map_err(fault::io("move to the trash", &parts.path))?;
+        if disk::identity(&record.trash) != record.root {
+            // Exchanged in the last moment.
+            disk::rename_new(&record.trash, &parts.path).map_err(fault::io("put back", &parts.path))?;
+            return Err(fault::strange(&parts.path, "another directory was put in the place of the tree"));
+        }
     }
     let admin = record.admin_dir(layout);
     if disk::identity(&admin).is_some() {
@@ -41,6 +46,9 @@ fn withdraw(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<
 /// Deletes what is out of sight, the record last, so that whatever cannot be deleted is found again.
 pub(super) fn clean(layout: &Layout, record: &Record) -> Result<()> {
     let id = &record.parts.id;
+    if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
+        return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
+    }
     let garbage = [
         record.trash.clone(),
         record.temporary.clone(),

@@ -54,17 +54,19 @@ pub(super) fn set(common: &Path, name: &str, new: ObjectId, allowed: impl Fn(Val
 pub(super) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool) -> Result<Value> {
     let path = common.join(name);
     let lock = RefLock::take(&path)?;
-    let packed_lock = RefLock::take(&common.join("packed-refs"))?;
+    let packed_lock = RefLock::take(&common.join("packed-refs"));
     let found = read(common, name)?;
     if found == Value::Missing || !allowed(found) {
         return Ok(found);
     }
     let text = packed_text(common)?;
-    if packed::find(&text, name).is_some() {
+    match packed_lock {
         // First, so that the old value never shines through.
-        packed_lock.commit(&packed::without(&text, name))?;
-    } else {
-        drop(packed_lock);
+        Ok(lock) if packed::find(&text, name).is_some() => lock.commit(&packed::without(&text, name))?,
+        Ok(lock) => drop(lock),
+        // Held for so long it was left behind by a killed git, which then is not packing this ref either.
+        Err(Error::Locked { .. }) if packed::find(&text, name).is_none() => {}
+        Err(e) => return Err(e),
     }
     if !path.is_dir() {
         disk::remove_file(&path)?;

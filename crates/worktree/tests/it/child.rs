@@ -12,9 +12,15 @@ const ROLE: &str = "HEDGEROW_TEST_ROLE";
 
 /// Starts a process in a role. Once it is under way it writes a line to its standard output.
 pub(crate) fn start(role: &str, args: &[&str]) -> Child {
+    start_in(role, args, &[])
+}
+
+/// As `start`, with more variables in the environment.
+pub(crate) fn start_in(role: &str, args: &[&str], environment: &[(&str, &str)]) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["child::child", "--exact", "--ignored", "--nocapture"]);
     command.env(ROLE, [&[role], args].concat().join("\n"));
+    command.envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command.spawn().unwrap()
 }

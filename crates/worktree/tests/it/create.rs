@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hedgerow_worktree::{Base, Error, GitAccess, Head, LocalOptions, LocalWorktrees, Request, WorktreeManager};
 
+use crate::child;
 use crate::repo::{Repo, assert_sound, branch, git_in, id, request, status, try_git, write};
 
 #[tokio::test]
@@ -289,6 +290,51 @@ async fn somebody_elses_config_lock_does_not_disturb() {
     let worktree = repo.manager().create(request("fix")).await.unwrap();
     assert_eq!(status(worktree.path()), "");
     assert!(repo.path().join(".git/config.lock").exists());
+}
+
+#[tokio::test]
+async fn a_lock_on_the_packed_refs_that_a_killed_git_left_does_not_stop_creations() {
+    let repo = Repo::new();
+    repo.git(["pack-refs", "--all"]);
+    let lock = repo.path().join(".git/packed-refs.lock");
+    write(&lock, "");
+    let worktree = repo.manager().create(request("fix")).await.unwrap();
+    assert_eq!(status(worktree.path()), "");
+    // Also what fails is undone beside it.
+    let before = repo.traces();
+    let mut seeded = request("other");
+    seeded.seed.lists = vec!["src".into()];
+    assert!(repo.manager().create(seeded).await.is_err());
+    assert_eq!(repo.traces(), before);
+}
+
+#[tokio::test]
+async fn variables_of_gits_own_change_nothing() {
+    let (repo, other) = (Repo::new(), Repo::new());
+    other.write("README", "of another repository\n");
+    other.commit("other");
+    let git = other.path().join(".git");
+    let at = |path: &str| git.join(path).to_str().unwrap().to_owned();
+    let environment = [
+        ("GIT_DIR", git.to_str().unwrap().to_owned()),
+        ("GIT_COMMON_DIR", git.to_str().unwrap().to_owned()),
+        ("GIT_WORK_TREE", other.path().to_str().unwrap().to_owned()),
+        ("GIT_INDEX_FILE", at("index")),
+        ("GIT_OBJECT_DIRECTORY", at("objects")),
+        ("GIT_NAMESPACE", "elsewhere".into()),
+        ("GIT_CONFIG_COUNT", "1".into()),
+        ("GIT_CONFIG_KEY_0", "core.autocrlf".into()),
+        ("GIT_CONFIG_VALUE_0", "true".into()),
+    ];
+    let environment: Vec<_> = environment.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let args = [repo.path().to_str().unwrap(), "env", "1"];
+    assert!(child::start_in("create-many", &args, &environment).wait().unwrap().success());
+    let worktree = repo.manager().adopt(&id("env-0")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(worktree.path().join("README")).unwrap(), "hello\n");
+    assert_eq!(worktree.base(), &repo.head());
+    assert_eq!(status(worktree.path()), "");
+    assert!(!git.join("hedgerow").exists());
+    repo.assert_sound();
 }
 
 #[tokio::test]
