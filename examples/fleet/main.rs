@@ -1,3 +1,81 @@
-//! The thin binary that wires hedgerow's defaults together.
+//! `fleet`: many coding agents on one git repository, from the command line.
+//!
+//! A thin binary: it parses flags, wires hedgerow's defaults together, and shows what happens. All that it does can be
+//! done by any program with `hedgerow-orchestrator`.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people speaks to them")]
+
+mod demo;
+mod lane;
+mod progress;
+mod recover;
+mod run;
+mod status;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs many coding agents on one git repository: each isolated, each gated, landed on one branch.
+#[derive(Debug, Parser)]
+#[command(name = "fleet", version, after_help = "Exit status: 0 all landed; 1 something did not; 2 could not run; 130 stopped.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a plan to its end, or goes on with it after an interruption.
+    Run(run::Run),
+    /// Shows the runs of a repository, the newest last.
+    Status(status::Status),
+    /// Brings what an interrupted fleet had begun to its end, without starting anything new.
+    Recover(recover::Recover),
+    /// Shows on a copy of a real repository what happens when eight agents work at once.
+    Demo(demo::Demo),
+}
+
+/// The repository to work on.
+#[derive(Debug, Args)]
+struct Repo {
+    /// The main checkout, or the git directory, of the repository.
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    repo: PathBuf,
+}
+
+/// Why the program ends, for its exit status.
+enum End {
+    Landed,
+    Trouble,
+    Stopped,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let end = match Cli::parse().command {
+        Command::Run(run) => run.run().await,
+        Command::Status(status) => status.run().await,
+        Command::Recover(recover) => recover.run().await,
+        Command::Demo(demo) => demo.run().await,
+    };
+    match end {
+        Ok(End::Landed) => ExitCode::SUCCESS,
+        Ok(End::Trouble) => ExitCode::from(1),
+        Ok(End::Stopped) => ExitCode::from(130),
+        Err(error) => {
+            eprint!("fleet: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            ExitCode::from(2)
+        }
+    }
+}

@@ -20,10 +20,10 @@ fn rustdoc(krate: &str) -> Value {
         .current_dir(&root)
         .output()
         .expect("cargo runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let file = said.lines().find_map(|line| line.trim().strip_prefix("Generated ")).expect("rustdoc says where");
-    let bytes = std::fs::read(root.join(file)).expect("the file that rustdoc wrote");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata = crate::tidy::metadata();
+    let target = Path::new(metadata["target_directory"].as_str().expect("a target directory"));
+    let bytes = std::fs::read(target.join(format!("doc/hedgerow_{krate}.json"))).expect("the file that rustdoc wrote");
     serde_json::from_slice(&bytes).expect("rustdoc writes JSON")
 }
 

@@ -1,0 +1,41 @@
+//! `fleet status`.
+
+use clap::Args;
+use hedgerow_orchestrator::Fleet;
+
+use crate::{End, Failure, Repo, table};
+
+/// The arguments of `fleet status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    repo: Repo,
+    /// Shows all runs, not only the newest.
+    #[arg(long)]
+    all: bool,
+    /// Prints the reports as lines of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) async fn run(self) -> Result<End, Failure> {
+        let repo = self.repo.repo;
+        let reports = tokio::task::spawn_blocking(move || Fleet::status(repo)).await??;
+        let from = if self.all { 0 } else { reports.len().saturating_sub(1) };
+        if reports.is_empty() && !self.json {
+            println!("no run was started on this repository");
+        }
+        for report in &reports[from..] {
+            if self.json {
+                println!("{}", serde_json::json!({ "report": report }));
+                continue;
+            }
+            print!("{}", table::of(report));
+            if !report.finished {
+                println!("not finished: run the same plan again to go on, or `fleet recover` to end what was begun");
+            }
+        }
+        Ok(End::Landed)
+    }
+}
