@@ -1,9 +1,12 @@
 //! The integration tests of this crate, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
+
 mod bad_input;
+mod capture;
 mod child;
 mod concurrent;
-mod capture;
+mod crash_points;
 mod create;
 mod list;
 mod recover;
