@@ -1,6 +1,5 @@
 //! Taking over what an earlier process left running.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
@@ -9,9 +8,10 @@ use crate::{Result, SandboxId, Spec};
 
 use super::Lane;
 use super::record::Record;
-use super::run::Job;
+use super::run::{Job, Watched};
 use super::running::DockerRunning;
 use super::tally::Tally;
+use super::tap::Tap;
 
 /// A command that another process started.
 #[derive(Debug)]
@@ -57,19 +57,20 @@ impl Underway {
     pub(super) fn job(self, lane: &Lane, spec: &Spec, tally: Tally) -> Job {
         let Self { container, record } = self;
         Job {
-            engine: lane.engine.clone(),
-            output: lane.engine.followed_log(&container),
-            complete: false,
-            container,
-            program: PathBuf::from(&record.program),
-            image: lane.facts.image.clone(),
+            output: Tap::logged(lane.engine.clone(), container.clone()),
             input: None,
-            limit: spec.policy.limits.output,
-            age: record.age(),
-            deadline: record.deadline,
-            idle: record.idle,
-            grace: record.grace,
-            tally,
+            watched: Watched {
+                engine: lane.engine.clone(),
+                container,
+                image: lane.facts.image.clone(),
+                limit: spec.policy.limits.output,
+                age: record.age(),
+                deadline: record.deadline,
+                idle: record.idle,
+                grace: record.grace,
+                program: record.program,
+                tally,
+            },
         }
     }
 }

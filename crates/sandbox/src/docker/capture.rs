@@ -86,14 +86,15 @@ impl Capture {
         (self.stdout, self.stderr)
     }
 
-    /// What standard error began with, if nothing came on standard output.
+    /// All that came, if it was little and on standard error.
     pub(super) fn only_stderr(&self) -> Option<&[u8]> {
-        (self.stdout == 0 && !self.stderr_head.is_empty()).then_some(&self.stderr_head)
+        let all = self.stderr_head.len() as u64;
+        (all > 0 && all == self.stderr && self.stdout == 0).then_some(&self.stderr_head)
     }
 }
 
 /// The part of a log that has not been seen, when the log is read again from its beginning.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Unseen {
     stdout: u64,
     stderr: u64,

@@ -25,6 +25,7 @@ const OPEN_FILES: i64 = 16_384;
 /// kept twice, as the file that is written and the one before.
 const LOG_FACTOR: u64 = 4;
 const LOG_LEAST: u64 = 1 << 20;
+const LOG_MOST: u64 = 1 << 30;
 
 /// The container for one command.
 pub(super) fn container(
@@ -138,7 +139,8 @@ fn mounts(spec: &Spec, facts: &Facts) -> Result<Vec<EngineMount>> {
 }
 
 fn tmpfs(spec: &Spec, (uid, gid): (u32, u32)) -> HashMap<String, String> {
-    let size = spec.policy.limits.tmp;
+    // Zero would be no limit at all.
+    let size = spec.policy.limits.tmp.max(1);
     let taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
     let mut tmpfs = HashMap::new();
     if !taken(TMP) {
@@ -152,7 +154,7 @@ fn tmpfs(spec: &Spec, (uid, gid): (u32, u32)) -> HashMap<String, String> {
 
 /// The log is what another process reads the output from after ours died. Its format keeps bytes as they are.
 fn log(limits: &Limits) -> HostConfigLogConfig {
-    let size = limits.output.saturating_mul(LOG_FACTOR).max(LOG_LEAST);
+    let size = limits.output.saturating_mul(LOG_FACTOR).clamp(LOG_LEAST, LOG_MOST);
     let config =
         [("max-size", signed(size).to_string()), ("max-file", "2".to_owned()), ("compress", "false".to_owned())];
     let config = config.map(|(key, value)| (key.to_owned(), value)).into();

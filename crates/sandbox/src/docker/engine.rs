@@ -43,8 +43,12 @@ pub(super) enum Ended {
         /// Whether the engine was out of reach in between.
         lost_contact: bool,
     },
-    /// Nobody can tell.
-    Lost(String),
+    /// Somebody else removed it.
+    Gone,
+    /// It was killed and is still there.
+    Undead,
+    /// The engine does not answer; the container may run on.
+    Unreachable(String),
 }
 
 impl Engine {
@@ -118,8 +122,8 @@ impl Engine {
                 }
                 // The engine is back and kept the container alive.
                 Ok(Some(_)) => sleep(PAUSE).await,
-                Ok(None) => return Ended::Lost("its container was removed by somebody else".into()),
-                Err(why) => return Ended::Lost(format!("the engine does not answer any more: {why}")),
+                Ok(None) => return Ended::Gone,
+                Err(why) => return Ended::Unreachable(why),
             }
         }
     }

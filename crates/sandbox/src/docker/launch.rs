@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::errors::Error as Client;
 use tokio::sync::oneshot;
@@ -12,8 +13,9 @@ use super::config::{self, HOME, TMP};
 use super::engine::lane;
 use super::probe::{Facts, no_image, unavailable};
 use super::record::Record;
-use super::run::{Input, Job, follow};
+use super::run::{Input, Job, Watched, follow};
 use super::tally::Tally;
+use super::tap::Tap;
 use super::{LANE, Lane};
 
 /// Who runs commands when nothing may be written: nobody.
@@ -69,19 +71,20 @@ async fn begin(launch: Launch) -> Result<Job> {
         }
     };
     Ok(Job {
-        engine: shared.engine.clone(),
-        container,
-        program: command.program.into(),
-        image: shared.facts.image.clone(),
-        output: attached.output,
-        complete: true,
+        output: Tap::attached(shared.engine.clone(), container.clone(), attached.output),
         input: (!bytes.is_empty()).then_some(Input { pipe: attached.input, bytes }),
-        limit: spec.policy.limits.output,
-        age: std::time::Duration::ZERO,
-        deadline: command.deadline,
-        idle: command.idle,
-        grace: command.grace,
-        tally,
+        watched: Watched {
+            engine: shared.engine.clone(),
+            container,
+            program: command.program.into(),
+            image: shared.facts.image.clone(),
+            limit: spec.policy.limits.output,
+            age: Duration::ZERO,
+            deadline: command.deadline,
+            idle: command.idle,
+            grace: command.grace,
+            tally,
+        },
     })
 }
 

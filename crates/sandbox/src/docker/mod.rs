@@ -13,6 +13,7 @@ mod run;
 mod running;
 mod seccomp;
 mod tally;
+mod tap;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,9 @@ const LANE: &str = "docker";
 ///
 /// Its containers outlive the process that started them: [`adopt`](Sandbox::adopt) takes them over, with their output from
 /// the beginning and what is left of their deadline. Until then nobody enforces the deadline.
+///
+/// What a command is given in its environment can be read by whoever may ask the engine, and lies in the engine's own files
+/// until the container is removed; standard input is kept nowhere.
 ///
 /// Three things an engine cannot tell for certain. A program that ends with a status of 128 plus the number of a deadly
 /// signal counts as killed by it. A program that does not exist is noticed by the init in the container: mostly before
@@ -159,9 +163,16 @@ fn reserved(labels: &Labels) -> Result<()> {
     }
 }
 
-/// Refuses mounts that do not exist, and those that would give the host away.
+/// Refuses mounts that do not exist, those that would give the host away, and limits that would not limit.
 fn usable(spec: &Spec, socket: &Path) -> Result<()> {
     check::mounts(spec)?;
+    let limits = &spec.policy.limits;
+    if limits.memory == Some(0) || limits.cpu_millis == Some(0) || limits.pids == Some(0) {
+        let problem =
+            "a limit of zero would be no limit to an engine; leave it out, or give one that something can run in"
+                .into();
+        return Err(Error::InvalidSpec { what: "a limit".into(), problem });
+    }
     let socket = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
     let sources = spec.mounts.iter().map(|mount| &mount.source).chain(&spec.home);
     for source in sources {

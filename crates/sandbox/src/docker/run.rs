@@ -5,41 +5,44 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
 use bollard::models::ContainerState;
 use futures_util::StreamExt;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::pin;
 use tokio::select;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::{End, Exit, Feed, Result, Stream};
+use crate::{End, Exit, Feed, Result};
 
-use super::capture::{Capture, Unseen};
+use super::capture::Capture;
 use super::end::{self, Known, Report};
 use super::engine::{Ended, Engine, Items};
 use super::tally::Tally;
+use super::tap::Tap;
 use super::time;
 
 /// After this time without a word about a program that could not be executed, it counts as started. Should the word come
 /// later, the end of the process is that error.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How long the rest of the output may take to arrive when the container has ended.
-const DRAIN: Duration = Duration::from_secs(5);
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// How long a container may take to die of SIGKILL.
 const DYING: Duration = Duration::from_secs(60);
 
 /// A container that was started, and how it is to be followed.
 pub(super) struct Job {
+    pub(super) output: Tap,
+    pub(super) input: Option<Input>,
+    pub(super) watched: Watched,
+}
+
+/// Which container, and what it may do.
+#[derive(Debug)]
+pub(super) struct Watched {
     pub(super) engine: Engine,
     pub(super) container: String,
     pub(super) program: PathBuf,
     pub(super) image: String,
-    pub(super) output: Items<LogOutput>,
-    /// Whether this output misses nothing of what the log has.
-    pub(super) complete: bool,
-    pub(super) input: Option<Input>,
     pub(super) limit: u64,
     /// How long it runs already.
     pub(super) age: Duration,
@@ -91,27 +94,19 @@ pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot
     }
 }
 
-async fn to_the_end(
-    mut job: Job,
-    feed: &Feed,
-    started: &mut Option<Started>,
-    gone: oneshot::Sender<()>,
-) -> Result<Exit> {
+async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: oneshot::Sender<()>) -> Result<Exit> {
     let begun = Instant::now();
+    let Job { mut output, input, watched: job } = job;
     let mut capture = Capture::new(job.limit);
     let mut sending = None;
-    let mut output = Some(std::mem::replace(&mut job.output, Box::pin(futures_util::stream::empty())));
-    let (ended, cause) = watch(&mut job, feed, &mut output, &mut capture, &mut sending, started).await;
-    if let Some(mut output) = output {
-        while let Ok(Some(Ok(item))) = timeout(DRAIN, output.next()).await {
-            take(&mut capture, &item);
-        }
+    let (ended, cause) = watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
+    // What is out of reach may run on; it is left to be taken over.
+    if !matches!(ended, Ended::Unreachable(_)) {
+        let doubtful = matches!(ended, Ended::Reported { lost_contact: true, .. });
+        output.finish(&mut capture, doubtful).await;
+        // What could not be removed is still found by its labels; the end of the command is known all the same.
+        let _left = job.engine.remove(&job.container).await;
     }
-    if !job.complete {
-        catch_up(job.engine.log(&job.container), &mut capture).await;
-    }
-    // What could not be removed is still found by its labels; the end of the command is known all the same.
-    let _left = job.engine.remove(&job.container).await;
     // Nobody may be waiting for it.
     let _unheard = gone.send(());
     let exit = conclude(&job, &capture, ended, cause, job.age + begun.elapsed());
@@ -130,19 +125,20 @@ async fn to_the_end(
 
 /// Passes output on, asks and kills, until the container has ended; also says why, if it was our doing.
 async fn watch<'f>(
-    job: &mut Job,
+    job: &Watched,
+    input: Option<Input>,
+    output: &mut Tap,
     feed: &'f Feed,
-    output: &mut Option<Items<LogOutput>>,
     capture: &mut Capture,
     sending: &mut Option<Sending<'f>>,
     started: &mut Option<Started>,
 ) -> (Ended, Option<End>) {
     let begun = Instant::now();
-    let deadline = begun + job.deadline.saturating_sub(job.age);
+    let deadline = after(begun, job.deadline.saturating_sub(job.age));
     let mut quiet_since = begun;
     let mut cause = None;
     let mut phase = Phase::Running;
-    let typing = type_in(job.input.take());
+    let typing = type_in(input);
     pin!(typing);
     let mut typed = false;
     let (engine, container) = (&job.engine, job.container.as_str());
@@ -156,27 +152,18 @@ async fn watch<'f>(
             *sending = Some(Box::pin(feed.send(item)));
         }
         let alarm = match phase {
-            Phase::Running => job.idle.map_or(deadline, |idle| deadline.min(quiet_since + idle)),
+            Phase::Running => job.idle.map_or(deadline, |idle| deadline.min(after(quiet_since, idle))),
             Phase::Asked(until) | Phase::Killed(until) => until,
         };
         let running = matches!(phase, Phase::Running);
         let alive = !matches!(phase, Phase::Killed(_));
         let step = select! {
-            item = next(output) => {
-                match item {
-                    Some(Ok(item)) => {
-                        quiet_since = Instant::now();
-                        take(capture, &item);
-                        if end::init_failed(capture.only_stderr()).is_none() {
-                            tell(started);
-                        }
+            fresh = output.take(capture) => {
+                if fresh {
+                    quiet_since = Instant::now();
+                    if end::init_failed(capture.only_stderr()).is_none() {
+                        tell(started);
                     }
-                    // The end of the output is not the end of the command: it may have closed it, or the connection broke.
-                    Some(Err(_)) => {
-                        *output = None;
-                        job.complete = false;
-                    }
-                    None => *output = None,
                 }
                 continue;
             }
@@ -206,11 +193,11 @@ async fn watch<'f>(
                 Phase::Running if Instant::now() >= deadline => Step::Ask(End::Deadline),
                 Phase::Running => Step::Ask(End::Idle),
                 Phase::Asked(_) => Step::Kill(End::Stopped),
-                Phase::Killed(_) => return (Ended::Lost("its container did not die of SIGKILL".into()), cause),
+                Phase::Killed(_) => return (Ended::Undead, cause),
             },
         };
         let (signal, why, then) = match step {
-            Step::Ask(why) => ("SIGTERM", why, Phase::Asked(Instant::now() + job.grace)),
+            Step::Ask(why) => ("SIGTERM", why, Phase::Asked(after(Instant::now(), job.grace))),
             Step::Kill(why) => ("SIGKILL", why, Phase::Killed(Instant::now() + DYING)),
         };
         phase = then;
@@ -222,11 +209,14 @@ async fn watch<'f>(
 }
 
 /// What the end of the container means for its command.
-fn conclude(job: &Job, capture: &Capture, ended: Ended, cause: Option<End>, elapsed: Duration) -> Result<Exit> {
+fn conclude(job: &Watched, capture: &Capture, ended: Ended, cause: Option<End>, elapsed: Duration) -> Result<Exit> {
     let usage = job.tally.close();
     let written = capture.written();
+    let lost = |why: String| Ok(Exit { end: End::Lost { why }, wall: elapsed, usage, written });
     match ended {
-        Ended::Lost(why) => Ok(Exit { end: End::Lost { why }, wall: elapsed, usage, written }),
+        Ended::Gone => lost("its container was removed by somebody else".into()),
+        Ended::Undead => lost("its container did not die of SIGKILL".into()),
+        Ended::Unreachable(why) => lost(format!("the engine does not answer any more: {why}")),
         Ended::Reported { state, lost_contact } => {
             let code = state.exit_code.unwrap_or(-1);
             if let Some(error) = end::never_started(code, capture.only_stderr(), &job.program, &job.image) {
@@ -237,6 +227,11 @@ fn conclude(job: &Job, capture: &Capture, ended: Ended, cause: Option<End>, elap
             Ok(Exit { end, wall: took(&state).unwrap_or(elapsed), usage, written })
         }
     }
+}
+
+/// A deadline that no clock can hold is as good as none.
+fn after(at: Instant, time: Duration) -> Instant {
+    at.checked_add(time).unwrap_or_else(|| at + FAR)
 }
 
 async fn next<T>(items: &mut Option<Items<T>>) -> Option<std::result::Result<T, bollard::errors::Error>> {
@@ -258,27 +253,6 @@ async fn type_in(input: Option<Input>) {
     let Some(Input { mut pipe, bytes }) = input else { return };
     if pipe.write_all(&bytes).await.is_ok() {
         let _closed = pipe.shutdown().await;
-    }
-}
-
-/// Adds from the log what did not arrive.
-async fn catch_up(mut log: Items<LogOutput>, capture: &mut Capture) {
-    let mut unseen = Unseen::after(capture);
-    while let Ok(Some(Ok(item))) = timeout(DRAIN, log.next()).await {
-        let stream = stream_of(&item);
-        capture.push(stream, unseen.part(stream, item.as_ref()));
-    }
-}
-
-fn take(capture: &mut Capture, item: &LogOutput) {
-    capture.push(stream_of(item), item.as_ref());
-}
-
-fn stream_of(item: &LogOutput) -> Stream {
-    match item {
-        LogOutput::StdErr { .. } => Stream::Stderr,
-        // Input is not sent back by an engine, and only terminals have a console.
-        LogOutput::StdOut { .. } | LogOutput::Console { .. } | LogOutput::StdIn { .. } => Stream::Stdout,
     }
 }
 

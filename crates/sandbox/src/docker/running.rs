@@ -18,6 +18,8 @@ use super::tally::Tally;
 
 /// How long the container of a command that has been killed may take to disappear.
 const CLEANUP: Duration = Duration::from_secs(60);
+/// How long a command waits for the one before it, which may just be ending.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct DockerRunning {
@@ -44,7 +46,7 @@ impl DockerRunning {
     /// Waits until the container of the command before is gone, which its end or its dropped process has brought about.
     async fn settle(&mut self) -> Result<()> {
         if let Some(current) = &mut self.current {
-            let free = timeout(CLEANUP / 6, &mut current.gone).await.is_ok();
+            let free = timeout(PATIENCE, &mut current.gone).await.is_ok();
             if !free {
                 return Err(self.busy());
             }

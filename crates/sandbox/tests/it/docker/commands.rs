@@ -186,6 +186,32 @@ async fn mounts_that_cannot_be_meant_so_are_refused_before_anything_starts() {
 }
 
 #[tokio::test]
+async fn a_limit_of_zero_is_refused_since_an_engine_takes_it_for_none() {
+    let Some(lane) = lane().await else { return };
+    let tree = tree();
+    for zero in 0..3 {
+        let mut spec = spec("zero", &tree);
+        let limits = &mut spec.policy.limits;
+        match zero {
+            0 => limits.memory = Some(0),
+            1 => limits.pids = Some(0),
+            _ => limits.cpu_millis = Some(0),
+        }
+        let error = lane.start(spec).await.expect_err("refused");
+        assert!(matches!(error, Error::InvalidSpec { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_beyond_all_clocks_is_none() {
+    let Some(lane) = lane().await else { return };
+    let tree = tree();
+    let mut command = sh("echo fine", &tree).deadline(Duration::MAX);
+    (command.idle, command.grace) = (Some(Duration::MAX), Duration::MAX);
+    assert_eq!(once(&lane, spec("forever", &tree), command).await.out(), "fine\n");
+}
+
+#[tokio::test]
 async fn a_policy_that_contradicts_itself_is_refused() {
     let Some(lane) = lane().await else { return };
     let tree = tree();

@@ -1,6 +1,7 @@
 //! The docker lane against a real engine.
 
 mod commands;
+mod contact;
 mod life;
 mod limits;
 mod walls;

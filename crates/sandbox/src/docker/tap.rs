@@ -1,0 +1,112 @@
+//! Where a container's output comes from: its connection, and its log where that has more.
+
+use std::future::pending;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use futures_util::{StreamExt, stream};
+use tokio::time::{sleep, timeout};
+
+use crate::Stream;
+
+use super::capture::{Capture, Unseen};
+use super::engine::{Engine, Items};
+
+/// How long it takes until output that broke off is sought in the log. The output of a container that has just ended breaks
+/// off too, and needs none of this.
+const REOPEN: Duration = Duration::from_secs(1);
+/// How long the rest of the output may take to arrive when the container has ended.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The output of one container, without gaps and without repetition.
+pub(super) struct Tap {
+    engine: Engine,
+    container: String,
+    source: Source,
+    /// What of the log has been taken already.
+    unseen: Unseen,
+    /// Whether nothing can have been missed so far.
+    gapless: bool,
+}
+
+enum Source {
+    Connection(Items<LogOutput>),
+    Log(Items<LogOutput>),
+    Dry,
+}
+
+impl Tap {
+    /// The connection that was made before the start.
+    pub(super) fn attached(engine: Engine, container: String, connection: Items<LogOutput>) -> Self {
+        Self { engine, container, source: Source::Connection(connection), unseen: Unseen::default(), gapless: true }
+    }
+
+    /// The log from its beginning. An engine may close a log that it is followed in before it gave the last words.
+    pub(super) fn logged(engine: Engine, container: String) -> Self {
+        let log = engine.followed_log(&container);
+        Self { engine, container, source: Source::Log(log), unseen: Unseen::default(), gapless: false }
+    }
+
+    /// Waits for the next piece and takes it; whether there was one. For ever once there is nothing more. Cancel safe.
+    pub(super) async fn take(&mut self, capture: &mut Capture) -> bool {
+        let (item, from_log) = match &mut self.source {
+            Source::Connection(items) => (items.next().await, false),
+            Source::Log(items) => (items.next().await, true),
+            Source::Dry => pending().await,
+        };
+        match item {
+            Some(Ok(item)) => {
+                self.gapless &= !from_log;
+                return self.keep(&item, capture);
+            }
+            None if from_log => self.source = Source::Dry,
+            // The end of the output is not the end of the command: it may have closed it, or the connection broke.
+            Some(Err(_)) | None => {
+                self.gapless &= item.is_none();
+                self.unseen = Unseen::after(capture);
+                let (engine, container) = (self.engine.clone(), self.container.clone());
+                let later = async move {
+                    sleep(REOPEN).await;
+                    engine.followed_log(&container)
+                };
+                self.source = Source::Log(Box::pin(stream::once(later).flatten()));
+            }
+        }
+        false
+    }
+
+    /// Takes all that is left when the container has ended; `doubtful` when it may be more than the connection knows.
+    pub(super) async fn finish(mut self, capture: &mut Capture, doubtful: bool) {
+        if let Source::Connection(mut items) = std::mem::replace(&mut self.source, Source::Dry) {
+            loop {
+                match timeout(DRAIN, items.next()).await {
+                    Ok(Some(Ok(item))) => self.keep(&item, capture),
+                    Ok(None) => break,
+                    Ok(Some(Err(_))) | Err(_) => {
+                        self.gapless = false;
+                        break;
+                    }
+                };
+            }
+        }
+        if self.gapless && !doubtful {
+            return;
+        }
+        self.unseen = Unseen::after(capture);
+        let mut log = self.engine.log(&self.container);
+        while let Ok(Some(Ok(item))) = timeout(DRAIN, log.next()).await {
+            self.keep(&item, capture);
+        }
+    }
+
+    fn keep(&mut self, item: &LogOutput, capture: &mut Capture) -> bool {
+        let stream = match item {
+            LogOutput::StdErr { .. } => Stream::Stderr,
+            // Input is not sent back by an engine, and only terminals have a console.
+            LogOutput::StdOut { .. } | LogOutput::Console { .. } | LogOutput::StdIn { .. } => Stream::Stdout,
+        };
+        let new = self.unseen.part(stream, item.as_ref());
+        capture.push(stream, new);
+        !new.is_empty()
+    }
+}
