@@ -7,11 +7,15 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+#[cfg(feature = "native")]
+use std::os::fd::AsFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use libc::{c_char, c_int, c_long, c_uint, c_ulong};
+#[cfg(feature = "native")]
+use libc::c_ulong;
+use libc::{c_char, c_int, c_long, c_uint};
 use rustix::io::Errno;
 use rustix::process::Pid;
 

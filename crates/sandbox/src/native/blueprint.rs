@@ -107,6 +107,7 @@ pub(super) struct Blueprint {
     pub(super) sources: Vec<Source>,
     pub(super) steps: Vec<Step>,
     made: BTreeSet<PathBuf>,
+    links: BTreeSet<PathBuf>,
     /// Places that show a path of the host, with that path; the last one that covers a path counts.
     shown: Vec<(PathBuf, PathBuf)>,
 }
@@ -136,7 +137,7 @@ impl Blueprint {
     pub(super) fn link(&mut self, at: &Path, to: &Path) -> Result<()> {
         self.parent(at)?;
         self.steps.push(Step::Link { at: inside(at)?, to: c_string(to)? });
-        self.made.insert(at.into());
+        self.links.insert(at.into());
         Ok(())
     }
 
@@ -149,6 +150,10 @@ impl Blueprint {
         };
         if self.sources.len() == MOST_SOURCES {
             return Err(problem(format!("there are already {MOST_SOURCES} mounts")));
+        }
+        // While the root is built, such a link would lead out of it.
+        if let Some(link) = at.ancestors().find(|a| self.links.contains(*a)) {
+            return Err(problem(format!("{} is a symbolic link inside; name what it points to", link.display())));
         }
         let meta = source.symlink_metadata().map_err(|e| problem(e.to_string()))?;
         if let Some(place) = self.on_host(at) {
@@ -202,6 +207,14 @@ pub(super) fn c_string(path: &Path) -> Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_behind_a_link_is_refused_because_the_link_leads_out_of_an_unfinished_root() {
+        let mut plan = Blueprint::default();
+        plan.link(Path::new("/var/run"), Path::new("/run")).unwrap();
+        let error = plan.show(Path::new("/"), Path::new("/var/run/x"), Use::Read).unwrap_err();
+        assert!(error.to_string().contains("/var/run is a symbolic link"), "{error}");
+    }
 
     #[test]
     fn a_target_below_a_mount_is_looked_up_on_the_host_and_never_made_there() {

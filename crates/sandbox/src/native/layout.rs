@@ -69,8 +69,6 @@ pub(super) fn plan(
     for directory in ["/run", "/var", "/root", "/mnt", "/srv"] {
         plan.directory(Path::new(directory), 0o755)?;
     }
-    plan.link(Path::new("/var/tmp"), Path::new("/tmp"))?;
-    plan.link(Path::new("/var/run"), Path::new("/run"))?;
     for path in &options.system {
         // What it points to is shown under the name that was asked for.
         let source = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
@@ -153,7 +151,11 @@ fn devices(plan: &mut Blueprint) -> Result<()> {
 fn memory(plan: &mut Blueprint, size: u64, with_home: bool) -> Result<()> {
     let size = inside(Path::new(&size.max(1 << 20).to_string()))?;
     plan.on_directory("/.memory", |at| Step::Memory { at, size })?;
-    let mut places = vec![("/.memory/tmp", "/tmp", 0o1777), ("/.memory/shm", "/dev/shm", 0o1777)];
+    let mut places = vec![
+        ("/.memory/tmp", "/tmp", 0o1777),
+        ("/.memory/tmp", "/var/tmp", 0o1777),
+        ("/.memory/shm", "/dev/shm", 0o1777),
+    ];
     if with_home {
         places.push(("/.memory/home", HOME, 0o700));
     }

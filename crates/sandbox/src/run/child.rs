@@ -63,8 +63,9 @@ fn settle(image: &Bound<'_>) -> Result<(), Fault> {
     rustix::process::setsid().map_err(&prepare)?;
     sys::restore_signals();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    // A core file of the program would hold its secrets, on the host's disk.
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // A core file of the program would hold its secrets, on the host's disk. One byte, not none: only then does the
+    // kernel also keep it from a program of the host that collects core files.
+    let none = Rlimit { current: Some(1), maximum: Some(1) };
     rustix::process::setrlimit(Resource::Core, none).map_err(&prepare)?;
     rustix::thread::set_no_new_privs(true).map_err(&prepare)?;
     sys::seal_descriptors().map_err(&prepare)?;

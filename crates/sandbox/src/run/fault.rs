@@ -88,6 +88,7 @@ impl Fault {
     }
 
     /// A fault of one of several.
+    #[cfg(feature = "native")]
     pub(crate) fn nth(stage: Stage, index: usize) -> impl Fn(Errno) -> Self {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         move |errno| Self { stage, index, errno }
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn a_fault_survives_the_pipe() {
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let fault = Fault::nth(Stage::Open, 7)(Errno::NOENT);
+        let fault = Fault { stage: Stage::Open, index: 7, errno: Errno::NOENT };
         fault.send(writer.as_fd());
         drop(writer);
         let mut bytes = Vec::new();

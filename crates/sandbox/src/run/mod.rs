@@ -29,12 +29,14 @@ mod warden;
 
 #[cfg(target_os = "linux")]
 pub(crate) use self::{
-    child::{CONTROL, REPORT, START, exec, first_signals, report, report_done},
+    child::{CONTROL, START, exec, first_signals, report, report_done},
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Health, Keeper, Lane},
     session::Session,
     token::token,
     tree::{Tree, kill_marked},
-    warden::try_once,
 };
+
+#[cfg(all(target_os = "linux", feature = "native"))]
+pub(crate) use self::{child::REPORT, warden::try_once};

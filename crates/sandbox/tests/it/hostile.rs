@@ -125,7 +125,9 @@ async fn processes_of_the_host_can_be_neither_seen_nor_signalled_nor_read() {
     let environ = format!("tr '\\0' '\\n' < /proc/{pid}/environ | grep -c hunter2 || true");
     assert_eq!(both(&lane, &environ).await, ("1".into(), "0".into()));
     assert_eq!(on_host(&format!("kill {pid}")).await, Outcome::Allowed);
-    assert_eq!(inside_errno(&lane, &format!("kill {pid}")).await, libc::ESRCH);
+    for probe in ["kill", "ptrace", "read-memory"] {
+        assert_eq!(inside_errno(&lane, &format!("{probe} {pid}")).await, libc::ESRCH, "{probe}");
+    }
     run(&lane, standard(), sh("kill -9 -1")).await;
     assert_eq!(alive(&format!("/bin/sleep {nap}")).len(), 1, "the bystander lives");
 }
@@ -136,6 +138,9 @@ async fn the_command_line_of_the_embedding_program_does_not_show() {
     let seen =
         run(&lane, standard(), sh("cat /proc/1/cmdline; cat /proc/1/environ; ls /proc/1; kill -9 1; echo end")).await;
     assert_eq!(seen.out(), "end", "{}", seen.text());
+    for probe in ["ptrace 1", "read-memory 1"] {
+        assert_eq!(inside_errno(&lane, probe).await, libc::EPERM, "{probe}");
+    }
 }
 
 #[tokio::test]

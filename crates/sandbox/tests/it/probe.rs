@@ -130,6 +130,13 @@ fn attempt(name: &str, argument: &str) -> Try {
         // Asking for the process id by the second set of numbers.
         "x32" => call(libc::SYS_getpid | 0x4000_0000, [0; 5]),
         "ia32" => legacy_call(),
+        "ptrace" => call(libc::SYS_ptrace, [libc::PTRACE_SEIZE.into(), number(), 0, 0, 0]),
+        "read-memory" => {
+            let mut byte = 0_u8;
+            let to = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+            let (to, from) = ((&raw const to) as i64, (&raw const to) as i64);
+            call(libc::SYS_process_vm_readv, [number(), to, 1, from, 1])
+        }
         "kill" => call(libc::SYS_kill, [number(), 0, 0, 0, 0]),
         "shm" => call(libc::SYS_shmget, [number(), 1, 0, 0, 0]),
         "chmod-null" => call(libc::SYS_fchmodat, [libc::AT_FDCWD.into(), c"/dev/null".as_ptr() as i64, 0o666, 0, 0]),
@@ -142,7 +149,7 @@ fn attempt(name: &str, argument: &str) -> Try {
 
 fn call(number: i64, [a, b, c, d, e]: [i64; 5]) -> Try {
     // SAFETY: every pointer that the probes pass points to data of theirs that is as large as the call expects.
-    let result = unsafe { libc::syscall(number, a, b, c, d, e) };
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, 0_i64) };
     if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 

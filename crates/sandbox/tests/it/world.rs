@@ -28,7 +28,6 @@ impl Seen {
         std::str::from_utf8(&self.stdout).expect("text").trim_end()
     }
 
-    #[cfg(feature = "native")]
     pub(crate) fn text(&self) -> String {
         let (out, err) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
         format!("{:?}\n--- stdout\n{out}\n--- stderr\n{err}", self.exit)
