@@ -95,9 +95,10 @@ fn landings_lose_nothing_while_refs_are_packed_again_and_again() {
                 })
             })
             .collect();
-        landers.into_iter().for_each(|lander| lander.join().unwrap());
+        let ended: Vec<_> = landers.into_iter().map(|lander| lander.join()).collect();
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         packer.join().unwrap();
+        assert!(ended.iter().all(Result::is_ok));
     });
     check(&scene);
 }
