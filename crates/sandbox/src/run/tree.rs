@@ -22,6 +22,18 @@ impl Tree {
         Self(found)
     }
 
+    /// A process with everything that descends from it.
+    pub(crate) fn with(root: Pid) -> Self {
+        let Self(mut all) = Self::below(root);
+        all.insert(0, root.as_raw_nonzero().get());
+        Self(all)
+    }
+
+    /// Where in the kernel each of them waits.
+    pub(crate) fn waits(&self) -> Vec<String> {
+        self.0.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/wchan")).ok()).collect()
+    }
+
     /// Everything inside a process namespace, given the supervisor outside of it: without process 1, whose memory is
     /// still a copy of the host's.
     #[cfg(feature = "native")]

@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 
 use super::child::{DONE, ENDED};
 use super::leash::Leash;
-use super::{Fault, Health, Lane};
+use super::{Fault, Health, Lane, Tree};
 use crate::{Command, Error, Result, Usage, sys};
 
 /// How often the limits are looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// How long setting up may take; only a file system that hangs takes long.
-const SET_UP: Duration = Duration::from_secs(30);
+/// How long setting up may take. It takes milliseconds, unless a file system hangs or the kernel is busy with many
+/// namespaces at once.
+const SET_UP: Duration = Duration::from_secs(120);
 /// How long a supervisor that was told to kill everything may take before it is killed itself.
 const OBEY: Duration = Duration::from_secs(2);
 
@@ -108,7 +109,10 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
     let problem = match first_words(faults) {
         FirstWords::Running => return Ok((child, reports, leash, [to_stdin, from_stdout, from_stderr])),
         FirstWords::Fault(fault) => leash.keeper().explain(fault, command),
-        FirstWords::Late => failed("set up the sandbox", "it took longer than 30 seconds".to_owned()),
+        FirstWords::Late => {
+            let places = Tree::with(child.pid).waits().join(", ");
+            failed("set up the sandbox", format!("it took longer than two minutes; the kernel holds it in {places}"))
+        }
         FirstWords::Dead => failed("set up the sandbox", "its supervisor died".to_owned()),
     };
     leash.kill();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hedgerow_sandbox::{Access, End, HostSandbox, Mount, NativeSandbox, Network, Policy, Sandbox, Spec};
 
-use crate::probe::{Outcome, inside, on_host, seen_inside};
+use crate::probe::{Outcome, Segment, inside, on_host, seen_inside};
 use crate::world::{alive, nap, native, open, run, sh, skipped, spec, text};
 
 fn standard() -> Spec {
@@ -193,13 +193,9 @@ async fn the_hosts_network_is_there_when_it_is_asked_for() {
 #[tokio::test]
 async fn a_shared_memory_segment_of_the_host_is_out_of_reach() {
     let Some(lane) = native() else { return };
-    let key = 0x4845_4447 ^ i32::try_from(std::process::id()).unwrap();
-    // SAFETY: no memory is involved.
-    let id = unsafe { libc::shmget(key, 4096, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
-    assert!(id >= 0);
-    let (outside, within) = (on_host(&format!("shm {key}")).await, inside(&lane, &format!("shm {key}")).await);
-    // SAFETY: no memory is involved; the segment is ours.
-    unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+    let segment = Segment::new();
+    let probe = format!("shm {}", segment.key());
+    let (outside, within) = (on_host(&probe).await, inside(&lane, &probe).await);
     assert_eq!((outside, within), (Outcome::Allowed, Outcome::Refused(libc::ENOENT)));
 }
 

@@ -1,13 +1,14 @@
 //! The native lane by itself: what a program inside sees, and what it gets back.
 
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use hedgerow_sandbox::{
     Access, Command, Coverage, End, Error, Guarantee, Mount, NativeOptions, Policy, Sandbox, Spec, Stopped,
 };
 
-use crate::world::{native, native_with, run, sh, spec, start, text, watch};
+use crate::world::{native, native_with, run, sh, skipped, spec, start, text, watch};
 
 fn standard() -> Spec {
     spec(Policy::standard())
@@ -223,4 +224,37 @@ async fn nothing_is_adopted_or_listed_because_nothing_outlives_its_owner() {
     assert!(running.resume().await.unwrap().is_none());
     assert!(lane.adopt(&id).await.unwrap().is_none());
     assert!(lane.list(&[].into()).await.unwrap().is_empty());
+}
+
+/// Root may make control groups, and the kernel exempts it from limits; so what holds for an ordinary user is tested as
+/// one.
+#[test]
+fn an_ordinary_user_is_kept_in_the_same_bounds() {
+    if native().is_none() || !rustix::process::geteuid().is_root() {
+        return skipped("the other tests ran as an ordinary user already");
+    }
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let copy = place.path().join("it");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let output = std::process::Command::new(&copy)
+        .args(["--exact", "--test-threads=2"])
+        .args([
+            "hostile::a_fork_bomb_ends_at_its_deadline_and_leaves_nothing",
+            "hostile::a_sandbox_gets_no_more_processes_than_its_limit",
+            "hostile::memory_is_limited_for_all_processes_together",
+            "hostile::nothing_outside_of_writable_mounts_can_be_written",
+            "hostile::processes_of_the_host_can_be_neither_seen_nor_signalled_nor_read",
+            "native::a_standard_policy_is_kept_and_covers_all_isolation",
+            "native::files_in_a_mounted_tree_belong_to_the_same_user_on_both_sides",
+        ])
+        .env_clear()
+        .envs([("HOME", text(place.path())), ("HEDGEROW_REQUIRE", "native"), ("PATH", "/usr/bin:/bin")])
+        .current_dir(place.path())
+        .uid(65534)
+        .gid(65534)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("7 passed"), "{said}");
 }

@@ -228,3 +228,30 @@ fn hog(mebibytes: i64) -> Try {
 pub(crate) fn path() -> String {
     text(&std::env::current_exe().unwrap()).to_owned()
 }
+
+/// A shared memory segment of the host's, gone with the test.
+pub(crate) struct Segment {
+    key: i32,
+    id: i32,
+}
+
+impl Segment {
+    pub(crate) fn new() -> Self {
+        let key = 0x4845_4447 ^ i32::try_from(std::process::id()).unwrap();
+        // SAFETY: no memory is involved.
+        let id = unsafe { libc::shmget(key, 4096, libc::IPC_CREAT | libc::IPC_EXCL | 0o600) };
+        assert!(id >= 0, "{}", std::io::Error::last_os_error());
+        Self { key, id }
+    }
+
+    pub(crate) fn key(&self) -> i32 {
+        self.key
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: no memory is involved; the segment is ours.
+        unsafe { libc::shmctl(self.id, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+}
