@@ -3,18 +3,21 @@
 use std::collections::HashSet;
 
 use gix::ObjectId;
+use gix::revision::walk::Sorting;
+use gix::traverse::commit::simple::CommitTimeOrder;
 
 use super::fault;
 use crate::Result;
 
 /// Which of `wanted` are among the `tips` or their ancestors.
 ///
-/// The newest commits come first, so that what is near is found at once; only what is not there costs a walk through all
-/// of the history.
+/// The newest commits come first, so that what is near is found at once. Commits from before `cutoff`, in seconds, are
+/// not looked at; without one, what is not there costs a walk through all of the history.
 pub(super) fn contained(
     repo: &gix::Repository,
     tips: impl IntoIterator<Item = ObjectId>,
     wanted: impl IntoIterator<Item = ObjectId>,
+    cutoff: Option<i64>,
 ) -> Result<HashSet<ObjectId>> {
     let mut missing: HashSet<ObjectId> = wanted.into_iter().collect();
     let tips: Vec<ObjectId> = tips.into_iter().collect();
@@ -22,7 +25,8 @@ pub(super) fn contained(
     if missing.is_empty() {
         return Ok(found);
     }
-    let order = gix::revision::walk::Sorting::ByCommitTime(Default::default());
+    let order = CommitTimeOrder::NewestFirst;
+    let order = cutoff.map_or(Sorting::ByCommitTime(order), |seconds| Sorting::ByCommitTimeCutoff { order, seconds });
     let walk = repo.rev_walk(tips).sorting(order).all().map_err(fault::git("walk the history"))?;
     for commit in walk {
         let id = commit.map_err(fault::git("walk the history"))?.id;
@@ -38,7 +42,7 @@ pub(super) fn contained(
 
 /// Whether `old` is `new` or one of its ancestors.
 pub(super) fn contains(repo: &gix::Repository, new: ObjectId, old: ObjectId) -> Result<bool> {
-    Ok(!contained(repo, [new], [old])?.is_empty())
+    Ok(!contained(repo, [new], [old], None)?.is_empty())
 }
 
 /// The commits that `tip` contains and `base` does not, newest first.

@@ -18,7 +18,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
         at += 1;
         let piece = if op & 0x80 != 0 {
             let (start, length) = copy(op, delta, &mut at)?;
-            base.get(start..start + length)
+            base.get(start..start.saturating_add(length))
         } else {
             let start = at;
             at += usize::from(op);

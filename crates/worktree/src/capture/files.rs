@@ -1,7 +1,8 @@
 //! Stores the content of files and symlinks.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read, Seek};
+use std::sync::atomic::AtomicBool;
 
 use gix::ObjectId;
 use gix::bstr::BStr;
@@ -43,7 +44,7 @@ pub(super) fn store(
     };
     match read {
         Ok(Content::Bytes(bytes)) => Ok(Stored::As(listing::put(repo, Kind::Blob, &bytes)?)),
-        Ok(Content::Large(file, stat)) => stream(repo, file, &stat),
+        Ok(Content::Large(file, stat)) => stream(repo, &file, &stat),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Stored::Gone),
         Err(e) => Ok(Stored::Unreadable(e.to_string())),
     }
@@ -86,17 +87,44 @@ fn content(
     Err(Error::other("it changes all the time"))
 }
 
-/// Stores a file that is too large for memory. Its size is part of the object's header, so it must not change.
-fn stream(repo: &gix::Repository, file: File, stat: &Stat) -> Result<Stored> {
-    let mut input = Exactly { inner: &file, left: size(stat), failed: None };
-    let written = repo.objects.write_stream(Kind::Blob, size(stat), &mut input);
-    if let Some(failed) = input.failed {
-        return Ok(Stored::Unreadable(failed.to_string()));
+/// Stores a file that is too large for memory.
+fn stream(repo: &gix::Repository, file: &File, stat: &Stat) -> Result<Stored> {
+    // Hashed first: mostly it is there from an earlier capture, and packing it again would take far longer.
+    let never = AtomicBool::new(false);
+    let hashed = exactly(file, stat, |input| {
+        let hash = repo.object_hash();
+        gix::objs::compute_stream_hash(hash, Kind::Blob, input, size(stat), &mut gix::progress::Discard, &never)
+    });
+    let id = match hashed {
+        Ok(id) => id.map_err(fault::git("hash a large file"))?,
+        Err(why) => return Ok(Stored::Unreadable(why)),
+    };
+    if !repo.has_object(id) {
+        match exactly(file, stat, |input| repo.objects.write_stream(Kind::Blob, size(stat), input)) {
+            Ok(Ok(written)) if written == id => {}
+            Ok(Ok(_)) => return Ok(Stored::Unreadable(CHANGED.into())),
+            Ok(Err(e)) => return Err(fault::git("store a large file")(e)),
+            Err(why) => return Ok(Stored::Unreadable(why)),
+        }
     }
-    let id = written.map_err(fault::git("store a large file"))?;
-    let now = fstat(&file).map_err(fault::io("look at", "a large file"))?;
-    if same(stat, &now) { Ok(Stored::As(id)) } else { Ok(Stored::Unreadable("it changed while it was read".into())) }
+    let now = fstat(file).map_err(fault::io("look at", "a large file"))?;
+    if same(stat, &now) { Ok(Stored::As(id)) } else { Ok(Stored::Unreadable(CHANGED.into())) }
 }
+
+/// Reads a file from its start, exactly as much as it had: its size is in the header of the object. The outer error says
+/// why the file could not be read so.
+fn exactly<T>(
+    mut file: &File,
+    stat: &Stat,
+    read: impl FnOnce(&mut dyn Read) -> gix::Result<T>,
+) -> std::result::Result<gix::Result<T>, String> {
+    file.rewind().map_err(|e| e.to_string())?;
+    let mut input = Exactly { inner: file, left: size(stat), failed: None };
+    let done = read(&mut input);
+    input.failed.map_or(Ok(done), |failed| Err(failed.to_string()))
+}
+
+const CHANGED: &str = "it changed while it was read";
 
 fn size(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or_default()

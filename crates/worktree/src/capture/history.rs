@@ -12,6 +12,9 @@ use super::store::Store;
 use super::{Input, ancestry, limits, verify};
 use crate::{GitAccess, Result, view};
 
+/// How wrong a clock may be before a parent seems to be newer than its child: a week, in seconds.
+const SKEW: i64 = 7 * 24 * 60 * 60;
+
 /// What was made inside, all of it in the repository by now.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -99,7 +102,9 @@ fn lines(
     }
     let there: Vec<ObjectId> = candidates.keys().copied().filter(|id| repo.has_object(id)).collect();
     let tips = tip.into_iter().chain([input.base]);
-    for id in ancestry::contained(repo, tips, there)? {
+    let cutoff = oldest(repo, &there).map(|seconds| seconds.saturating_sub(SKEW));
+    // What is contained and yet not found is kept by one ref more than is needed.
+    for id in ancestry::contained(repo, tips, there, cutoff)? {
         candidates.remove(&id);
     }
     let mut lines = Vec::new();
@@ -118,6 +123,12 @@ fn lines(
         notices.refused(format!("{} more refs were not taken over, {first} among them", left_out.len()));
     }
     without_contained(repo, lines, input.base)
+}
+
+/// When the oldest of these commits was made, as far as it says.
+fn oldest(repo: &gix::Repository, commits: &[ObjectId]) -> Option<i64> {
+    let time = |id: &ObjectId| repo.find_commit(*id).ok()?.time().ok().map(|time| time.seconds);
+    commits.iter().map(|id| time(id).unwrap_or(0)).min()
 }
 
 /// Leaves only commits that no other one contains.

@@ -1,6 +1,7 @@
 //! Moves the branch to what was captured, and makes it last.
 
 use std::path::Path;
+use std::time::Duration;
 
 use gix::ObjectId;
 use gix::actor::Signature;
@@ -10,6 +11,10 @@ use gix::refs::transaction::{PreviousValue, RefEdit};
 
 use super::{Input, commit, fault, rescue};
 use crate::{BranchName, Error, Message, Rescue, Result};
+
+/// How long another process's lock on the branch is waited for, and how often.
+const WAIT: Duration = Duration::from_secs(1);
+const TRIES: u32 = 5;
 
 /// A move of the branch.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,9 @@ pub(super) fn publish(
     lines: &[ObjectId],
 ) -> Result<Vec<Rescue>> {
     let moves = input.branch.as_ref().filter(|_| to.previous != Some(to.tip));
+    if lines.is_empty() && (to.previous == Some(to.tip) || to.tip == input.base) && moves.is_none() {
+        return Ok(Vec::new());
+    }
     sync(&input.common)?;
     let mut rescued: Vec<Rescue> = Vec::new();
     for &line in lines {
@@ -73,13 +81,21 @@ fn branch(repo: &gix::Repository, branch: &BranchName, to: Move, message: &Messa
     let subject = message.text.lines().next().unwrap_or_default();
     let edit = RefEdit::update(name, to.tip, expected, format!("capture: {subject}"));
     let who = commit::signature(message);
-    let moved = repo.edit_references_as([edit], Some(who.to_ref(&mut TimeBuf::default())));
-    let Err(error) = moved else { return Ok(()) };
-    let found = repo.try_find_reference(reference.as_str()).ok().flatten();
-    let now = found.and_then(|found| found.target().try_id().map(ToOwned::to_owned));
-    if now == to.previous {
-        return Err(fault::git(format!("move {reference}"))(error));
-    }
+    let lock = repo.common_dir().join(format!("{reference}.lock"));
+    let mut tries = 0;
+    let now = loop {
+        let moved = repo.edit_references_as([edit.clone()], Some(who.to_ref(&mut TimeBuf::default())));
+        let Err(error) = moved else { return Ok(()) };
+        let found = repo.try_find_reference(reference.as_str()).ok().flatten();
+        let now = found.and_then(|found| found.target().try_id().map(ToOwned::to_owned));
+        match (now == to.previous, lock.exists()) {
+            (false, _) => break now,
+            (true, true) if tries < TRIES => tries += 1,
+            (true, true) => return Err(Error::Locked { path: lock, seconds: WAIT.as_secs() * u64::from(TRIES) }),
+            (true, false) => return Err(fault::git(format!("move {reference}"))(error)),
+        }
+        std::thread::sleep(WAIT);
+    };
     let shown = |id: Option<ObjectId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
     let problem = format!("it was expected at {}, and is at {}", shown(to.previous), shown(now));
     Err(Error::RefMoved { reference, problem })

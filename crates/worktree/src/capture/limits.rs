@@ -37,7 +37,9 @@ pub(super) const RESCUES: usize = 64;
 /// Annotated tags that point to one another.
 pub(super) const TAG_DEPTH: usize = 8;
 /// Size of one `.gitignore`.
-pub(super) const IGNORE_BYTES: u64 = 4 << 20;
+pub(super) const IGNORE_BYTES: u64 = 1 << 20;
+/// Steps of matching patterns with paths, all in all: a few large files of patterns and many paths would take days.
+pub(super) const PATTERN_WORK: u64 = 20_000_000_000;
 /// Size of the worktree's `.git` file.
 pub(super) const DOT_GIT_BYTES: u64 = 64 << 10;
 /// Size of the saved index.
@@ -48,3 +50,5 @@ pub(super) const IN_MEMORY_BYTES: u64 = 16 << 20;
 pub(super) const CONVERTED_BYTES: u64 = 256 << 20;
 /// Notices of one kind that a capture makes one by one; the rest is counted.
 pub(super) const NOTICES: usize = 100;
+/// Length of the reason in a notice, which may quote names of the agent's.
+pub(super) const NOTICE_CHARS: usize = 1000;

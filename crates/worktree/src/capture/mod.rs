@@ -12,6 +12,7 @@ mod convert;
 mod delta;
 pub(crate) mod fault;
 mod files;
+mod glob;
 mod history;
 mod ignore;
 mod import;
@@ -38,7 +39,7 @@ pub(crate) use rescue::rescue;
 
 use beneath::Dir;
 use listing::Listing;
-use notices::{Notices, path_of};
+use notices::Notices;
 
 use crate::{BranchName, Capture, CommitId, GitAccess, Message, Notice, Result, WorktreeId};
 
@@ -130,7 +131,7 @@ fn agent_tip(
         Ok(listing) => {
             let module = |path: &_, item: &listing::Item| item.kind == EntryKind::Commit && !base.contains_key(path);
             for (path, _) in listing.iter().filter(|(path, item)| module(*path, item)) {
-                notices.push(Notice::NestedRepository { path: path_of(path.as_ref()) });
+                notices.nested(path.as_ref());
             }
             Ok((tip, listing))
         }

@@ -33,11 +33,20 @@ impl Notices {
     }
 
     pub(super) fn unstorable(&mut self, path: &BStr, why: impl Into<String>) {
-        self.push(Notice::Unstorable { path: path_of(path), why: why.into() });
+        self.push(Notice::Unstorable { path: shown(path), why: why.into() });
+    }
+
+    pub(super) fn nested(&mut self, path: &BStr) {
+        self.push(Notice::NestedRepository { path: shown(path) });
     }
 
     pub(super) fn refused(&mut self, why: impl Into<String>) {
-        self.push(Notice::HistoryRefused { why: why.into() });
+        let mut why = why.into();
+        if let Some((end, _)) = why.char_indices().nth(limits::NOTICE_CHARS) {
+            why.truncate(end);
+            why.push('…');
+        }
+        self.push(Notice::HistoryRefused { why });
     }
 
     /// All notices; what was too much to list is at least counted.
@@ -55,6 +64,11 @@ impl Notices {
         }
         self.list
     }
+}
+
+/// A path for a notice. Notices are stored as text, so a name that is none must not make that fail.
+fn shown(path: &BStr) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(path).into_owned())
 }
 
 /// A path of git as one of this system.

@@ -260,3 +260,75 @@ impl<R: BufRead> BufRead for Counted<R> {
         self.inner.consume(amount);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHA1: gix::hash::Kind = gix::hash::Kind::Sha1;
+
+    fn entry(kind: u8, base: &[u8], content: &[u8]) -> Vec<u8> {
+        assert!(content.len() < 16, "one byte of header is enough");
+        let mut bytes = vec![kind << 4 | content.len() as u8];
+        bytes.extend_from_slice(base);
+        let mut out = gix::zlib::stream::deflate::Write::new(bytes, gix::zlib::Compression::DEFAULT);
+        out.write_all(content).unwrap();
+        out.flush().unwrap();
+        out.into_inner()
+    }
+
+    /// A blob, a delta that names it by its place, and one that names that by its id and comes before both.
+    fn pack() -> Vec<u8> {
+        let second = gix::objs::compute_hash(SHA1, Kind::Blob, b"abcdX").unwrap();
+        let by_id = entry(7, second.as_bytes(), &[5, 6, 0x90, 5, 1, b'Y']);
+        let whole = entry(3, &[], b"abcdef");
+        let by_place = entry(6, &[whole.len() as u8], &[6, 5, 0x90, 4, 1, b'X']);
+        [b"PACK\0\0\0\x02\0\0\0\x03".to_vec(), by_id, whole, by_place].concat()
+    }
+
+    fn index(bytes: &[u8]) -> Result<Pack, String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Pack::index(file, SHA1, &Budget::new(1 << 20))
+    }
+
+    #[test]
+    fn deltas_are_found_by_place_and_by_id_in_any_order() {
+        let pack = index(&pack()).unwrap();
+        for content in [&b"abcdef"[..], b"abcdX", b"abcdXY"] {
+            let id = gix::objs::compute_hash(SHA1, Kind::Blob, content).unwrap();
+            let found = pack.find(id, &Budget::new(1 << 20)).unwrap().unwrap();
+            assert_eq!(found.data, content);
+        }
+        assert!(pack.find(ObjectId::null(SHA1), &Budget::new(0)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_pack_may_not_take_more_work_than_it_is_given() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&pack()).unwrap();
+        assert!(Pack::index(file, SHA1, &Budget::new(8)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_makes_a_pack_panic_or_lie(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+            let mut bytes = pack();
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Ok(pack) = index(&bytes) {
+                for id in pack.ids.keys() {
+                    if let Ok(Some(object)) = pack.find(*id, &Budget::new(1 << 20)) {
+                        prop_assert_eq!(hash_of(SHA1, object.kind, &object.data).unwrap(), *id);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -217,7 +217,7 @@ mod tests {
         for bad in [
             good.replace("tree ", "tre "),
             good.replace("parent 1", "parent g"),
-            good.replace("author A", "author"),
+            good.replace("author A", "authorA"),
             good.replace("1700000000", "01700000000"),
             good.replace("1700000000", "99999999999999999999"),
             good.replace("+0000", "0000"),

@@ -10,9 +10,9 @@ use rustix::fs::{FileType, Stat};
 use super::beneath::{self, Dir};
 use super::ignore::Ignore;
 use super::listing::{self, Listing};
-use super::notices::{Notices, path_of};
+use super::notices::Notices;
 use super::{limits, verify};
-use crate::{Notice, Result};
+use crate::Result;
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Walk<'a> {
     found: Found,
     notices: &'a mut Notices,
     waiting: Vec<Step>,
+    /// How long all paths are together.
+    bytes: usize,
 }
 
 /// A directory that is still to be looked at.
@@ -52,9 +54,13 @@ pub(super) fn walk(root: &Dir, tracked: [&Listing; 2], ignore: &Ignore, notices:
     let stat = root.own_stat().map_err(super::fault::io("look at", root.path()))?;
     let first = Step { path: BString::default(), ignore: ignore.clone(), ignored: false, depth: 0 };
     let mut walk =
-        Walk { root, device: device(&stat), tracked, found: Found::default(), notices, waiting: vec![first] };
+        Walk { root, device: device(&stat), tracked, found: Found::default(), notices, waiting: vec![first], bytes: 0 };
     while let Some(step) = walk.waiting.pop() {
         walk.directory(&step)?;
+        if walk.found.files.len() + walk.waiting.len() > limits::PATHS || walk.bytes > limits::ALL_PATH_BYTES {
+            let problem = "it has more files than can be captured; remove some, or add them to its `.gitignore`";
+            return Err(super::fault::strange(root.path(), problem));
+        }
     }
     Ok(walk.found)
 }
@@ -101,7 +107,7 @@ impl Walk<'_> {
     fn entry(&mut self, dir: &Dir, name: &[u8], step: &Step, ignore: &Ignore) {
         if name == b".git" {
             if !step.path.is_empty() {
-                self.notices.push(Notice::NestedRepository { path: path_of(step.path.as_bstr()) });
+                self.notices.nested(step.path.as_bstr());
             }
             return;
         }
@@ -129,7 +135,10 @@ impl Walk<'_> {
             return self.notices.unstorable(path_bytes, "it lies too deep");
         }
         match kind {
-            FileType::RegularFile | FileType::Symlink => self.found.files.push((path, stat)),
+            FileType::RegularFile | FileType::Symlink => {
+                self.bytes += path.len();
+                self.found.files.push((path, stat));
+            }
             FileType::Directory if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
             FileType::Directory => {
                 self.waiting.push(Step { path, ignore: ignore.clone(), ignored, depth: step.depth + 1 });

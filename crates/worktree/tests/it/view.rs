@@ -142,3 +142,61 @@ async fn a_shallow_clone_and_a_detached_head_work_inside() {
     );
     crate::capture::git_as(&view, worktree.path(), ["fsck", "--strict"]);
 }
+
+/// Runs a script as root in a mount namespace of its own with the mounts of the worktree; none if that is not possible.
+fn with_mounts(lane: &Lane, script: &str) -> Option<std::process::Output> {
+    let mut setup = String::from("set -e; mount --make-rprivate /; ");
+    for mount in lane.worktree.mounts() {
+        let (source, target) = (mount.source.display(), mount.target.display());
+        setup += &format!("mount --bind '{source}' '{target}'; ");
+        if mount.access == Access::ReadOnly {
+            setup += &format!("mount -o remount,bind,ro '{target}'; ");
+        }
+    }
+    let run = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).current_dir(lane.tree()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "An Agent").env(format!("GIT_{role}_EMAIL"), "agent@example.com");
+        }
+        command.output()
+    };
+    let possible = run(&format!("{setup} true")).is_ok_and(|output| output.status.success());
+    if !possible {
+        let required = std::env::var("HEDGEROW_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name == "mounts"));
+        assert!(!required, "mount namespaces are required, and cannot be used");
+        return None;
+    }
+    Some(run(&format!("{setup} cd '{}'; {script}", lane.tree().display())).unwrap())
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+async fn behind_its_mounts_plain_git_commits_and_cannot_reach_the_repository() {
+    let lane = Lane::new(Repo::new(), GitAccess::Private).await;
+    let git = lane.repo.path().join(".git");
+    let before = fingerprint(&git);
+    let script = "
+        test -z \"$(git status --porcelain)\"
+        echo new > new
+        git add new && git commit -q -m inside
+        git gc -q --prune=now && git fsck --strict
+        exec 2> /dev/null
+        objects=$(head -n 1 \"$(git rev-parse --git-dir)/objects/info/alternates\")
+        if rm -f .git; then exit 71; fi
+        if mv .git moved; then exit 72; fi
+        if (echo 'gitdir: /tmp' > .git); then exit 73; fi
+        if touch \"$objects/evil\"; then exit 74; fi
+        git log -1 --format=%s";
+    let Some(output) = with_mounts(&lane, script) else {
+        return eprintln!("SKIPPED: mount namespaces cannot be used here");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.ends_with("inside\n"), "{output:?}");
+    assert_eq!(fingerprint(&git), before);
+    let capture = lane.capture().await;
+    assert_eq!((capture.commits, capture.files, capture.notices.len()), (1, 1, 0));
+    lane.assert_captured(&capture, lane.inside(["rev-parse", "HEAD"]).as_str());
+}

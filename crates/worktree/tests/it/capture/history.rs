@@ -1,6 +1,6 @@
 //! The commits that an agent made itself.
 
-use hedgerow_worktree::{Capture, GitAccess, Notice};
+use hedgerow_worktree::{Capture, GitAccess, Notice, WorktreeManager};
 
 use super::Lane;
 use crate::repo::Repo;
@@ -16,11 +16,13 @@ fn is_held(lane: &Lane, commit: &str) -> bool {
 }
 
 fn refused(capture: &Capture) -> Vec<&str> {
-    let why = |notice| match notice {
-        &Notice::HistoryRefused { ref why } => Some(why.as_str()),
-        _ => None,
-    };
-    capture.notices.iter().filter_map(why).collect()
+    let mut found = Vec::new();
+    for notice in &capture.notices {
+        if let Notice::HistoryRefused { why } = notice {
+            found.push(why.as_str());
+        }
+    }
+    found
 }
 
 #[tokio::test]
@@ -172,7 +174,7 @@ async fn work_that_was_captured_and_then_rewritten_is_kept_aside() {
     lane.write("one", "rewritten");
     let rewritten = lane.commit("rewritten");
     let second = lane.capture().await;
-    assert_eq!(lane.repo.git(["rev-parse", &format!("{}^", second.tip)]), rewritten);
+    assert_eq!(second.tip.as_str(), rewritten);
     assert_eq!(second.rescued.iter().map(|r| &r.commit).collect::<Vec<_>>(), [&first.tip]);
     lane.assert_captured(&second, &rewritten);
 }
@@ -222,11 +224,24 @@ async fn a_detached_worktree_has_a_tip_and_moves_no_branch() {
     let repo = Repo::new();
     let manager = repo.manager();
     let request = hedgerow_worktree::Request::detached(crate::repo::id("lane"), repo.head());
-    let worktree = hedgerow_worktree::WorktreeManager::create(&manager, request).await.unwrap();
+    let worktree = manager.create(request).await.unwrap();
     let lane = Lane { repo, manager, worktree };
     let before = lane.repo.git(["for-each-ref", "refs/heads"]);
     lane.write("new", "n");
     let capture = lane.capture().await;
     assert_eq!(lane.tree_of(capture.tip.as_str()), lane.expected(lane.base()));
     assert_eq!(lane.repo.git(["for-each-ref", "refs/heads"]), before);
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_forgot_on_the_branch_is_reported_as_transient() {
+    let lane = lane().await;
+    lane.write("new", "n");
+    let lock = lane.repo.path().join(".git/refs/heads/lane.lock");
+    std::fs::write(&lock, "").unwrap();
+    let error = lane.manager.capture(&lane.worktree, super::message()).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    std::fs::remove_file(&lock).unwrap();
+    let capture = lane.capture().await;
+    lane.assert_captured(&capture, lane.base());
 }

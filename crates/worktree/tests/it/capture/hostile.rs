@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use hedgerow_worktree::{Capture, GitAccess, Notice};
+use hedgerow_worktree::{Capture, GitAccess, Notice, WorktreeManager};
 
 use super::{Lane, git_as, write};
 use crate::repo::Repo;
@@ -76,7 +76,7 @@ async fn a_git_directory_that_cannot_be_trusted_costs_the_history_and_not_the_fi
         ("the ref is a FIFO", |lane| swap(lane, "refs/heads/lane", fifo)),
         ("the ref is a symlink", |lane| swap(lane, "refs/heads/lane", |path| symlink("../../HEAD", path).unwrap())),
         ("refs is a symlink", |lane| {
-            swap(lane, "refs/heads", |path| symlink("../../../../../refs/heads", path).unwrap())
+            swap(lane, "refs/heads", |path| symlink("../../../../../refs/heads", path).unwrap());
         }),
         ("objects is a symlink", |lane| swap(lane, "objects", |path| symlink("../../../../objects", path).unwrap())),
         ("an object is a FIFO", |lane| loose(lane, "HEAD:committed", fifo)),
@@ -306,6 +306,49 @@ async fn a_gitlink_that_the_agent_committed_is_reported() {
     fs::create_dir(lane.tree().join("inner")).unwrap();
     let capture = survives(&lane, "gitlink").await;
     assert_eq!(capture.notices, [Notice::NestedRepository { path: "inner".into() }]);
+}
+
+#[tokio::test]
+async fn patterns_that_take_for_ever_do_not() {
+    let lane = lane().await;
+    let stars = format!("{}b\n", "*a".repeat(60));
+    let deep = format!("{}b\n", "**/a/".repeat(60));
+    let long = "a".repeat(250);
+    lane.write(".gitignore", format!("{stars}{deep}{}", "[".repeat(1000)));
+    lane.write(&format!("{}{long}", "a/".repeat(100)), "deep\n");
+    lane.write(&long, "long\n");
+    let capture = survives(&lane, "patterns").await;
+    assert_eq!((capture.files, capture.notices.len()), (5, 0), "{capture:#?}");
+}
+
+#[tokio::test]
+async fn without_isolation_a_damaged_head_costs_the_history_and_not_the_files() {
+    for plant in [(|path| fifo(path)) as fn(&Path), |path| symlink("/etc/passwd", path).unwrap()] {
+        let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+        lane.write("dirty", "not committed\n");
+        let head = lane.repo.path().join(".git/worktrees").join(admin(&lane)).join("HEAD");
+        fs::remove_file(&head).unwrap();
+        plant(&head);
+        let capture = lane.capture().await;
+        assert!(refused(&capture).starts_with("HEAD is a "), "{capture:#?}");
+        assert_eq!(lane.tree_of(capture.tip.as_str()), lane.expected(lane.base()));
+    }
+}
+
+#[tokio::test]
+async fn without_isolation_a_branch_that_is_no_file_is_an_error() {
+    let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+    let reference = lane.repo.path().join(".git/refs/heads/lane");
+    fs::remove_file(&reference).unwrap();
+    fifo(&reference);
+    let error = lane.manager.capture(&lane.worktree, super::message()).await.unwrap_err();
+    assert!(error.to_string().contains("refs/heads/lane is a FIFO"), "{error}");
+}
+
+/// The name of the lane's admin directory.
+fn admin(lane: &Lane) -> String {
+    let file = fs::read_to_string(lane.tree().join(".git")).unwrap();
+    Path::new(file.trim_end()).file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// Replaces a file of the private git directory.
