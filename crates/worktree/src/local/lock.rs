@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An exclusive lock on a file, given up when it is dropped or its process dies.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// Waits for the lock, for a minute at most.
@@ -63,5 +63,40 @@ impl Lock {
         let mine = file.metadata()?.ino();
         let current = path.symlink_metadata().is_ok_and(|meta| meta.ino() == mine);
         Ok(current.then_some(Self(file)))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave it held for as long as a child that was forked at this moment has not executed yet.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_once_dropped_even_while_a_copy_of_its_file_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!Lock::is_held(&path).unwrap());
+        let lock = Lock::take(&path).unwrap().unwrap();
+        assert!(Lock::is_held(&path).unwrap());
+        assert!(Lock::take(&path).unwrap().is_none());
+        let _copy = lock.0.try_clone().unwrap();
+        drop(lock);
+        assert!(!Lock::is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn a_lock_on_a_file_that_was_unlinked_meanwhile_excludes_nobody_and_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let file = File::create(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(Lock::flock(file, &path).unwrap().is_none());
+        assert!(Lock::take(&path).unwrap().is_some());
     }
 }

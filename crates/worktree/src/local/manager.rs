@@ -21,7 +21,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct LocalWorktrees {
     layout: Arc<Layout>,
-    slots: Arc<Semaphore>,
+    creations: Arc<Semaphore>,
+    captures: Arc<Semaphore>,
     threads: usize,
 }
 
@@ -31,7 +32,7 @@ pub struct LocalOptions {
     /// The directory of the trees, each named after its id. None puts them beside the repository, into
     /// `<repository>.worktrees`. It is created when it is first needed.
     pub trees: Option<PathBuf>,
-    /// How many worktrees are filled or captured at the same time. None asks the machine.
+    /// How many worktrees are filled at the same time; up to twice as many are captured. None asks the machine.
     pub parallel: Option<NonZeroUsize>,
 }
 
@@ -69,8 +70,10 @@ impl LocalWorktrees {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = cores.min(2);
         let parallel = options.parallel.map_or((cores / threads).max(1), NonZeroUsize::get);
-        let slots = Arc::new(Semaphore::new(parallel.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { layout: Arc::new(layout), slots, threads })
+        let slots = |wanted: usize| Arc::new(Semaphore::new(wanted.min(Semaphore::MAX_PERMITS)));
+        // A capture waits for the disk half of the time, where a checkout keeps its threads busy.
+        let (creations, captures) = (slots(parallel), slots(parallel.saturating_mul(2)));
+        Ok(Self { layout: Arc::new(layout), creations, captures, threads })
     }
 
     /// The repository's common directory, canonical.
@@ -110,16 +113,12 @@ impl LocalWorktrees {
         let layout = Arc::clone(&self.layout);
         joined(tokio::task::spawn_blocking(move || work(&layout)).await)
     }
-
-    async fn slot(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
-    }
 }
 
 #[async_trait]
 impl WorktreeManager for LocalWorktrees {
     async fn create(&self, request: Request) -> Result<Worktree> {
-        let slot = self.slot().await;
+        let slot = slot(&self.creations).await;
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
         let threads = self.threads;
@@ -127,7 +126,7 @@ impl WorktreeManager for LocalWorktrees {
     }
 
     async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {
-        let slot = self.slot().await;
+        let slot = slot(&self.captures).await;
         let held = release::held(worktree)?;
         self.blocking(move |layout| {
             let _slot = slot;
@@ -137,7 +136,7 @@ impl WorktreeManager for LocalWorktrees {
     }
 
     async fn release(&self, worktree: Worktree, disposition: Disposition) -> Result<Released> {
-        let slot = self.slot().await;
+        let slot = slot(&self.captures).await;
         self.blocking(move |layout| {
             let _slot = slot;
             release::release(layout, worktree, &disposition)
@@ -152,6 +151,10 @@ impl WorktreeManager for LocalWorktrees {
     async fn recover(&self) -> Result<Recovery> {
         self.blocking(recover::recover).await
     }
+}
+
+async fn slot(of: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(of).acquire_owned().await.expect("the semaphore is never closed")
 }
 
 /// Tells the creation that nobody waits for it any more, so that it undoes itself if it can.
