@@ -109,6 +109,12 @@ impl Stopper {
         self.demand(Demand::Kill);
     }
 
+    /// Whether a kill was asked for, if only by dropping the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn killed(&self) -> bool {
+        *self.0.borrow() >= Demand::Kill
+    }
+
     fn demand(&self, wanted: Demand) {
         self.0.send_if_modified(|now| {
             let stronger = wanted > *now;

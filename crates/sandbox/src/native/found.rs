@@ -46,9 +46,10 @@ impl Found {
             try_once(&lane, &command)
         };
         let works = match run(&found, "exit 42".into()) {
-            // Groups that can be made but not used are no groups; the rest may work all the same.
+            // Groups that can be made but not used are no groups; the others may work all the same.
             Err(_) if !found.bases.is_empty() => {
-                found.bases.clear();
+                let alone = |base: &Base| Self { bases: vec![base.clone()], pids: found.pids };
+                found.bases = found.bases.iter().filter(|b| run(&alone(b), "true".into()).is_ok()).cloned().collect();
                 run(&found, "exit 42".into())
             }
             result => result,
@@ -59,7 +60,8 @@ impl Found {
             Err(error) => return Err(unavailable(hint::explain(&error))),
         }
         let forks = format!("i=0; while [ $i -lt {MANY} ]; do (sleep 9) & i=$((i+1)); done; exit 43");
-        if run(&found, forks)? != Some(43 << 8) {
+        // An end that was not seen proves nothing.
+        if run(&found, forks)?.is_some_and(|status| status != 43 << 8) {
             found.pids = Pids::Kept;
         }
         Ok(found)

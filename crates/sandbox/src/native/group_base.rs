@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Limits;
+use crate::run::token;
 
 /// What keeps a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +134,8 @@ fn candidates(mounts: &str, groups: &str) -> Vec<(PathBuf, Version, Vec<Controll
 fn usable(directory: &Path, version: Version, controllers: &[Controller]) -> Option<Base> {
     let beside = directory.parent().filter(|_| version == Version::Two);
     [Some(directory), beside].into_iter().flatten().find_map(|directory| {
-        let probe = directory.join(format!("hedgerow-{}-probe", std::process::id()));
+        // Several probes may run at once.
+        let probe = directory.join(format!("hedgerow-{}-{}", std::process::id(), token().ok()?));
         if version == Version::Two {
             // The kernel refuses it where processes are; then they may be on already, or the directory beside is better.
             let _refused = fs::write(directory.join("cgroup.subtree_control"), "+memory +pids +cpu");

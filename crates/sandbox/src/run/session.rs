@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::follow::follow;
 use super::leash::Leash;
 use super::{Lane, warden};
-use crate::{Command, End, Error, Process, Result, Running, Stopped, Usage, check};
+use crate::{Command, End, Error, Process, Result, Running, Stopped, Stopper, Usage, check};
 
 /// A started sandbox of a lane whose commands share nothing but mounts and home.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(crate) struct Session {
 #[derive(Debug)]
 struct Current {
     leash: Arc<Leash>,
+    stopper: Stopper,
     /// Its sender is dropped when nothing is left of the command.
     running: watch::Receiver<()>,
 }
@@ -56,10 +57,15 @@ impl Drop for Session {
 impl Running for Session {
     async fn exec(&mut self, command: Command) -> Result<Process> {
         check::command(&command)?;
-        if self.current.as_ref().is_some_and(|current| !current.over()) {
-            let what = format!("the program {:?}", command.program);
-            let problem = "another command still runs in this sandbox; wait for its end or stop it".into();
-            return Err(Error::InvalidSpec { what, problem });
+        match &mut self.current {
+            // One that nobody waits for any more is dying.
+            Some(last) if !last.over() && last.stopper.killed() => last.ended().await,
+            Some(last) if !last.over() => {
+                let what = format!("the program {:?}", command.program);
+                let problem = "another command still runs in this sandbox; wait for its end or stop it".into();
+                return Err(Error::InvalidSpec { what, problem });
+            }
+            _ => {}
         }
         let (tell, started) = oneshot::channel();
         warden::spawn(Arc::clone(&self.lane), command.clone(), tell)?;
@@ -67,8 +73,8 @@ impl Running for Session {
         let started = started.await.map_err(lost)??;
 
         let (alive, running) = watch::channel(());
-        self.current = Some(Current { leash: Arc::clone(&started.leash), running });
         let (process, feed) = Process::channel();
+        self.current = Some(Current { leash: Arc::clone(&started.leash), stopper: process.stopper(), running });
         let (limit, total) = (self.lane.limits().output, Arc::clone(&self.usage));
         tokio::spawn(async move {
             let exit = follow(command, started, limit, &feed).await;

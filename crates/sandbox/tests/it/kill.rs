@@ -51,6 +51,20 @@ async fn dropping_a_process_kills_all_of_it() {
 }
 
 #[tokio::test]
+async fn after_a_dropped_process_the_next_command_starts_when_nothing_of_it_is_left() {
+    for lane in lanes() {
+        let nap = nap();
+        let mut running = start(&*lane, open()).await;
+        let mut process = running.exec(sh(format!("{}; echo started; sleep {nap}", daemon(&nap)))).await.unwrap();
+        until(&mut process, "started").await;
+        drop(process);
+        let next = running.exec(sh("echo next")).await.unwrap();
+        assert_eq!(alive(&nap), [""; 0], "{lane:?}");
+        assert_eq!(watch(next).await.ok().out(), "next", "{lane:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_program_that_ignores_sigterm_is_killed_after_its_grace() {
     for lane in lanes() {
         let nap = nap();

@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use hedgerow_sandbox::{
-    Access, Command, Coverage, End, Error, Guarantee, Mount, NativeOptions, Policy, Sandbox, Spec, Stopped,
+    Access, Command, Coverage, End, Error, Guarantee, Mount, NativeOptions, NativeSandbox, Policy, Sandbox, Spec,
+    Stopped,
 };
 
 use crate::world::{native, native_with, run, sh, skipped, spec, start, text, watch};
@@ -26,6 +27,18 @@ async fn a_standard_policy_is_kept_and_covers_all_isolation() {
     assert_eq!(run(&lane, standard(), sh("echo hello")).await.ok().out(), "hello");
     for guarantee in Policy::standard().required.keys().filter(|g| **g != Guarantee::Memory) {
         assert_eq!(lane.coverage(*guarantee), Coverage::Enforced, "{guarantee}");
+    }
+}
+
+#[test]
+fn probes_at_the_same_time_find_the_same() {
+    let Some(lane) = native() else { return };
+    let probes: Vec<_> = (0..8).map(|_| std::thread::spawn(NativeSandbox::probe)).collect();
+    for probe in probes {
+        let other = probe.join().unwrap().unwrap();
+        for guarantee in Guarantee::ALL {
+            assert_eq!(other.coverage(guarantee), lane.coverage(guarantee), "{guarantee}");
+        }
     }
 }
 
