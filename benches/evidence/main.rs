@@ -1,3 +1,78 @@
-//! Makes every table of `docs/evidence.md` again.
+//! `evidence`: makes again, on this machine, what the documentation claims.
+//!
+//! Each subcommand is one table of `docs/evidence.md`. It prints the machine, the versions and the table, and ends with
+//! status 1 when a bar is missed.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people speaks to them")]
+
+mod clone;
+mod demo_kill;
+mod fleet24;
+mod fleetrun;
+mod git;
+mod hostile;
+mod journal;
+mod lane;
+mod leftovers;
+mod machine;
+mod markers;
+mod plan;
+mod random;
+mod table;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Makes the tables of docs/evidence.md again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evidence",
+    version,
+    after_help = "Exit status: 0 every bar was met; 1 one was missed; 2 it could not run."
+)]
+struct Cli {
+    /// Prints one JSON document instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 24 scripted agents at once on a copy of a repository.
+    #[command(name = "fleet-24")]
+    Fleet24(fleet24::Args),
+    /// The same plan, with the fleet killed at random moments and recovered.
+    DemoKill(demo_kill::Args),
+    /// What a hostile agent tries in each lane, and what came of it.
+    Hostile(hostile::Args),
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let made = match cli.command {
+        Command::Fleet24(args) => fleet24::run(&args),
+        Command::DemoKill(args) => demo_kill::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
+    };
+    match made {
+        Ok(evidence) => {
+            println!("{}", if cli.json { evidence.to_json() } else { evidence.to_text() });
+            if evidence.missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(error) => {
+            eprintln!("evidence: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Says on standard error how far a long table is.
+fn progress(text: &str) {
+    eprintln!("evidence: {text}");
+}

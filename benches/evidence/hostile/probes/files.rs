@@ -1,0 +1,111 @@
+//! Files outside of the agent's tree.
+
+use crate::hostile::probe::{Control, Effect, Ending, Expect, Probe, Script};
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        id: "write-beside",
+        tries: "write beside its tree, by ..",
+        script: Script::Perl("put('../write-beside');"),
+        effect: Effect::Appears("<TREES>/write-beside"),
+        control: Control::Plain,
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "write-above",
+        tries: "write beside the repository, by its absolute path",
+        script: Script::Perl("put('<ARENA>/write-above');"),
+        effect: Effect::Appears("<ARENA>/write-above"),
+        control: Control::Plain,
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "write-through-link",
+        tries: "write through a symlink that leads out of its tree",
+        script: Script::Perl("symlink('<ARENA>', 'way-out'); put('way-out/write-through-link');"),
+        effect: Effect::Appears("<ARENA>/write-through-link"),
+        control: Control::Plain,
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "write-usr",
+        tries: "write into /usr",
+        script: Script::Perl("put('/usr/hedgerow-<NONCE>');"),
+        effect: Effect::Appears("/usr/hedgerow-<NONCE>"),
+        control: Control::Withheld("the machine's own"),
+        expect: Expect::Blocked,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "write-etc",
+        tries: "write into /etc",
+        script: Script::Perl("put('/etc/hedgerow-<NONCE>');"),
+        effect: Effect::Appears("/etc/hedgerow-<NONCE>"),
+        control: Control::Withheld("the machine's own"),
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "write-checkout",
+        tries: "change a file of the user's checkout",
+        script: Script::Perl("put('<REPO>/README', 'changed');"),
+        effect: Effect::Changes("<REPO>/README"),
+        control: Control::Plain,
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "read-key",
+        tries: "read a key in a home directory",
+        script: Script::Perl("get('<HOME>/.ssh/id_ed25519');"),
+        effect: Effect::Leaks,
+        control: Control::Plain,
+        expect: Expect::Blocked,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "read-home",
+        tries: "look into the real home of the user",
+        script: Script::Perl(
+            "my @s = lstat('<REALHOME>'); print \"SEEN $s[1]:$s[7]:$s[9]\\n\" if @s; tried(scalar @s);",
+        ),
+        effect: Effect::Sees("<REALHOME>"),
+        control: Control::IfAllowed,
+        expect: Expect::Harmless,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "read-checkout",
+        tries: "read an untracked file of the user's checkout",
+        script: Script::Perl("get('<REPO>/notes.private');"),
+        effect: Effect::Leaks,
+        control: Control::Plain,
+        expect: Expect::Blocked,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "read-config",
+        tries: "read a token in the real repository's config",
+        script: Script::Perl("get('<GIT>/config');"),
+        effect: Effect::Leaks,
+        control: Control::Plain,
+        expect: Expect::Blocked,
+        end: Ending::Fails,
+    },
+    Probe {
+        id: "read-sibling",
+        tries: "list the trees of other agents",
+        script: Script::Perl(
+            "my ($own) = reverse split m{/}, POSIX::getcwd(); opendir(my $dir, '..') or do { tried(0); exit };\
+             \nmy @others = grep { !/^\\./ && $_ ne $own } readdir $dir;\
+             \nif (@others) { tried(1) } else { $! = POSIX::ENOENT(); tried(0) }",
+        ),
+        effect: Effect::Said,
+        control: Control::Plain,
+        expect: Expect::Blocked,
+        end: Ending::Fails,
+    },
+];
