@@ -1,8 +1,11 @@
 //! What every lane checks before it starts anything.
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 use std::path::{Component, Path};
 
-use crate::{Command, Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall, Spec};
+#[cfg(any(target_os = "linux", feature = "docker"))]
+use crate::{Command, Spec};
+use crate::{Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall};
 
 /// Refuses a policy that `sandbox` cannot keep, or that contradicts itself, with everything that is missing.
 pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy) -> Result<()> {
@@ -16,6 +19,7 @@ pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy)
     if shortfalls.is_empty() { Ok(()) } else { Err(Error::Refused { lane, shortfalls }) }
 }
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 /// Refuses mounts and a home that cannot be meant so. Touches the file system.
 pub(crate) fn mounts(spec: &Spec) -> Result<()> {
     for mount in &spec.mounts {
@@ -30,6 +34,7 @@ pub(crate) fn mounts(spec: &Spec) -> Result<()> {
     if home.is_dir() { Ok(()) } else { Err(invalid("home", home, "it is not a directory")) }
 }
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 /// Refuses a command that no kernel could run.
 pub(crate) fn command(command: &Command) -> Result<()> {
     path(&command.workdir, "working directory")?;
@@ -54,6 +59,7 @@ pub(crate) fn command(command: &Command) -> Result<()> {
     Ok(())
 }
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 fn existing(source: &Path, what: &str) -> Result<()> {
     path(source, what)?;
     let meta = source.symlink_metadata().map_err(|e| invalid(what, source, &e.to_string()))?;
@@ -63,6 +69,7 @@ fn existing(source: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     if !path.is_absolute() {
         return Err(invalid(what, path, "the path must be absolute"));
@@ -76,6 +83,7 @@ pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
+#[cfg(any(target_os = "linux", feature = "docker"))]
 fn invalid(what: &str, path: &Path, problem: &str) -> Error {
     Error::InvalidSpec { what: format!("{what} {}", path.display()), problem: problem.into() }
 }

@@ -11,6 +11,7 @@ mod host;
 mod native;
 mod policy;
 mod process;
+#[cfg(target_os = "linux")]
 mod run;
 mod sandbox;
 mod spec;

@@ -2,7 +2,7 @@
 
 use crate::{Command, End, Feed};
 
-use super::Intake;
+use super::intake::Intake;
 use super::leash::Leash;
 
 /// Ends the command when its time is up or its reader asks for it: SIGTERM, and SIGKILL after its grace. Never resolves.

@@ -12,9 +12,10 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::intake::Intake;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
-use super::{Health, Intake, discipline};
+use super::{Health, discipline};
 use crate::{Command, End, Error, Exit, Feed, Result, Stream};
 
 /// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only

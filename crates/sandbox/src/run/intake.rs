@@ -120,4 +120,21 @@ mod tests {
         let chunk = |b: &[u8]| Output::Bytes(Stream::Stdout, b.to_vec());
         assert_eq!((seen, written), (vec![chunk(b"ab"), chunk(b"c"), Output::Truncated], 6));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_the_chunks_the_first_bytes_up_to_the_limit_are_kept(
+            limit in 0_u64..500, chunks in proptest::collection::vec(0_usize..100, 0..20),
+        ) {
+            let mut state = State { left: limit, written: 0, marked: false, held: 0, last: Instant::now() };
+            let admitted: Vec<_> = chunks.iter().map(|len| state.admit(*len)).collect();
+            let total = chunks.iter().sum::<usize>() as u64;
+            let kept = admitted.iter().map(|(keep, _)| *keep as u64).sum::<u64>();
+            let marks = admitted.iter().filter(|(_, mark)| *mark).count();
+            proptest::prop_assert_eq!((kept, state.written), (total.min(limit), total));
+            proptest::prop_assert_eq!(marks, usize::from(total > limit));
+            let after_mark = admitted.iter().skip_while(|(_, mark)| !mark).skip(1);
+            proptest::prop_assert!(after_mark.clone().all(|(keep, _)| *keep == 0));
+        }
+    }
 }

@@ -154,7 +154,13 @@ async fn services_of_the_host_cannot_be_reached_without_its_network() {
     tcp.set_nonblocking(true).unwrap();
     udp.set_nonblocking(true).unwrap();
     local.set_nonblocking(true).unwrap();
+    // As an agent for keys, a message bus or a container engine has it.
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("socket");
+    let named = UnixListener::bind(&socket).unwrap();
+    named.set_nonblocking(true).unwrap();
     let mut probes = vec![
+        format!("unix {}", text(&socket)),
         format!("tcp {}", tcp.local_addr().unwrap()),
         format!("udp {}", udp.local_addr().unwrap()),
         format!("abstract {name}"),
@@ -162,18 +168,19 @@ async fn services_of_the_host_cannot_be_reached_without_its_network() {
     probes.extend(tcp6.as_ref().map(|l| format!("tcp {}", l.local_addr().unwrap())));
     let arrived = || {
         let datagram = udp.recv(&mut [0; 8]).map(drop).map_err(|e| e.kind());
-        (tcp.accept().map(drop).map_err(|e| e.kind()), datagram, local.accept().map(drop).map_err(|e| e.kind()))
+        let connections = [tcp.accept().map(drop), local.accept().map(drop), named.accept().map(drop)];
+        (connections.map(|c| c.map_err(|e| e.kind())), datagram)
     };
     for probe in &probes {
         assert_eq!(on_host(probe).await, Outcome::Allowed, "{probe}");
     }
-    assert_eq!(arrived(), (Ok(()), Ok(()), Ok(())));
+    assert_eq!(arrived(), ([Ok(()), Ok(()), Ok(())], Ok(())));
     for probe in &probes {
         let outcome = inside(&lane, probe).await;
         assert!(matches!(outcome, Outcome::Refused(_)) || probe.starts_with("udp"), "{probe}: {outcome:?}");
     }
     let nothing = ErrorKind::WouldBlock;
-    assert_eq!(arrived(), (Err(nothing), Err(nothing), Err(nothing)));
+    assert_eq!(arrived(), ([Err(nothing), Err(nothing), Err(nothing)], Err(nothing)));
     // Its own loopback works, as test suites need it.
     let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(inside_errno(&lane, &format!("tcp {own}")).await, libc::ECONNREFUSED);

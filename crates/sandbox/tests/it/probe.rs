@@ -80,6 +80,7 @@ fn attempt(name: &str, argument: &str) -> Try {
     match name {
         "tcp" => TcpStream::connect(argument).map(drop),
         "udp" => UdpSocket::bind("0.0.0.0:0")?.send_to(b"hello", argument).map(drop),
+        "unix" => UnixStream::connect(argument).map(drop),
         "abstract" => {
             let address = <SocketAddr as SocketAddrExt>::from_abstract_name(argument)?;
             UnixStream::connect_addr(&address).map(drop)
