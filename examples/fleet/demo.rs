@@ -19,22 +19,38 @@ const TARGET: &str = "demo";
 const AGENTS: [(&str, &str, u64); 8] = [
     (
         "commits",
-        "mkdir -p demo && echo one >demo/commits && git add demo && git commit -qm 'Add one' \
+        "# Commit in two steps\nmkdir -p demo && echo one >demo/commits && git add demo && git commit -qm 'Add one' \
          && echo two >>demo/commits && git commit -qam 'Add two' && git log --oneline -2",
         60,
     ),
-    ("leaves-uncommitted", "mkdir -p demo && echo left >demo/leaves-uncommitted && git status --short", 60),
+    (
+        "leaves-uncommitted",
+        "# Leave everything uncommitted\nmkdir -p demo && echo left >demo/leaves-uncommitted && git status --short",
+        60,
+    ),
     (
         "stashes-and-branches",
-        "mkdir -p demo && echo kept >demo/stashes-and-branches && git add demo && git stash -q && git stash pop -q \
+        "# Stash, branch and commit\nmkdir -p demo && echo kept >demo/stashes-and-branches && git add demo && git stash -q && git stash pop -q \
          && git checkout -q -b aside && git commit -qm 'Work on a branch of my own' && git fsck --no-dangling",
         60,
     ),
-    ("quarrels-one", "mkdir -p demo && echo one >demo/quarrel && echo one >demo/quarrels-one && sleep 1", 60),
-    ("quarrels-two", "mkdir -p demo && echo two >demo/quarrel && echo two >demo/quarrels-two && sleep 1", 60),
-    ("fails-its-gate", "mkdir -p demo && echo red >demo/fails-its-gate && echo oops >BROKEN", 60),
-    ("crashes", "mkdir -p demo && echo half >demo/crashes && kill -SEGV $$", 60),
-    ("hangs", "mkdir -p demo && echo stuck >demo/hangs && echo waiting for ever && sleep 1000", 4),
+    (
+        "quarrels-one",
+        "# Write a file that another writes too\nmkdir -p demo && echo one >demo/quarrel && echo one >demo/quarrels-one && sleep 1",
+        60,
+    ),
+    (
+        "quarrels-two",
+        "# Write a file that another writes too\nmkdir -p demo && echo two >demo/quarrel && echo two >demo/quarrels-two && sleep 1",
+        60,
+    ),
+    (
+        "fails-its-gate",
+        "# Break what the gate looks for\nmkdir -p demo && echo red >demo/fails-its-gate && echo oops >BROKEN",
+        60,
+    ),
+    ("crashes", "# Crash half-way\nmkdir -p demo && echo half >demo/crashes && kill -SEGV $$", 60),
+    ("hangs", "# Hang for ever\nmkdir -p demo && echo stuck >demo/hangs && echo waiting for ever && sleep 1000", 4),
 ];
 
 const GATE: &str = "test ! -e BROKEN || { echo 'BROKEN must not exist'; exit 1; }; git log -1 --format='gated %h: %s'";

@@ -20,7 +20,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// Runs many coding agents on one git repository: each isolated, each gated, landed on one branch.
 #[derive(Debug, Parser)]
-#[command(name = "fleet", version, after_help = "Exit status: 0 all landed; 1 something did not; 2 could not run; 130 stopped.")]
+#[command(
+    name = "fleet",
+    version,
+    after_help = "Exit status: 0 all landed; 1 something did not; 2 could not run; 130 stopped."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -154,9 +154,9 @@ impl Attempt {
         match (released, forgotten) {
             (Ok(released), Ok(())) => kept(released),
             (Ok(released), Err(error)) => {
-                let why = format!("the agent's home directory is left: {}", error.chain());
+                let why = format!("the agent's home directory could not be removed: {}", error.chain());
                 let mut kept = kept(released);
-                kept.push(Kept::Tree { path, why });
+                kept.push(Kept::Tree { path: self.dir.home_path(begun.worktree.as_str()), why });
                 kept
             }
             (Err(error), _) => vec![Kept::Tree { path, why: error.chain() }],

@@ -32,6 +32,8 @@ pub enum EventKind {
         plan: Plan,
         /// The branch that changes land on.
         target: BranchName,
+        /// The name of the lane that agents and gates run in; only the same lane can go on with the run.
+        lane: String,
     },
     /// An attempt reached a stage.
     Attempt {

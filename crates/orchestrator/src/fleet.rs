@@ -34,7 +34,15 @@ pub struct Fleet {
     unfinished: Option<(RunDir, RunState)>,
     trees: Vec<Worktree>,
     found: Found,
+    stale: Stale,
     _lock: FleetLock,
+}
+
+/// Whether what the fleet knows of unfinished work may be outdated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    No,
+    Yes,
 }
 
 /// What a fleet found when it was opened, left by one that did not end in order.
@@ -68,20 +76,35 @@ impl Fleet {
 
     pub(crate) async fn start(services: Services, state: &Path) -> Result<Self> {
         let lock = FleetLock::take(state)?;
-        let unfinished = unfinished(state)?;
         let mut fleet = Self {
             services: Arc::new(services),
             state: state.to_owned(),
             live: broadcast::channel(BACKLOG).0,
             stopper: Stopper::new(),
-            found: Found { run: unfinished.as_ref().map(|(dir, _)| dir.id.as_str().to_owned()), ..Found::default() },
-            unfinished,
+            found: Found::default(),
+            unfinished: None,
             trees: Vec::new(),
+            stale: Stale::Yes,
             _lock: lock,
         };
-        fleet.stop_strays().await?;
-        fleet.recover_trees().await?;
+        fleet.take_stock().await?;
         Ok(fleet)
+    }
+
+    /// Finds out what is unfinished: when the fleet is opened, and after a run that its journal failed.
+    async fn take_stock(&mut self) -> Result<()> {
+        if self.stale == Stale::No {
+            return Ok(());
+        }
+        self.unfinished = unfinished(&self.state)?;
+        if let Some((dir, run)) = &self.unfinished {
+            same_lane(dir, run, &*self.services.lane)?;
+            self.found.run = Some(dir.id.as_str().to_owned());
+        }
+        self.stop_strays().await?;
+        self.recover_trees().await?;
+        self.stale = Stale::No;
+        Ok(())
     }
 
     /// What was found when the fleet was opened.
@@ -104,6 +127,7 @@ impl Fleet {
     /// # Errors
     /// [`Error::Plan`] and [`Error::Preflight`] before anything starts; else only when the journal failed.
     pub async fn run(&mut self, plan: Plan) -> Result<Report> {
+        self.take_stock().await?;
         let known: BTreeSet<_> = self.services.agents.keys().cloned().collect();
         plan.check(&known)?;
         let target = preflight::check(&self.services, &plan).await?;
@@ -127,6 +151,7 @@ impl Fleet {
     /// # Errors
     /// When the journal failed.
     pub async fn recover(&mut self) -> Result<Option<Report>> {
+        self.take_stock().await?;
         match self.unfinished.take() {
             None => Ok(None),
             Some((dir, state)) => self.go_on(dir, state, Mode::BegunOnly).await.map(Some),
@@ -149,11 +174,12 @@ impl Fleet {
     async fn begin(&mut self, plan: Plan, target: hedgerow_merge::BranchName) -> Result<Report> {
         let dir = RunDir::create(&self.state, dispatcher::now() / 1000)?;
         let mut journal = FileJournal::create(dir.journal())?;
-        let kind = EventKind::RunStarted { plan: plan.clone(), target: target.clone() };
+        let lane = self.services.lane.name().to_owned();
+        let kind = EventKind::RunStarted { plan: plan.clone(), target: target.clone(), lane: lane.clone() };
         let event = Event { seq: 0, at: dispatcher::now(), kind };
         journal.append(&event).await?;
         let _nobody = self.live.send(Live::Event(Box::new(event)));
-        let state = RunState::new(plan, target);
+        let state = RunState::new(plan, target, lane);
         self.dispatch(dir, Box::new(journal), state, Mode::Everything).await
     }
 
@@ -171,15 +197,11 @@ impl Fleet {
     ) -> Result<Report> {
         let trees = std::mem::take(&mut self.trees);
         let (services, live, watch) = (Arc::clone(&self.services), self.live.clone(), self.stopper.watch());
-        let before = state.clone();
+        // Until the run ends in order, only the journal knows how far it is; also when this future is dropped.
+        self.stale = Stale::Yes;
         let dispatcher = Dispatcher::new(services, dir.clone(), journal, state, live, watch);
-        let state = match dispatcher.run(trees, mode).await {
-            Ok(state) => state,
-            Err(error) => {
-                self.unfinished = Some((dir, before));
-                return Err(error);
-            }
-        };
+        let state = dispatcher.run(trees, mode).await?;
+        self.stale = Stale::No;
         let report = Report::of(&dir, &state);
         if !state.finished {
             self.unfinished = Some((dir, state));
@@ -239,7 +261,7 @@ impl Fleet {
         let id = tree.id().clone();
         let disposition = match tree.branch() {
             Some(_) => Disposition::Archive,
-            None => Disposition::Merged { into: tree.base().clone() },
+            None => Disposition::Discard,
         };
         let released = self.services.worktrees.release(tree, disposition).await?;
         let place = match attempt::kept(released).first() {
@@ -282,6 +304,17 @@ impl Fleet {
     pub fn stopping(&self) -> bool {
         self.stopper.watch().phase() != Phase::Run
     }
+}
+
+/// Another lane could not see the sandboxes that the run may have left.
+fn same_lane(dir: &RunDir, run: &RunState, lane: &dyn Sandbox) -> Result<()> {
+    if run.lane == lane.name() {
+        return Ok(());
+    }
+    let (run, began, here) = (dir.id.as_str(), &run.lane, lane.name());
+    let problem =
+        format!("run {run} is not finished and began in the {began} lane, this is the {here} lane; use that one");
+    Err(Error::Preflight { problem })
 }
 
 /// The newest run that is not finished.

@@ -147,10 +147,11 @@ pub(crate) fn to_merge(id: &worktree::CommitId) -> Result<merge::CommitId> {
     Ok(merge::CommitId::new(id.as_str())?)
 }
 
-/// The first line of the prompt, short and without control characters, after the task's name.
+/// The first line of the prompt, short and without heading signs and control characters, after the task's name.
 fn subject(task: &Task) -> String {
-    let first = task.prompt.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let short: String = first.trim().chars().filter(|c| !c.is_control()).take(SUBJECT).collect();
+    let bare = |line: &'_ str| line.trim_matches(|c: char| c == '#' || c.is_whitespace()).to_owned();
+    let first = task.prompt.lines().map(bare).find(|line| !line.is_empty()).unwrap_or_default();
+    let short: String = first.chars().filter(|c| !c.is_control()).take(SUBJECT).collect();
     if short.is_empty() { task.id.to_string() } else { format!("{}: {short}", task.id) }
 }
 

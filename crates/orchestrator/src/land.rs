@@ -121,8 +121,7 @@ impl Attempt {
         let tree = self.services.worktrees.create(request).await?;
         let verdict = self.judge_tree(&tree).await;
         self.dir.forget(tree.id().as_str())?;
-        let into = handoff::to_worktree(&candidate.commit)?;
-        self.services.worktrees.release(tree, Disposition::Merged { into }).await?;
+        self.services.worktrees.release(tree, Disposition::Discard).await?;
         verdict
     }
 

@@ -72,14 +72,18 @@ impl RunDir {
 
     /// The directory that is `HOME` in a sandbox of this name; made when missing.
     pub(crate) fn home(&self, sandbox: &str) -> Result<PathBuf> {
-        let home = self.path.join("home").join(sandbox);
+        let home = self.home_path(sandbox);
         std::fs::create_dir_all(&home).map_err(error::io("create", &home))?;
         Ok(home)
     }
 
+    pub(crate) fn home_path(&self, sandbox: &str) -> PathBuf {
+        self.path.join("home").join(sandbox)
+    }
+
     /// Removes the `HOME` of a sandbox that is over.
     pub(crate) fn forget(&self, sandbox: &str) -> Result<()> {
-        let home = self.path.join("home").join(sandbox);
+        let home = self.home_path(sandbox);
         match std::fs::remove_dir_all(&home) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(error::io("remove", home)(e)),
             _ => Ok(()),

@@ -40,8 +40,8 @@ pub struct TaskReport {
     pub kept: Vec<Kept>,
     /// The time from the first attempt's beginning to the end.
     pub wall: Option<Duration>,
-    /// What the agent and the gate of the last attempt printed.
-    pub log: PathBuf,
+    /// The file with what the agent and the gate of the last attempt printed, once there was one.
+    pub log: Option<PathBuf>,
 }
 
 /// How far a task is.
@@ -68,7 +68,7 @@ impl Report {
                 (Some(begun), Some(ended)) => Some(Duration::from_millis(ended.saturating_sub(begun))),
                 _ => None,
             },
-            log: dir.log(id, own.attempts),
+            log: (own.attempts > 0).then(|| dir.log(id, own.attempts)),
         };
         let tasks = state.plan.tasks.iter().filter_map(|t| Some(task(&t.id, state.tasks.get(&t.id)?))).collect();
         Self { run: dir.id.as_str().to_owned(), target: state.target.clone(), finished: state.finished, tasks }

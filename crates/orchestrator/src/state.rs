@@ -12,6 +12,7 @@ use crate::{AgentReport, Event, EventKind, Kept, Outcome, Plan, Stage, Task, Tas
 pub(crate) struct RunState {
     pub(crate) plan: Plan,
     pub(crate) target: BranchName,
+    pub(crate) lane: String,
     pub(crate) tasks: BTreeMap<TaskId, TaskState>,
     pub(crate) finished: bool,
     /// The number that the next event gets.
@@ -49,8 +50,8 @@ impl RunState {
     /// The state that a journal describes; none when its run never began.
     pub(crate) fn replay(events: &[Event]) -> Option<Self> {
         let (first, rest) = events.split_first()?;
-        let EventKind::RunStarted { plan, target } = &first.kind else { return None };
-        let mut state = Self::new(plan.clone(), target.clone());
+        let EventKind::RunStarted { plan, target, lane } = &first.kind else { return None };
+        let mut state = Self::new(plan.clone(), target.clone(), lane.clone());
         for event in rest {
             state.apply(event);
         }
@@ -58,9 +59,9 @@ impl RunState {
     }
 
     /// A run that has just begun: its first event has number 0.
-    pub(crate) fn new(plan: Plan, target: BranchName) -> Self {
+    pub(crate) fn new(plan: Plan, target: BranchName, lane: String) -> Self {
         let tasks = plan.tasks.iter().map(|task| (task.id.clone(), TaskState::default())).collect();
-        Self { plan, target, tasks, finished: false, next_seq: 1 }
+        Self { plan, target, lane, tasks, finished: false, next_seq: 1 }
     }
 
     pub(crate) fn apply(&mut self, event: &Event) {
@@ -98,7 +99,10 @@ impl TaskState {
                 self.begun = Some(Begun { worktree, branch, base });
                 self.captured = None;
             }
-            Stage::Captured { capture, report } => self.captured = Some((capture.clone(), report.clone())),
+            Stage::Captured { capture, report } => {
+                self.kept.extend(capture.rescued.iter().cloned().map(Kept::Rescue));
+                self.captured = Some((capture.clone(), report.clone()));
+            }
             Stage::Abandoned { kept } => self.kept.extend(kept.iter().cloned()),
             _ => {}
         }

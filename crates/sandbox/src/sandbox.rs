@@ -12,6 +12,9 @@ use crate::{Command, Coverage, Guarantee, Labels, Process, Result, SandboxId, Sp
 /// Implementations are called lanes. They know nothing of git or of tasks.
 #[async_trait]
 pub trait Sandbox: Debug + Send + Sync + 'static {
+    /// The word for this lane in messages and records, for example `native`.
+    fn name(&self) -> &'static str;
+
     /// How well this lane keeps a guarantee on this machine; found by probing, never by assuming.
     fn coverage(&self, guarantee: Guarantee) -> Coverage;
 

@@ -157,4 +157,7 @@ pub enum Disposition {
         /// The commit that contains the work.
         into: CommitId,
     },
+    /// Remove a tree that was made to run something on a commit, and whatever that wrote into it: no work is done in
+    /// such a tree. Only for worktrees without a branch; one with a branch is kept instead.
+    Discard,
 }

@@ -66,7 +66,10 @@ async fn an_agent_or_gate_binary_that_is_missing_is_named_in_the_outcome() {
         .task(lost)
         .task(task("fine", "echo x >f"));
     let report = open(&repo.path).await.unwrap().run(wired).await.unwrap();
-    assert!(matches!(outcome(&report, "lost"), Outcome::AgentFailed { why } if why.contains("no-such-agent")), "{report:#?}");
+    assert!(
+        matches!(outcome(&report, "lost"), Outcome::AgentFailed { why } if why.contains("no-such-agent")),
+        "{report:#?}"
+    );
     let gate = format!("{:?}", outcome(&report, "fine"));
     assert!(gate.contains("no-such-gate") && gate.contains("GateFailed"), "{gate}");
     repo.assert_nothing_left_over();

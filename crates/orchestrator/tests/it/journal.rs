@@ -8,7 +8,10 @@ use hedgerow_orchestrator::{Error, Event, EventKind, GateSpec, Plan};
 
 fn event(seq: u64) -> Event {
     let kind = match seq {
-        0 => EventKind::RunStarted { plan: Plan::new(GateSpec::None), target: BranchName::new("main").unwrap() },
+        0 => {
+            let (plan, target) = (Plan::new(GateSpec::None), BranchName::new("main").unwrap());
+            EventKind::RunStarted { plan, target, lane: "host".into() }
+        }
         _ => EventKind::RunFinished,
     };
     Event { seq, at: 0, kind }

@@ -85,8 +85,10 @@ async fn the_gate_sees_exactly_the_commit_that_lands() {
 async fn an_agent_that_moves_the_target_is_overruled_by_the_gate_and_the_swap() {
     // In the host lane an agent can do anything, so its own push to the target must at least not be overwritten.
     let repo = Repo::new();
-    let script = "echo mine >mine; git add mine; git commit -qm mine; git update-ref refs/heads/agents HEAD; echo x >more";
-    let report = repo.builder().open().await.unwrap().run(plan(GateSpec::None).task(task("pushy", script))).await.unwrap();
+    let script =
+        "echo mine >mine; git add mine; git commit -qm mine; git update-ref refs/heads/agents HEAD; echo x >more";
+    let report =
+        repo.builder().open().await.unwrap().run(plan(GateSpec::None).task(task("pushy", script))).await.unwrap();
     assert!(matches!(outcome(&report, "pushy"), Outcome::Landed { .. }), "{report:#?}");
     assert!(repo.has("agents", "mine") && repo.has("agents", "more"));
 }
@@ -126,7 +128,8 @@ async fn a_prompt_reaches_the_agent_by_file_and_by_argument() {
     use hedgerow_orchestrator::agents::{CommandAgent, PromptBy};
     let repo = Repo::new();
     let file = CommandAgent { prompt: PromptBy::File, ..CommandAgent::new(["cp", "{prompt_file}", "by-file"]) };
-    let argument = CommandAgent { prompt: PromptBy::Argument, ..CommandAgent::new(["sh", "-c", "echo \"$0\" >by-argument"]) };
+    let argument =
+        CommandAgent { prompt: PromptBy::Argument, ..CommandAgent::new(["sh", "-c", "echo \"$0\" >by-argument"]) };
     let mut wired = plan(GateSpec::None).agent("file", file).agent("argument", argument);
     for agent in ["file", "argument"] {
         let mut task = task(agent, "do 'this' $NOW");

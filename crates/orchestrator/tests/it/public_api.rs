@@ -1,71 +1,78 @@
 //! No public item of the crates names a type of a library whose versions break often.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::tidy::{root, sources};
 
 /// Their versions break often, so none of their types may be part of our promises.
 const FOREIGN: [&str; 4] = ["gix", "bollard", "rustix", "seccompiler"];
 
-/// What rustdoc knows of a crate's public items. The format is unstable, which is why it is read in a test only.
-fn rustdoc(krate: &str) -> Value {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let output = Command::new(env!("CARGO"))
-        .args(["rustdoc", "--locked", "--offline", "--all-features", "--lib", "-p"])
-        .arg(format!("hedgerow-{krate}"))
-        .args(["--", "-Z", "unstable-options", "--output-format", "json"])
-        .env("RUSTC_BOOTSTRAP", "1")
-        .current_dir(&root)
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata = crate::tidy::metadata();
-    let target = Path::new(metadata["target_directory"].as_str().expect("a target directory"));
-    let bytes = std::fs::read(target.join(format!("doc/hedgerow_{krate}.json"))).expect("the file that rustdoc wrote");
-    serde_json::from_slice(&bytes).expect("rustdoc writes JSON")
+/// The names that a file imports from one of the foreign crates, and the crates' own names.
+fn foreign_names(text: &str) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = FOREIGN.map(str::to_owned).into();
+    let imports = text.split(';').filter_map(|statement| statement.rsplit_once("use ").map(|(_, path)| path));
+    for path in imports.filter(|path| FOREIGN.iter().any(|krate| path.starts_with(&format!("{krate}::")))) {
+        let words = path.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        names.extend(words.filter(|word| word.starts_with(char::is_uppercase)).map(str::to_owned));
+    }
+    names
 }
 
-/// The ids of all types that stand somewhere in an item.
-fn types(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(id) = fields.get("resolved_path").and_then(|path| path.get("id")) {
-                found.push(id.to_string());
-            }
-            fields.values().for_each(|field| types(field, found));
-        }
-        Value::Array(items) => items.iter().for_each(|item| types(item, found)),
-        _ => {}
+/// The text of every public item: signatures and fields to their end, enums and traits with their bodies.
+///
+/// What is `pub` is public indeed: the lint `unreachable_pub` sees to that.
+fn public_items(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let mut items = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with("pub ")) {
+        let whole = line.contains("pub enum") || line.contains("pub trait");
+        let indent = line.len() - line.trim_start().len();
+        let closing = format!("{}}}", " ".repeat(indent));
+        let ends =
+            |l: &&str| if whole { l.starts_with(&closing) } else { l.trim_end().ends_with(['{', ';', ',', '}']) };
+        let length = lines[at..].iter().position(|l| ends(&l)).map_or(1, |n| n + 1);
+        items.push(lines[at..at + length].join(" "));
     }
+    items
+}
+
+fn names(item: &str, foreign: &BTreeSet<String>) -> Option<String> {
+    let mut words = item.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.find(|word| foreign.contains(*word)).map(str::to_owned)
 }
 
 #[test]
 fn no_public_item_names_a_foreign_type() {
+    let mut seen = 0;
     for krate in ["worktree", "sandbox", "merge", "orchestrator"] {
-        let docs = rustdoc(krate);
-        let crates = docs["external_crates"].as_object().expect("external crates");
-        let foreign: BTreeMap<&str, &str> = crates
-            .iter()
-            .filter_map(|(id, of)| Some((id.as_str(), of["name"].as_str()?)))
-            .filter(|(_, name)| FOREIGN.iter().any(|f| name == f || name.starts_with(&format!("{f}_"))))
-            .collect();
-        assert!(krate == "orchestrator" || !foreign.is_empty(), "{krate}: rustdoc's format has changed");
-        let mut seen = 0;
-        for item in docs["index"].as_object().expect("an index").values() {
-            // What a foreign crate implements for every type is not a promise of ours.
-            if item["inner"]["impl"]["blanket_impl"].is_object() {
-                continue;
-            }
-            let mut ids = Vec::new();
-            types(&item["inner"], &mut ids);
-            for id in ids {
+        for file in sources(&root().join("crates").join(krate).join("src")) {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            let foreign = foreign_names(&text);
+            for item in public_items(&text) {
                 seen += 1;
-                let of = docs["paths"][&id]["crate_id"].to_string();
-                assert!(!foreign.contains_key(of.as_str()), "{krate}: {} names {}", item["name"], docs["paths"][&id]["path"]);
+                assert_eq!(names(&item, &foreign), None, "{}: {item}", file.display());
             }
         }
-        assert!(seen > 20, "{krate}: rustdoc's format has changed: {seen} types seen");
     }
+    assert!(seen > 300, "only {seen} public items were found");
+}
+
+/// Without this, the test above could pass because it sees nothing.
+#[test]
+fn a_foreign_type_in_a_public_item_is_seen() {
+    let import = "use gix::{ObjectId, refs::FullName as Name};\n";
+    for item in [
+        "pub fn id(&self) -> ObjectId {",
+        "    pub fn many(\n        &self,\n        id: ObjectId,\n    ) -> u8 {",
+        "pub enum E {\n    A(gix::ObjectId),\n}",
+        "    pub name: Name,",
+        "pub trait T {\n    fn f(&self) -> FullName;\n}",
+        "pub use bollard::Docker;",
+    ] {
+        let text = format!("{import}{item}\n");
+        let foreign = foreign_names(&text);
+        assert!(public_items(&text).iter().any(|item| names(item, &foreign).is_some()), "{item}");
+    }
+    assert_eq!(public_items("pub(crate) fn f(id: ObjectId) {}\n"), Vec::<String>::new());
 }

@@ -17,7 +17,9 @@ fn three(repo: &Path) -> Plan {
     let notes = repo.join("../ran");
     let script = |id: &str, more: &str| {
         let note = format!(">>{}", notes.display());
-        format!("echo \"begin $(git symbolic-ref HEAD)\" {note}; echo x >{id}; {more} sleep 0.3; echo 'end {id}' {note}")
+        format!(
+            "echo \"begin $(git symbolic-ref HEAD)\" {note}; echo x >{id}; {more} sleep 0.3; echo 'end {id}' {note}"
+        )
     };
     let one = task("one", &script("one", ""));
     let two = task("two", &script("two", "test -e one || exit 9;")).needs(&one.id);
@@ -121,7 +123,10 @@ async fn recover_ends_what_was_begun_and_starts_nothing() {
     let report = fleet.recover().await.unwrap().expect("an unfinished run");
     assert!(!report.finished);
     assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 1);
-    assert!(fleet.run(plan(GateSpec::None).task(task("other", "true"))).await.is_err(), "the other run is not finished");
+    assert!(
+        fleet.run(plan(GateSpec::None).task(task("other", "true"))).await.is_err(),
+        "the other run is not finished"
+    );
     let closed = fleet.close().await.unwrap().expect("an unfinished run");
     assert!(closed.finished);
     assert_eq!(outcome(&closed, "two"), &Outcome::Cancelled);

@@ -41,7 +41,8 @@ async fn an_abort_does_not_wait_for_an_agent_that_ignores_signals() {
     let repo = Repo::new();
     let mut fleet = repo.builder().open().await.unwrap();
     let (stopper, mut live) = (fleet.stopper(), fleet.subscribe());
-    let wired = plan(GateSpec::None).task(task("deaf", "trap '' TERM INT; echo x >deaf; echo ready; while :; do sleep 1; done"));
+    let wired = plan(GateSpec::None)
+        .task(task("deaf", "trap '' TERM INT; echo x >deaf; echo ready; while :; do sleep 1; done"));
     let run = tokio::spawn(async move { fleet.run(wired).await });
     loop {
         if let Live::Output { text, .. } = live.recv().await.unwrap()

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
-pub(crate) fn metadata() -> Value {
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--all-features", "--locked", "--offline"])
         .current_dir(root())
@@ -24,7 +24,7 @@ fn packages(metadata: &Value) -> &Vec<Value> {
     metadata["packages"].as_array().expect("packages")
 }
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a source directory") {
         let path = entry.expect("an entry").path();
@@ -86,8 +86,7 @@ fn the_rust_version_is_what_the_dependencies_need() {
         let mut parts = text.split('.').map(|part| part.parse::<u32>().expect("a number"));
         Some((parts.next()?, parts.next().unwrap_or(0)))
     };
-    let (ours, theirs): (Vec<_>, Vec<_>) =
-        packages(&metadata).iter().partition(|p| p["source"].is_null());
+    let (ours, theirs): (Vec<_>, Vec<_>) = packages(&metadata).iter().partition(|p| p["source"].is_null());
     let needed = theirs.iter().filter_map(|p| version(p)).max().expect("dependencies state versions");
     for package in ours {
         assert_eq!(version(package), Some(needed), "{}", package["name"]);
@@ -100,15 +99,24 @@ fn every_crate_has_a_front_page_and_a_changelog() {
         let dir = root().join("crates").join(krate);
         let lib = std::fs::read_to_string(dir.join("src/lib.rs")).expect("a lib.rs");
         assert!(lib.starts_with("#![doc = include_str!(\"../README.md\")]"), "{krate}");
-        assert!(std::fs::read_to_string(dir.join("README.md")).expect("a README").contains("```rust"), "{krate}");
-        assert!(std::fs::read_to_string(dir.join("CHANGELOG.md")).expect("a changelog").contains("### Added"), "{krate}");
+        assert!(std::fs::read_to_string(dir.join("README.md")).expect("a README").contains("```"), "{krate}");
+        assert!(
+            std::fs::read_to_string(dir.join("CHANGELOG.md")).expect("a changelog").contains("### Added"),
+            "{krate}"
+        );
     }
 }
 
 /// Each crate starts processes in the files that say so in the code map, and nowhere else.
 #[test]
 fn processes_are_started_where_the_code_map_says() {
-    let homes = ["crates/sandbox/src/sys", "crates/sandbox/src/run", "crates/sandbox/src/host", "crates/sandbox/src/native", "crates/merge/src/land/git.rs"];
+    let homes = [
+        "crates/sandbox/src/sys",
+        "crates/sandbox/src/run",
+        "crates/sandbox/src/host",
+        "crates/sandbox/src/native",
+        "crates/merge/src/land/git.rs",
+    ];
     for krate in ["worktree", "sandbox", "merge", "orchestrator"] {
         for file in sources(&root().join("crates").join(krate).join("src")) {
             let text = std::fs::read_to_string(&file).expect("a source file");

@@ -82,6 +82,10 @@ impl DockerSandbox {
 
 #[async_trait]
 impl Sandbox for DockerSandbox {
+    fn name(&self) -> &'static str {
+        LANE
+    }
+
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
         self.lane.facts.coverage.of(guarantee)
     }

@@ -47,6 +47,10 @@ impl HostSandbox {
 
 #[async_trait]
 impl Sandbox for HostSandbox {
+    fn name(&self) -> &'static str {
+        LANE
+    }
+
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
         let why = match guarantee {
             Guarantee::KillComplete | Guarantee::WallTime | Guarantee::OutputCap => return Coverage::Enforced,

@@ -29,6 +29,10 @@ impl NativeSandbox {
 
 #[async_trait]
 impl Sandbox for NativeSandbox {
+    fn name(&self) -> &'static str {
+        LANE
+    }
+
     fn coverage(&self, _: Guarantee) -> Coverage {
         match self.0 {}
     }

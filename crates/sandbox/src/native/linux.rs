@@ -60,6 +60,10 @@ impl NativeSandbox {
 
 #[async_trait]
 impl Sandbox for NativeSandbox {
+    fn name(&self) -> &'static str {
+        LANE
+    }
+
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
         self.found.coverage(guarantee)
     }

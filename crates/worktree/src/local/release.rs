@@ -80,6 +80,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
         Disposition::Keep => return keep(layout, &mut record, None),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
+        Disposition::Discard => return discard(layout, worktree, record),
     };
     let repo = repo::open(&layout.common)?;
     let found = match disk::identity(&record.parts.path) {
@@ -105,6 +106,19 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
     remove::remove(&repo, layout, &record)?;
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescue })
+}
+
+/// Removes a tree in which nobody worked.
+fn discard(layout: &Layout, worktree: Worktree, mut record: Record) -> Result<Released> {
+    if let Some(branch) = &record.parts.branch {
+        let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
+        return keep(layout, &mut record, Some(why));
+    }
+    record.stage = Stage::Removing { tip: None };
+    record.write(layout)?;
+    remove::remove(&repo::open(&layout.common)?, layout, &record)?;
+    drop(worktree);
+    Ok(Released { fate: Fate::Removed, rescue: None })
 }
 
 /// What lies in a worktree, as commits.
