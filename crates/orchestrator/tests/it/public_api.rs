@@ -29,8 +29,12 @@ fn public_items(text: &str) -> Vec<String> {
         let whole = line.contains("pub enum") || line.contains("pub trait");
         let indent = line.len() - line.trim_start().len();
         let closing = format!("{}}}", " ".repeat(indent));
-        let ends =
-            |l: &&str| if whole { l.starts_with(&closing) } else { l.trim_end().ends_with(['{', ';', ',', '}']) };
+        let signature = line.contains(" fn ");
+        let ends = |l: &&str| match l.trim_end() {
+            l if whole => l.starts_with(&closing),
+            l if signature => l.ends_with(['{', ';', '}']),
+            l => l.ends_with(['{', ';', ',', '}']),
+        };
         let length = lines[at..].iter().position(|l| ends(&l)).map_or(1, |n| n + 1);
         items.push(lines[at..at + length].join(" "));
     }

@@ -53,7 +53,12 @@ impl Sandbox for HostSandbox {
 
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
         let why = match guarantee {
-            Guarantee::KillComplete | Guarantee::WallTime | Guarantee::OutputCap => return Coverage::Enforced,
+            Guarantee::WallTime | Guarantee::OutputCap => return Coverage::Enforced,
+            Guarantee::KillComplete => {
+                let exception =
+                    "a program that kills its supervisor and clears its children's environment can leave them";
+                return Coverage::Partial(exception.into());
+            }
             Guarantee::NoPrivilegeGain => {
                 "setuid programs gain nothing, but what the user may ask of privileged services stays possible"
             }

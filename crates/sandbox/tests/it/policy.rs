@@ -17,7 +17,7 @@ async fn the_host_lane_refuses_a_strict_policy_and_names_every_guarantee_that_is
     let error = lane.start(spec(Policy::strict())).await.unwrap_err();
     let message = error.to_string();
     let missing: Vec<_> = refusal(error).into_iter().map(|(g, _)| g).collect();
-    let kept = [Guarantee::KillComplete, Guarantee::WallTime, Guarantee::OutputCap];
+    let kept = [Guarantee::WallTime, Guarantee::OutputCap];
     let expected: Vec<_> = Guarantee::ALL.into_iter().filter(|g| !kept.contains(g)).collect();
     assert_eq!(missing, expected);
     for guarantee in expected {
