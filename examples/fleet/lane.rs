@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use hedgerow_orchestrator::sandbox::{
-    DockerOptions, DockerSandbox, HostSandbox, NativeOptions, NativeSandbox, Policy, Sandbox,
+    DockerOptions, DockerSandbox, Guarantee, HostSandbox, NativeOptions, NativeSandbox, Network, Policy, Sandbox,
 };
 
 use crate::Failure;
@@ -22,6 +22,17 @@ pub(crate) struct LaneArgs {
     /// A directory of the host that agents may read in the native lane, for example a toolchain. Can be repeated.
     #[arg(long = "system", value_name = "PATH")]
     system: Vec<PathBuf>,
+    /// Which network agents see in the native and docker lanes; gates never see one.
+    #[arg(long, value_enum, default_value_t = NetworkName::None)]
+    network: NetworkName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkName {
+    /// None.
+    None,
+    /// The whole network of this machine: gives up that nothing leaves.
+    Host,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +50,7 @@ pub(crate) struct Lane {
     pub(crate) name: &'static str,
     pub(crate) sandbox: Arc<dyn Sandbox>,
     pub(crate) policy: Policy,
+    pub(crate) gate_policy: Policy,
 }
 
 impl LaneArgs {
@@ -48,7 +60,7 @@ impl LaneArgs {
 
     /// A lane with its defaults.
     pub(crate) fn named(lane: LaneName, image: &str) -> Self {
-        Self { lane, image: image.to_owned(), system: Vec::new() }
+        Self { lane, image: image.to_owned(), system: Vec::new(), network: NetworkName::None }
     }
 
     /// The first lane that isolates and works here, said aloud; the host lane is never chosen.
@@ -73,7 +85,7 @@ impl LaneArgs {
 }
 
 async fn open(name: LaneName, args: &LaneArgs) -> Result<Lane, Failure> {
-    let (name, sandbox, policy): (_, Arc<dyn Sandbox>, _) = match name {
+    let (name, sandbox, gate_policy): (_, Arc<dyn Sandbox>, _) = match name {
         LaneName::Native => {
             let mut options = NativeOptions::default();
             options.system.extend(args.system.iter().cloned());
@@ -86,9 +98,14 @@ async fn open(name: LaneName, args: &LaneArgs) -> Result<Lane, Failure> {
         }
         LaneName::Host => ("host", Arc::new(HostSandbox::new()?), Policy::open()),
     };
-    let shortfalls = policy.shortfalls(&*sandbox);
+    let mut policy = gate_policy.clone();
+    if args.network == NetworkName::Host {
+        policy = policy.without(Guarantee::NoNetwork);
+        policy.network = Network::Host;
+    }
+    let shortfalls = gate_policy.shortfalls(&*sandbox);
     if shortfalls.is_empty() {
-        return Ok(Lane { name, sandbox, policy });
+        return Ok(Lane { name, sandbox, policy, gate_policy });
     }
     let missing: Vec<_> = shortfalls.iter().map(ToString::to_string).collect();
     Err(format!("the {name} lane cannot enforce here: {}", missing.join("; ")).into())

@@ -66,7 +66,8 @@ pub(crate) async fn open(
     parallel: Option<usize>,
     checkout: Checkout,
 ) -> Result<Fleet, Failure> {
-    let mut builder = Fleet::builder(repo, lane.sandbox).policy(lane.policy).checkout(checkout);
+    let mut builder = Fleet::builder(repo, lane.sandbox).checkout(checkout);
+    builder = builder.policy(lane.policy).gate_policy(lane.gate_policy);
     if let Some(parallel) = parallel {
         builder = builder.parallel(parallel);
     }
