@@ -107,9 +107,15 @@ pub(crate) fn block_signals() {
 
 /// Gives every signal its default effect and lets all of them through.
 pub(crate) fn restore_signals() {
+    // The kernel's own structure, all of it zero: the default handler, no flags, an empty mask. The C library's function
+    // would take a lock for SIGABRT, which another thread may have held when this process was forked.
+    let default = [0_u64; 4];
+    let mask_size = size_of::<u64>();
     for signal in 1..=64 {
-        // SAFETY: no handler is installed; numbers that cannot be changed are refused and stay as they are.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let none = ptr::null_mut::<u64>();
+        // SAFETY: no handler is installed; numbers that cannot be changed are refused and stay as they are. The structure
+        // is at least as large as the kernel's and outlives the call.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, mask_size) };
     }
     // SAFETY: the set is emptied before it is used, and both pointers are valid or null.
     unsafe {

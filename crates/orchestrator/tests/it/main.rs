@@ -1,5 +1,7 @@
 //! The integration tests of this crate, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod bad_input;
 mod journal;
 mod pipeline;

@@ -35,7 +35,7 @@ fn public_items(text: &str) -> Vec<String> {
             l if signature => l.ends_with(['{', ';', '}']),
             l => l.ends_with(['{', ';', ',', '}']),
         };
-        let length = lines[at..].iter().position(|l| ends(&l)).map_or(1, |n| n + 1);
+        let length = lines[at..].iter().position(ends).map_or(1, |n| n + 1);
         items.push(lines[at..at + length].join(" "));
     }
     items

@@ -43,6 +43,11 @@ impl Group {
         Ok(group)
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Where a process writes `0` to join.
     pub(super) fn entrances(&self) -> Vec<BorrowedFd<'_>> {
         self.members.iter().map(|member| member.entrance.as_fd()).collect()

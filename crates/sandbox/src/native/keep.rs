@@ -36,9 +36,9 @@ impl NativeKeeper {
         self.network
     }
 
-    /// How many control groups there are to join.
+    /// How many control groups there are to join. Asked after the fork, so it must not allocate.
     pub(super) fn groups(&self) -> usize {
-        self.group.as_ref().map_or(0, |group| group.entrances().len())
+        self.group.as_ref().map_or(0, Group::count)
     }
 
     /// The limit of processes, with ours.
