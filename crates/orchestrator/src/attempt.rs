@@ -145,22 +145,28 @@ impl Attempt {
     }
 
     /// Releases the worktree; an error leaves it where it is, and says so.
+    ///
+    /// A process that died here may have removed the worktree and nothing else, so the rest does not depend on it.
     async fn put_away(&mut self, outcome: &Outcome) -> Vec<Kept> {
-        let (Some(tree), Some(begun)) = (self.tree.take(), &self.begun) else { return Vec::new() };
-        let path = tree.path().to_owned();
-        let disposition = handoff::disposition(outcome, begun);
-        let released = self.services.worktrees.release(tree, disposition).await.map_err(crate::Error::from);
-        let forgotten = self.dir.forget(begun.worktree.as_str());
-        match (released, forgotten) {
-            (Ok(released), Ok(())) => kept(released),
-            (Ok(released), Err(error)) => {
-                let why = format!("the agent's home directory could not be removed: {}", error.chain());
-                let mut kept = kept(released);
-                kept.push(Kept::Tree { path: self.dir.home_path(begun.worktree.as_str()), why });
-                kept
+        let Some(begun) = &self.begun else { return Vec::new() };
+        let mut kept = match self.tree.take() {
+            None => Vec::new(),
+            Some(tree) => {
+                let path = tree.path().to_owned();
+                let disposition = handoff::disposition(outcome, begun);
+                match self.services.worktrees.release(tree, disposition).await.map_err(crate::Error::from) {
+                    Ok(released) => kept(released),
+                    Err(error) => vec![Kept::Tree { path, why: error.chain() }],
+                }
             }
-            (Err(error), _) => vec![Kept::Tree { path, why: error.chain() }],
+        };
+        for tree in std::iter::once(begun.worktree.clone()).chain(handoff::gate_tree_id(begun).ok()) {
+            if let Err(error) = self.dir.forget(tree.as_str()) {
+                let why = format!("a home directory could not be removed: {}", error.chain());
+                kept.push(Kept::Tree { path: self.dir.home_path(tree.as_str()), why });
+            }
         }
+        kept
     }
 
     pub(crate) async fn stage(&self, stage: Stage) -> Result<()> {

@@ -62,6 +62,10 @@ impl Repo {
         let bases = self.git(&["for-each-ref", "refs/hedgerow"]);
         assert!(bases.lines().all(|line| line.contains("refs/hedgerow/rescue/")), "{bases}");
         assert_eq!(self.git(&["status", "--porcelain"]), "");
+        for run in std::fs::read_dir(self.path.join(".git/hedgerow/runs")).expect("runs").flatten() {
+            let homes: Vec<_> = std::fs::read_dir(run.path().join("home")).expect("homes").flatten().collect();
+            assert!(homes.is_empty(), "homes are left: {homes:?}");
+        }
     }
 
     pub(crate) fn builder(&self) -> Builder {
