@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
         "run or landed twice",
         "left over",
         "fleet's peak MiB",
-        "largest helper MiB",
+        "largest process MiB",
     ];
     let mut table = Table::new(title, columns);
     let mut walls: BTreeMap<Lane, Vec<f64>> = BTreeMap::new();

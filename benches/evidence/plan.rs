@@ -110,11 +110,11 @@ fn script(name: &str, kind: Kind, file: &str, random: &mut Random) -> String {
     match kind {
         Kind::Leaves => lines.extend([nap(), step(1), nap(), format!("echo {name} >{marker}.more"), nap()]),
         Kind::Commits => {
-            lines.extend([nap(), step(1), commit(1), nap(), step(2), commit(2), nap(), step(3), commit(3)])
+            lines.extend([nap(), step(1), commit(1), nap(), step(2), commit(2), nap(), step(3), commit(3)]);
         }
         Kind::Both => lines.extend([step(1), commit(1), nap(), step(2), commit(2), nap(), step(3), nap()]),
         Kind::Quarrels => {
-            lines.extend([format!("sed -i '1s/.*/this line belongs to {name}/' {file}"), "sleep 1.2".into()])
+            lines.extend([format!("sed -i '1s/.*/this line belongs to {name}/' {file}"), "sleep 1.2".into()]);
         }
         Kind::Red => lines.extend([nap(), step(1), format!("touch {MARKERS}/BROKEN"), nap()]),
         Kind::Crashes => lines.extend([nap(), step(1), commit(1), nap(), step(2), "kill -SEGV $$; sleep 9".into()]),

@@ -108,7 +108,9 @@ impl Round<'_> {
             Also::NextRun => {
                 self.program.recover(copy, "first-recover")?.wait()?.ran()?;
                 let age = self.whole.mul_f64(self.moments[1]);
-                ("next run", self.program.run(copy, plan, "killed-again")?.kill_at(age)?)
+                let over = journal::finished(&journal::events(copy)?);
+                let killed = if over { None } else { self.program.run(copy, plan, "killed-again")?.kill_at(age)? };
+                ("next run", killed)
             }
         };
         self.after_a_kill(copy, wanted, seen)?;
