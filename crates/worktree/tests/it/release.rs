@@ -254,3 +254,29 @@ async fn bystanders_on_a_disk_that_is_not_mounted_survive_a_removal() {
     std::fs::rename(repo.root().join("unmounted"), &bystander).unwrap();
     assert_eq!(status(&bystander), "");
 }
+
+#[tokio::test]
+async fn a_discarded_tree_is_gone_with_what_a_gate_wrote_and_leaves_no_ref() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(Request::detached(id("gate"), repo.head())).await.unwrap();
+    let path = worktree.path().to_owned();
+    write(&path.join("junk"), "of a build\n");
+    let released = manager.release(worktree, Disposition::Discard).await.unwrap();
+    assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+    assert!(!path.exists());
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow"]), "");
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn a_tree_with_a_branch_cannot_be_discarded() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    write(&path.join("work"), "x\n");
+    let released = manager.release(worktree, Disposition::Discard).await.unwrap();
+    assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("fix")), "{released:?}");
+    assert_eq!(status(&path), "?? work");
+}
