@@ -127,6 +127,23 @@ fn processes_are_started_where_the_code_map_says() {
     }
 }
 
+/// All state belongs to values, and all that a library needs to know it is told.
+#[test]
+fn libraries_have_no_statics_and_read_no_environment() {
+    let forbidden = ["static mut ", "thread_local!", "env::var", "env::vars", "env::temp_dir", "home_dir("];
+    for krate in ["worktree", "sandbox", "merge", "orchestrator"] {
+        for file in sources(&root().join("crates").join(krate).join("src")) {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+                let statics = ["static ", "pub static ", "pub(crate) static ", "pub(super) static "];
+                let found = statics.iter().any(|s| line.starts_with(s)) || forbidden.iter().any(|f| line.contains(f));
+                assert!(!found, "{}: {line}", file.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn every_test_file_is_part_of_its_binary() {
     for krate in ["worktree", "sandbox", "merge", "orchestrator"] {
