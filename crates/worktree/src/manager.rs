@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{BranchName, Capture, CommitId, Entry, Recovery, Released, Result, Worktree, WorktreeId};
+use crate::{BranchName, Capture, CommitId, Entry, Recovery, Released, Rescue, Result, Worktree, WorktreeId};
 
 /// Hands out worktrees of one repository and never loses what was written into them.
 ///
@@ -52,6 +52,12 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the repository cannot be read; a single record that cannot be mended is reported in [`Recovery::left`].
     async fn recover(&self) -> Result<Recovery>;
+
+    /// The refs under which work of this worktree was put, oldest first; also when the worktree is long gone.
+    ///
+    /// # Errors
+    /// When the refs cannot be read.
+    async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>>;
 }
 
 /// What [`WorktreeManager::create`] shall make.

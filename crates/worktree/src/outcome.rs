@@ -76,8 +76,9 @@ pub struct Rescue {
 pub struct Released {
     /// Whether the tree is still there.
     pub fate: Fate,
-    /// The ref that holds the work, when one was needed.
-    pub rescue: Option<Rescue>,
+    /// Every ref under which work of this worktree was put by this release, the most telling one last: the tip, when no
+    /// branch and nothing else holds it. Also those that the release found it under already.
+    pub rescues: Vec<Rescue>,
 }
 
 /// What became of a released worktree.

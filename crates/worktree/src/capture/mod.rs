@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
-pub(crate) use rescue::rescue;
+pub(crate) use rescue::{rescue, rescues};
 
 use beneath::Dir;
 use listing::Listing;

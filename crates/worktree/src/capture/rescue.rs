@@ -38,6 +38,12 @@ pub(crate) fn rescue(repo: &gix::Repository, id: &WorktreeId, commit: ObjectId) 
     Err(Error::RefMoved { reference: prefix(id), problem: "other processes took every number that was tried".into() })
 }
 
+/// The rescue refs of this worktree, oldest first.
+pub(crate) fn rescues(repo: &gix::Repository, id: &WorktreeId) -> Result<Vec<Rescue>> {
+    let found = taken(repo, id)?.into_values();
+    found.map(|(reference, held)| Ok(Rescue { reference, commit: CommitId::new(held.to_string())? })).collect()
+}
+
 /// The rescue refs of this worktree by their number.
 fn taken(repo: &gix::Repository, id: &WorktreeId) -> Result<BTreeMap<u64, (String, ObjectId)>> {
     let action = || format!("list the rescue refs of {id}");

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::layout::{self, Layout};
-use super::{create, disk, list, recover, refs, release};
+use super::{create, disk, list, recover, release};
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
-    WorktreeManager, repo,
+    WorktreeManager, capture, repo,
 };
 
 /// Worktrees of one repository on the local disk.
@@ -92,14 +92,6 @@ impl LocalWorktrees {
         &self.layout.trees
     }
 
-    /// All rescue refs of the repository, by name.
-    ///
-    /// # Errors
-    /// When the refs cannot be read.
-    pub async fn rescues(&self) -> Result<Vec<Rescue>> {
-        self.blocking(|layout| refs::rescues(&repo::open(&layout.common)?)).await
-    }
-
     /// Leases a worktree that was kept, or whose owner is dead.
     ///
     /// # Errors
@@ -151,6 +143,11 @@ impl WorktreeManager for LocalWorktrees {
     async fn recover(&self) -> Result<Recovery> {
         self.blocking(recover::recover).await
     }
+
+    async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
+        let id = id.clone();
+        self.blocking(move |layout| capture::rescues(&repo::open(&layout.common)?, &id)).await
+    }
 }
 
 async fn slot(of: &Arc<Semaphore>) -> OwnedSemaphorePermit {
@@ -178,7 +175,7 @@ fn joined<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> 
 
 /// The path without symlinks, as far as it exists.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    let path = std::path::absolute(path).map_err(crate::capture::fault::io("resolve", path))?;
+    let path = std::path::absolute(path).map_err(capture::fault::io("resolve", path))?;
     let mut missing = Vec::new();
     let mut at = path.as_path();
     let resolved = loop {

@@ -7,15 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gix::ObjectId;
 
+use super::disk;
 use super::swap::{self, Value};
-use super::{base, disk};
 use crate::capture::fault;
-use crate::{BranchName, Error, Rescue, Result, WorktreeId};
+use crate::{BranchName, Error, Result, WorktreeId};
 
 /// Who the reflogs name.
 const COMMITTER: &str = "hedgerow <hedgerow@localhost>";
-
-const RESCUES: &str = "refs/hedgerow/rescue/";
 
 /// The full name of a branch.
 pub(super) fn full(branch: &BranchName) -> String {
@@ -88,21 +86,6 @@ pub(super) fn unpin_base(common: &Path, id: &WorktreeId) -> Result<()> {
 /// The ref that keeps the base of a worktree.
 pub(super) fn pin(id: &WorktreeId) -> String {
     format!("refs/hedgerow/base/{id}")
-}
-
-/// All rescue refs of the repository.
-pub(super) fn rescues(repo: &gix::Repository) -> Result<Vec<Rescue>> {
-    let all = repo.references().map_err(fault::git("read the refs"))?;
-    let below = all.prefixed(RESCUES).map_err(fault::git("read the rescue refs"))?;
-    let mut found = Vec::new();
-    for reference in below {
-        let reference = reference.map_err(|e| Error::Git { action: "read a rescue ref".into(), source: e.into() })?;
-        if let Some(id) = reference.try_id() {
-            let name = reference.name().as_bstr().to_string();
-            found.push(Rescue { reference: name, commit: base::commit_id(id.detach()) });
-        }
-    }
-    Ok(found)
 }
 
 /// Makes a ref durable, together with the directories that lead to it.

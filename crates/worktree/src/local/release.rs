@@ -10,8 +10,8 @@ use super::record::{Record, Stage};
 use super::{base, disk, refs, remove, scan};
 use crate::capture::{self, fault};
 use crate::{
-    Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Result, Worktree, WorktreeId,
-    repo,
+    Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Rescue, Result, Worktree,
+    WorktreeId, repo,
 };
 
 /// Which lease a handle holds.
@@ -77,59 +77,80 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
 pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposition) -> Result<Released> {
     let mut record = leased(layout, &held(&worktree)?)?;
     let into = match disposition {
-        Disposition::Keep => return keep(layout, &mut record, None),
+        Disposition::Keep => return keep(layout, &mut record, None, Vec::new()),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
         Disposition::Discard => return discard(layout, worktree, record),
     };
     let repo = repo::open(&layout.common)?;
+    let before = capture::rescues(&repo, &record.parts.id)?;
     let found = match disk::identity(&record.parts.path) {
         None if is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
         _ => everything(&repo, layout, &record),
     };
     let work = match found {
         Ok(Work::Whole(work)) => work,
-        Ok(Work::Partly(why)) => return keep(layout, &mut record, Some(why)),
-        Err(e) => return keep(layout, &mut record, Some(with_causes(&e))),
+        Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Some(why), rescued),
+        Err(e) => {
+            // It may have failed after it had put something under a ref.
+            let mut rescued = capture::rescues(&repo, &record.parts.id).unwrap_or_default();
+            rescued.retain(|rescue| !before.contains(rescue));
+            return keep(layout, &mut record, Some(with_causes(&e)), rescued);
+        }
     };
-    let mut rescue = None;
+    let mut rescues = work.rescued;
     for tip in work.tips {
         let safe = tip == work.base || into.is_some_and(|into| reaches(&repo, into, tip));
         if !safe {
             let made = capture::rescue(&repo, &record.parts.id, tip)?;
             refs::sync(&layout.common, &made.reference)?;
-            rescue = Some(made);
+            rescues.retain(|rescue| *rescue != made);
+            rescues.push(made);
         }
     }
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
     remove::remove(&repo, layout, &record)?;
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescue })
+    Ok(Released { fate: Fate::Removed, rescues })
 }
 
 /// Removes a tree in which nobody worked.
 fn discard(layout: &Layout, worktree: Worktree, mut record: Record) -> Result<Released> {
     if let Some(branch) = &record.parts.branch {
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
-        return keep(layout, &mut record, Some(why));
+        return keep(layout, &mut record, Some(why), Vec::new());
     }
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
     remove::remove(&repo::open(&layout.common)?, layout, &record)?;
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescue: None })
+    Ok(Released { fate: Fate::Removed, rescues: Vec::new() })
 }
 
 /// What lies in a worktree, as commits.
 enum Work {
     /// All of it.
     Whole(Tips),
-    /// Something could not be taken; why, in words.
-    Partly(String),
+    /// Something could not be taken.
+    Partly {
+        /// Why, in words.
+        why: String,
+        /// The refs under which other lines of history were put before.
+        rescued: Vec<Rescue>,
+    },
+}
+
+impl Work {
+    /// Nothing was taken at all.
+    fn untouched(why: &str) -> Self {
+        Self::Partly { why: why.to_owned(), rescued: Vec::new() }
+    }
 }
 
 struct Tips {
+    /// The refs under which other lines of history were put already.
+    rescued: Vec<Rescue>,
     base: ObjectId,
     /// What its branch must still name to be deleted.
     branch: Option<ObjectId>,
@@ -142,7 +163,7 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     let parts = &record.parts;
     let git_file = parts.path.join(".git");
     if git_file.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-        return Ok(Work::Partly("its .git was replaced by a directory, perhaps with a history of its own".into()));
+        return Ok(Work::untouched("its .git was replaced by a directory, perhaps with a history of its own"));
     }
     let message = Message {
         text: format!("Keep what was left in worktree {}", parts.id),
@@ -151,7 +172,7 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     };
     let capture = take_over(repo, layout, record, &message)?;
     if let Some(why) = capture.notices.iter().find_map(|notice| obstacle(&parts.path, notice)) {
-        return Ok(Work::Partly(why));
+        return Ok(Work::Partly { why, rescued: capture.rescued });
     }
     let tip = base::object_id(&capture.tip)?;
     let branch = match &parts.branch {
@@ -159,9 +180,10 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         None => None,
     };
     if branch.is_some_and(|branch| branch != tip) {
-        return Ok(Work::Partly("its branch was moved by somebody else while it was captured".into()));
+        let why = "its branch was moved by somebody else while it was captured".to_owned();
+        return Ok(Work::Partly { why, rescued: capture.rescued });
     }
-    Ok(Work::Whole(Tips { base: base::object_id(&parts.base)?, branch, tips: vec![tip] }))
+    Ok(Work::Whole(Tips { rescued: capture.rescued, base: base::object_id(&parts.base)?, branch, tips: vec![tip] }))
 }
 
 /// Why a tree with this notice must not be deleted, if so.
@@ -183,7 +205,7 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
 fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<Work> {
     let parts = &record.parts;
     if parts.git == GitAccess::Private {
-        return Ok(Work::Partly("its tree is gone, but its private git directory may hold work".into()));
+        return Ok(Work::untouched("its tree is gone, but its private git directory may hold work"));
     }
     let branch = match &parts.branch {
         Some(branch) => refs::branch_tip(repo, branch)?,
@@ -196,7 +218,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
         _ => None,
     };
     let tips = head.into_iter().chain(branch).collect();
-    Ok(Work::Whole(Tips { base: base::object_id(&parts.base)?, branch, tips }))
+    Ok(Work::Whole(Tips { rescued: Vec::new(), base: base::object_id(&parts.base)?, branch, tips }))
 }
 
 fn is_gone(path: &Path) -> bool {
@@ -213,7 +235,7 @@ fn reaches(repo: &gix::Repository, into: &CommitId, tip: ObjectId) -> bool {
 }
 
 /// Leaves the worktree in place. Its lock stays, so that nobody prunes it.
-fn keep(layout: &Layout, record: &mut Record, why: Option<String>) -> Result<Released> {
+fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<Rescue>) -> Result<Released> {
     let id = &record.parts.id;
     let reason = match &why {
         None => format!("hedgerow worktree {id}: kept"),
@@ -222,7 +244,7 @@ fn keep(layout: &Layout, record: &mut Record, why: Option<String>) -> Result<Rel
     record.stage = Stage::Kept;
     record.write(layout)?;
     write_reason(layout, record, &reason)?;
-    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescue: None })
+    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues })
 }
 
 /// Replaces the reason in git's lock of the worktree, if its admin directory is still there.

@@ -88,8 +88,8 @@ async fn a_release_killed_at_any_moment_loses_no_work() {
         for worktree in recovered(&repo).await.adopted {
             assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
         }
-        let rescues = manager.rescues().await.unwrap();
-        let rescued = rescues.iter().filter(|r| r.reference.contains(&format!("/{name}/"))).any(|r| {
+        let rescues = manager.rescues(&id(&name)).await.unwrap();
+        let rescued = rescues.iter().any(|r| {
             let file = format!("{}:work", r.commit);
             repo.git(["cat-file", "-p", &file]) == format!("the work of {name}")
         });

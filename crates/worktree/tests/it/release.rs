@@ -2,12 +2,19 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use hedgerow_worktree::{CommitId, Disposition, Error, Fate, GitAccess, Message, Request, Worktree, WorktreeManager};
+use hedgerow_worktree::{
+    CommitId, Disposition, Error, Fate, GitAccess, Message, Released, Request, Worktree, WorktreeManager,
+};
 
 use crate::repo::{Repo, git_in, id, request, status, write};
 
 fn message() -> Message {
     Message { text: "work".into(), name: "An Agent".into(), email: "agent@example.com".into() }
+}
+
+/// The commits that it named, in its order.
+fn commits(released: &Released) -> Vec<CommitId> {
+    released.rescues.iter().map(|rescue| rescue.commit.clone()).collect()
 }
 
 fn commit_in(worktree: &Worktree, file: &str) -> CommitId {
@@ -26,7 +33,7 @@ async fn a_kept_worktree_stays_and_nobody_prunes_it() {
     write(&path.join("work"), "x\n");
     let released = manager.release(worktree, Disposition::Keep).await.unwrap();
     assert_eq!(released.fate, Fate::Kept { path: path.clone(), why: None });
-    assert_eq!(released.rescue, None);
+    assert_eq!(released.rescues, []);
     repo.git(["worktree", "prune", "--expire=now"]);
     assert_eq!(status(&path), "?? work");
     assert!(repo.git(["worktree", "list", "--porcelain"]).contains("locked hedgerow worktree fix: kept"));
@@ -45,7 +52,7 @@ async fn an_archived_worktree_is_gone_and_all_of_it_is_under_a_rescue_ref() {
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
 
     assert_eq!(released.fate, Fate::Removed);
-    let rescue = released.rescue.unwrap();
+    let [rescue] = &released.rescues[..] else { panic!("{released:?}") };
     assert_eq!(repo.git(["rev-parse", &rescue.reference]), rescue.commit.as_str());
     assert_eq!(repo.git(["show", &format!("{}:uncommitted", rescue.reference)]), "left lying");
     let files = repo.git(["ls-tree", "-r", "--name-only", &rescue.reference]);
@@ -55,7 +62,7 @@ async fn an_archived_worktree_is_gone_and_all_of_it_is_under_a_rescue_ref() {
     assert_eq!(repo.git(["branch", "--list", "fix"]), "");
     assert_eq!(repo.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
     assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
-    assert_eq!(manager.rescues().await.unwrap(), [rescue]);
+    assert_eq!(manager.rescues(&id("fix")).await.unwrap(), released.rescues);
     repo.assert_sound();
     let again = manager.create(request("fix")).await.unwrap();
     assert_eq!(status(again.path()), "");
@@ -69,7 +76,7 @@ async fn an_archived_worktree_without_work_leaves_nothing_at_all() {
     for git in [GitAccess::Direct, GitAccess::Private] {
         let worktree = manager.create(Request { git, ..request("fix") }).await.unwrap();
         let released = manager.release(worktree, Disposition::Archive).await.unwrap();
-        assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+        assert_eq!((released.fate, released.rescues), (Fate::Removed, vec![]));
         assert_eq!(repo.traces(), before);
     }
     let worktree = manager.create(Request::detached(id("gate"), repo.head())).await.unwrap();
@@ -85,7 +92,7 @@ async fn a_merged_worktree_needs_no_rescue() {
     commit_in(&worktree, "committed");
     repo.git(["merge", "-q", "--no-ff", "-m", "merge", "fix"]);
     let released = manager.release(worktree, Disposition::Merged { into: repo.head() }).await.unwrap();
-    assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+    assert_eq!((released.fate, released.rescues), (Fate::Removed, vec![]));
     assert_eq!(repo.git(["branch", "--list", "fix"]), "");
     repo.assert_sound();
 }
@@ -100,7 +107,7 @@ async fn what_is_not_merged_after_all_is_rescued_first() {
         let work = commit_in(&worktree, "committed");
         let released = manager.release(worktree, Disposition::Merged { into }).await.unwrap();
         assert_eq!(released.fate, Fate::Removed);
-        assert_eq!(released.rescue.unwrap().commit, work);
+        assert_eq!(commits(&released), [work]);
     }
 }
 
@@ -112,7 +119,7 @@ async fn commits_that_only_a_detached_head_reached_are_rescued() {
     let work = commit_in(&worktree, "committed");
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     assert_eq!(released.fate, Fate::Removed);
-    assert_eq!(released.rescue.unwrap().commit, work);
+    assert_eq!(commits(&released), [work]);
 }
 
 #[tokio::test]
@@ -174,7 +181,7 @@ async fn a_tree_that_somebody_deleted_leaves_its_commits() {
     std::fs::remove_dir_all(worktree.path()).unwrap();
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     assert_eq!(released.fate, Fate::Removed);
-    assert_eq!(released.rescue.unwrap().commit, work);
+    assert_eq!(commits(&released), [work]);
     repo.assert_sound();
 }
 
@@ -263,7 +270,7 @@ async fn a_discarded_tree_is_gone_with_what_a_gate_wrote_and_leaves_no_ref() {
     let path = worktree.path().to_owned();
     write(&path.join("junk"), "of a build\n");
     let released = manager.release(worktree, Disposition::Discard).await.unwrap();
-    assert_eq!((released.fate, released.rescue), (Fate::Removed, None));
+    assert_eq!((released.fate, released.rescues), (Fate::Removed, vec![]));
     assert!(!path.exists());
     assert_eq!(repo.git(["for-each-ref", "refs/hedgerow"]), "");
     repo.assert_sound();

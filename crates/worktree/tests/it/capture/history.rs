@@ -1,9 +1,9 @@
 //! The commits that an agent made itself.
 
-use hedgerow_worktree::{Capture, GitAccess, Notice, WorktreeManager};
+use hedgerow_worktree::{Capture, Disposition, Fate, GitAccess, Notice, Rescue, WorktreeManager};
 
 use super::Lane;
-use crate::repo::Repo;
+use crate::repo::{self, Repo};
 
 async fn lane() -> Lane {
     Lane::new(Repo::new(), GitAccess::Private).await
@@ -223,7 +223,7 @@ async fn without_isolation_the_commits_are_on_the_branch_already() {
 async fn a_detached_worktree_has_a_tip_and_moves_no_branch() {
     let repo = Repo::new();
     let manager = repo.manager();
-    let request = hedgerow_worktree::Request::detached(crate::repo::id("lane"), repo.head());
+    let request = hedgerow_worktree::Request::detached(repo::id("lane"), repo.head());
     let worktree = manager.create(request).await.unwrap();
     let lane = Lane { repo, manager, worktree };
     let before = lane.repo.git(["for-each-ref", "refs/heads"]);
@@ -244,4 +244,74 @@ async fn a_lock_that_somebody_forgot_on_the_branch_is_reported_as_transient() {
     std::fs::remove_file(&lock).unwrap();
     let capture = lane.capture().await;
     lane.assert_captured(&capture, lane.base());
+}
+
+/// An agent that left a stash and a branch beside its own; the stash and the branch, in no order.
+async fn with_side_work() -> (Lane, Vec<String>) {
+    let lane = lane().await;
+    lane.write("side", "1");
+    lane.inside(["switch", "-q", "-c", "side"]);
+    let side = lane.commit("on a branch that nobody merges");
+    lane.inside(["switch", "-q", "lane"]);
+    lane.write("README", "not yet\n");
+    lane.inside(["stash"]);
+    let stash = lane.inside(["rev-parse", "stash@{0}"]);
+    lane.write("work", "done");
+    lane.commit("the work");
+    (lane, vec![side, stash])
+}
+
+#[tokio::test]
+async fn a_release_names_stashes_and_branches_beside_the_work() {
+    let (lane, mut side) = with_side_work().await;
+    let work = lane.inside(["rev-parse", "HEAD"]);
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert_eq!(released.rescues.last().unwrap().commit.as_str(), work, "{released:#?}");
+    side.push(work);
+    assert_named(&lane.repo, &released.rescues, side);
+    assert_eq!(lane.manager.rescues(&repo::id("lane")).await.unwrap(), released.rescues);
+}
+
+#[tokio::test]
+async fn a_release_of_merged_work_names_what_was_not_merged() {
+    let (lane, side) = with_side_work().await;
+    lane.capture().await;
+    lane.repo.git(["merge", "-q", "--ff-only", "lane"]);
+    let into = lane.repo.head();
+    let released = lane.manager.release(lane.worktree, Disposition::Merged { into }).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    assert_named(&lane.repo, &released.rescues, side);
+}
+
+#[tokio::test]
+async fn a_release_that_keeps_the_tree_names_what_it_rescued() {
+    let (lane, side) = with_side_work().await;
+    let nested = lane.tree().join("nested");
+    std::fs::create_dir(&nested).unwrap();
+    repo::git_in(&nested, ["init", "-q"]);
+    repo::git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    assert_named(&lane.repo, &released.rescues, side);
+}
+
+#[tokio::test]
+async fn a_release_whose_branch_is_locked_names_what_it_rescued() {
+    let (lane, side) = with_side_work().await;
+    std::fs::write(lane.repo.path().join(".git/refs/heads/lane.lock"), "of a git that was killed").unwrap();
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    assert_named(&lane.repo, &released.rescues, side);
+}
+
+/// Exactly these commits, each under the ref that is said to hold it.
+fn assert_named(repo: &Repo, rescues: &[Rescue], mut commits: Vec<String>) {
+    for rescue in rescues {
+        assert_eq!(repo.git(["rev-parse", &rescue.reference]), rescue.commit.as_str());
+    }
+    let mut named: Vec<_> = rescues.iter().map(|rescue| rescue.commit.as_str().to_owned()).collect();
+    named.sort();
+    commits.sort();
+    assert_eq!(named, commits);
 }
