@@ -1,4 +1,4 @@
-//! Short ways to make this crate's errors.
+//! Short ways to make this crate's errors, and to say them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,4 +21,16 @@ pub(crate) fn git<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 /// Something that is not as this crate left it.
 pub(crate) fn strange(path: &Path, problem: &str) -> Error {
     Error::Repository { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+/// An error and everything that caused it, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
 }

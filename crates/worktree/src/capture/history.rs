@@ -9,7 +9,7 @@ use super::import::Importer;
 use super::notices::Notices;
 use super::refs::Refs;
 use super::store::Store;
-use super::{Input, ancestry, limits, verify};
+use super::{Input, ancestry, fault, limits, verify};
 use crate::{GitAccess, Result, view};
 
 /// How wrong a clock may be before a parent seems to be newer than its child: a week, in seconds.
@@ -43,7 +43,7 @@ pub(super) fn take(repo: &gix::Repository, common: &Dir, input: &Input, notices:
 fn direct(repo: &gix::Repository, common: &Dir, input: &Input) -> std::result::Result<History, String> {
     let admin = Dir::open(&input.admin).map_err(|e| format!("the admin directory cannot be opened: {e}"))?;
     let tip = Refs { own: &admin, common }.head()?;
-    for id in ancestry::since(repo, input.base, tip).map_err(|e| full(&e))? {
+    for id in ancestry::since(repo, input.base, tip).map_err(|e| fault::with_causes(&e))? {
         let object = repo.find_object(id).map_err(|e| e.to_string())?;
         verify::commit(id, &object.data)?;
     }
@@ -138,14 +138,4 @@ fn without_contained(repo: &gix::Repository, lines: Vec<ObjectId>, base: ObjectI
         covered.extend(ancestry::since(repo, base, line)?.into_iter().filter(|id| *id != line));
     }
     Ok(lines.into_iter().filter(|id| !covered.contains(id)).collect())
-}
-
-fn full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }

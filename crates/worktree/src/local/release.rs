@@ -95,7 +95,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
             // It may have failed after it had put something under a ref.
             let mut rescued = capture::rescues(&repo, &record.parts.id).unwrap_or_default();
             rescued.retain(|rescue| !before.contains(rescue));
-            return keep(layout, &mut record, Some(with_causes(&e)), rescued);
+            return keep(layout, &mut record, Some(fault::with_causes(&e)), rescued);
         }
     };
     let mut rescues = work.rescued;
@@ -257,15 +257,4 @@ pub(super) fn write_reason(layout: &Layout, record: &Record, reason: &str) -> Re
     disk::write_synced(&text, format!("{reason}\n").as_bytes())?;
     let locked = admin.join("locked");
     std::fs::rename(&text, &locked).map_err(fault::io("write", &locked))
-}
-
-fn with_causes(e: &Error) -> String {
-    let mut text = e.to_string();
-    let mut cause = std::error::Error::source(e);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
