@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use hedgerow_orchestrator::{EventKind, Live, Plan, Stage, TaskId};
+use hedgerow_orchestrator::{EventKind, Live, Plan, Stage, Subscription, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::task::JoinHandle;
 
 use crate::table::{clean, outcome};
@@ -29,11 +28,11 @@ impl Show {
 }
 
 /// Shows a run until its last event.
-pub(crate) async fn show(mut live: Receiver<Live>, plan: Plan, show: Show) {
+pub(crate) async fn show(mut live: Subscription, plan: Plan, show: Show) {
     let lines = (show == Show::Lines).then(|| Lines::new(&plan));
-    loop {
-        match live.recv().await {
-            Ok(Live::Event(event)) => {
+    while let Some(message) = live.next().await {
+        match message {
+            Live::Event(event) => {
                 match show {
                     Show::Json => println!("{}", serde_json::json!({ "event": event })),
                     Show::Log => log(&event.kind),
@@ -46,17 +45,15 @@ pub(crate) async fn show(mut live: Receiver<Live>, plan: Plan, show: Show) {
                     break;
                 }
             }
-            Ok(Live::Output { task, text }) => {
+            Live::Output { task, text } => {
                 if let Some(lines) = &lines {
                     lines.output(&task, &text);
                 }
             }
-            Ok(_) => {}
-            Err(RecvError::Lagged(missed)) if show == Show::Json => {
+            Live::Missed(missed) if show == Show::Json => {
                 println!("{}", serde_json::json!({ "missed": missed }));
             }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => break,
+            _ => {}
         }
     }
 }

@@ -24,10 +24,14 @@ pub trait Agent: Debug + Send + Sync + 'static {
 
     /// What to make of a command that an earlier process of ours had started and that has now ended.
     ///
+    /// None means that this agent cannot go on from there: what was done is put under a rescue ref, and the task is
+    /// tried again. That is the default, since an agent may have meant to run more commands than this one.
+    ///
     /// # Errors
     /// As for [`run`](Self::run).
-    async fn resumed(&self, exit: Exit) -> Result<AgentReport> {
-        Ok(AgentReport::from_exit(&exit))
+    async fn resumed(&self, exit: Exit) -> Result<Option<AgentReport>> {
+        let _unknown = exit;
+        Ok(None)
     }
 }
 

@@ -33,15 +33,25 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     pub(crate) begun: Option<Begun>,
     pub(crate) tree: Option<Worktree>,
+    pub(crate) rest: Rest,
     pub(crate) reporter: Reporter,
     pub(crate) watch: Watch,
+}
+
+/// Whether anything may still run in the worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing does.
+    Certain,
+    /// A sandbox was started, or may be, and it is not known that it has ended: the tree must stay.
+    Unknown,
 }
 
 impl Attempt {
     /// Begins a new attempt and drives it to its end.
     ///
     /// # Errors
-    /// Only when the journal failed; everything else is an outcome.
+    /// Only when nothing can be recorded any more; everything else is an outcome.
     pub(crate) async fn run(mut self) -> Result<()> {
         let outcome = self.work_and_land().await;
         self.conclude(outcome).await
@@ -62,7 +72,7 @@ impl Attempt {
 
     async fn work_and_land(&mut self) -> Result<Outcome> {
         let (repository, target) = (self.services.repository.clone(), self.target.clone());
-        let tip = tokio::task::spawn_blocking(move || repository.tip(&target)).await.map_err(handoff::gone)??;
+        let tip = handoff::blocking("reading the target", move || repository.tip(&target)).await??;
         let begun = handoff::begin(&self.dir.id, &self.task.id, self.number, &tip)?;
         let (worktree, branch, base) = (begun.worktree.clone(), begun.branch.clone(), begun.base.clone());
         self.stage(Stage::Begun { worktree, branch, base }).await?;
@@ -128,7 +138,7 @@ impl Attempt {
     async fn conclude(mut self, outcome: Result<Outcome>) -> Result<()> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error @ (crate::Error::Journal { .. } | crate::Error::Gone { .. })) => return Err(error),
+            Err(error @ crate::Error::Gone { .. }) => return Err(error),
             Err(error) => Outcome::Broken { why: error.chain() },
         };
         if !matches!(outcome, Outcome::Landed { .. }) {
@@ -150,7 +160,11 @@ impl Attempt {
     async fn put_away(&mut self, outcome: &Outcome) -> Vec<Kept> {
         let Some(begun) = &self.begun else { return Vec::new() };
         let mut kept = match self.tree.take() {
-            None => Vec::new(),
+            None => self.put_away_before(begun).await,
+            Some(tree) if self.rest == Rest::Unknown => {
+                let why = "its sandbox could not be ended; the next start ends it and puts the work away";
+                return vec![Kept::Tree { path: tree.path().to_owned(), why: why.into() }];
+            }
             Some(tree) => {
                 let path = tree.path().to_owned();
                 let disposition = handoff::disposition(outcome, begun);
@@ -161,12 +175,25 @@ impl Attempt {
             }
         };
         for tree in std::iter::once(begun.worktree.clone()).chain(handoff::gate_tree_id(begun).ok()) {
-            if let Err(error) = self.dir.forget(tree.as_str()) {
+            let (dir, name) = (self.dir.clone(), tree.to_string());
+            let forgotten = handoff::blocking("removing a home", move || dir.forget(&name)).await;
+            if let Err(error) = forgotten.and_then(|forgotten| forgotten) {
                 let why = format!("a home directory could not be removed: {}", error.chain());
                 kept.push(Kept::Tree { path: self.dir.home_path(tree.as_str()), why });
             }
         }
         kept
+    }
+
+    /// Where the work is of a worktree that an earlier process had put away, just before it died.
+    async fn put_away_before(&self, begun: &Begun) -> Vec<Kept> {
+        match self.services.worktrees.rescues(&begun.worktree).await {
+            Ok(rescues) => rescues.into_iter().map(Kept::Rescue).collect(),
+            Err(error) => {
+                let why = format!("what its rescue refs are could not be read: {}", crate::Error::from(error).chain());
+                vec![Kept::Tree { path: self.dir.state().to_owned(), why }]
+            }
+        }
     }
 
     pub(crate) async fn stage(&self, stage: Stage) -> Result<()> {
@@ -192,5 +219,5 @@ pub(crate) fn kept(released: Released) -> Vec<Kept> {
         Fate::Kept { path, why } => Some(Kept::Tree { path, why: why.unwrap_or_default() }),
         Fate::Removed => None,
     };
-    released.rescue.map(Kept::Rescue).into_iter().chain(tree).collect()
+    released.rescues.into_iter().map(Kept::Rescue).chain(tree).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hedgerow_merge::{Checkout, MergeCommit, MergeStrategy, Repository};
+use hedgerow_merge::{Checkout, MergeCommit, MergeStrategy};
 use hedgerow_sandbox::{Policy, Sandbox};
 use hedgerow_worktree::{LocalWorktrees, Seed};
 
@@ -100,10 +100,10 @@ impl Builder {
         let path = self.path.clone();
         let open = move || {
             let worktrees = LocalWorktrees::open(&path)?;
-            let repository = Repository::open(worktrees.repository())?;
+            let repository = handoff::repository(&worktrees)?;
             Ok::<_, crate::Error>((worktrees, repository))
         };
-        let (worktrees, repository) = tokio::task::spawn_blocking(open).await.map_err(handoff::gone)??;
+        let (worktrees, repository) = handoff::blocking("opening the repository", open).await??;
         let state = worktrees.state_dir().to_owned();
         let services = Services {
             worktrees: Arc::new(worktrees),

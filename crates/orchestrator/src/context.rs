@@ -12,8 +12,17 @@ use crate::dispatcher::Reporter;
 use crate::shutdown::{Phase, Watch};
 use crate::{Result, TaskId, error};
 
-/// The longest line of output that is remembered for a report, in bytes.
+/// The longest line of output that is put into a report, in characters.
 const LINE: usize = 200;
+/// How much of the end of a command's output is kept for whoever ran it, in bytes.
+const TAIL: usize = 64 << 10;
+/// What a deadline that is too far away for the clock is cut to.
+const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The moment that is `span` from now.
+pub(crate) fn later(span: Duration) -> Instant {
+    Instant::now() + span.min(FAR)
+}
 
 /// The sandbox of one task, with its worktree as the current directory.
 #[derive(Debug)]
@@ -29,7 +38,7 @@ pub struct AgentContext<'a> {
     pub(crate) reporter: Reporter,
     pub(crate) watch: Watch,
     pub(crate) log: PathBuf,
-    pub(crate) last_line: String,
+    pub(crate) tail: Vec<u8>,
 }
 
 impl AgentContext<'_> {
@@ -72,11 +81,13 @@ impl AgentContext<'_> {
 
     /// Runs a command in the sandbox to its end, streaming what it prints to the observers and the task's log.
     ///
-    /// When the run is being stopped, the command is stopped too and its end is [`End::Stopped`].
+    /// When the run is being stopped, the command is stopped too and its end is [`End::Stopped`]. Afterwards,
+    /// [`output`](Self::output) has the end of what it printed.
     ///
     /// # Errors
     /// When the sandbox failed, or the program could not be started.
     pub async fn exec(&mut self, command: Command) -> Result<Exit> {
+        self.tail.clear();
         if self.watch.phase() != Phase::Run {
             return Ok(stopped());
         }
@@ -84,9 +95,15 @@ impl AgentContext<'_> {
         self.follow(process).await
     }
 
-    /// The last line that was printed, without what is no text.
-    pub(crate) fn last_line(&self) -> &str {
-        self.last_line.trim()
+    /// The end of what the last command printed, standard output and error together: at most 64 KiB.
+    pub fn output(&self) -> &[u8] {
+        &self.tail[self.tail.len().saturating_sub(TAIL)..]
+    }
+
+    /// The last line that was printed, short and without control characters.
+    pub(crate) fn last_line(&self) -> String {
+        let text = String::from_utf8_lossy(&self.tail);
+        text.lines().rev().map(printable).find(|line| !line.is_empty()).unwrap_or_default()
     }
 
     pub(crate) async fn follow(&mut self, mut process: Process) -> Result<Exit> {
@@ -115,18 +132,19 @@ impl AgentContext<'_> {
             Output::Truncated => b"\n[output limit reached; the rest was dropped]\n".to_vec(),
         };
         log.write_all(&bytes).map_err(error::io("write to", &self.log))?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some(line) = text.lines().rev().map(printable).find(|line| !line.trim().is_empty()) {
-            self.last_line = line;
+        self.tail.extend_from_slice(&bytes);
+        if self.tail.len() > 2 * TAIL {
+            self.tail.drain(..self.tail.len() - TAIL);
         }
-        self.reporter.output(self.task, text);
+        self.reporter.output(self.task, String::from_utf8_lossy(&bytes).into_owned());
         Ok(())
     }
 }
 
 /// The start of a line without control characters, which an agent could use to repaint a terminal.
 fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(LINE).collect()
+    let short: String = line.chars().filter(|c| !c.is_control()).take(LINE).collect();
+    short.trim().to_owned()
 }
 
 fn stopped() -> Exit {

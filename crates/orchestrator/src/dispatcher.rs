@@ -11,7 +11,7 @@ use hedgerow_worktree::{Worktree, WorktreeId};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::attempt::{self, Attempt};
+use crate::attempt::{self, Attempt, Rest};
 use crate::journal::Journal;
 use crate::layout::RunDir;
 use crate::scheduler;
@@ -20,13 +20,15 @@ use crate::shutdown::{Phase, Watch};
 use crate::state::{RunState, TaskState};
 use crate::{Error, Event, EventKind, Kept, Live, Outcome, Result, Stage, Task, TaskId};
 
-/// Whether new attempts are started.
+/// What shall be done with tasks that were not begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Until every task is over.
-    Everything,
-    /// No: only what was begun is brought to its end.
-    BegunOnly,
+    /// They are started, until every task is over.
+    Start,
+    /// They wait for another time; only what was begun is brought to its end.
+    Leave,
+    /// They are cancelled, and the run ends with what was begun.
+    Cancel,
 }
 
 /// Runs attempts until there is nothing more to do.
@@ -116,7 +118,17 @@ impl Dispatcher {
     ///
     /// # Errors
     /// When the journal failed. Attempts are stopped then, and what they did is found by the next start.
-    pub(crate) async fn run(mut self, mut trees: Vec<Worktree>, mode: Mode) -> Result<RunState> {
+    pub(crate) async fn run(mut self, trees: Vec<Worktree>, mode: Mode) -> Result<RunState> {
+        match self.drive(trees, mode).await {
+            Ok(phase) => self.close(phase, mode).await,
+            Err(error) => {
+                self.attempts.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn drive(&mut self, mut trees: Vec<Worktree>, mode: Mode) -> Result<Phase> {
         for (task, state) in attempt::underway(&self.state) {
             let wanted = state.begun.as_ref().map(|begun| begun.worktree.clone());
             let attempt = self.attempt(task, state.attempts, take(&mut trees, wanted.as_ref()));
@@ -124,7 +136,7 @@ impl Dispatcher {
         }
         let mut phase = self.watch.phase();
         loop {
-            if phase == Phase::Run && mode == Mode::Everything {
+            if phase == Phase::Run && mode == Mode::Start {
                 self.start_what_is_ready().await?;
             }
             if self.attempts.is_empty() {
@@ -137,7 +149,7 @@ impl Dispatcher {
                 next = watch.beyond(phase) => phase = next,
             }
         }
-        self.close(phase).await
+        Ok(phase)
     }
 
     async fn start_what_is_ready(&mut self) -> Result<()> {
@@ -174,6 +186,7 @@ impl Dispatcher {
             number,
             begun: None,
             tree,
+            rest: Rest::Certain,
             reporter: self.reporter.clone(),
             watch: self.watch.clone(),
         }
@@ -207,8 +220,8 @@ impl Dispatcher {
         }
     }
 
-    async fn close(mut self, phase: Phase) -> Result<RunState> {
-        if phase != Phase::Run {
+    async fn close(mut self, phase: Phase, mode: Mode) -> Result<RunState> {
+        if phase != Phase::Run || mode == Mode::Cancel {
             let waiting = |(id, own): (&TaskId, &TaskState)| own.outcome.is_none().then(|| id.clone());
             for task in self.state.tasks.iter().filter_map(waiting).collect::<Vec<_>>() {
                 self.finish(task, Outcome::Cancelled).await?;

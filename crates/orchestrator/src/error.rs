@@ -59,6 +59,20 @@ pub enum Error {
     /// The merge failed.
     #[error(transparent)]
     Merge(#[from] hedgerow_merge::Error),
+    /// Something panicked: our machinery, or a strategy, an agent or a gate that was given to us.
+    #[error("{what} panicked: {message}")]
+    Panicked {
+        /// What.
+        what: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// There is no run of this name.
+    #[error("there is no run {run:?} on this repository; `Fleet::status` lists them")]
+    NoSuchRun {
+        /// What was asked for.
+        run: String,
+    },
     /// A part of the orchestrator ended before its time.
     #[error("{what} ended unexpectedly; the journal tells where, and the next start finishes what was begun")]
     Gone {

@@ -34,6 +34,8 @@ pub enum EventKind {
         target: BranchName,
         /// The name of the lane that agents and gates run in; only the same lane can go on with the run.
         lane: String,
+        /// The name of the gate; only the same gate can go on with the run.
+        gate: String,
     },
     /// An attempt reached a stage.
     Attempt {
@@ -95,7 +97,7 @@ pub enum Stage {
         /// The candidate.
         candidate: Candidate,
     },
-    /// The gate has passed; the candidate is about to land.
+    /// The gate, if there is one, has passed; the candidate is about to land.
     Landing {
         /// The candidate.
         candidate: Candidate,
@@ -171,7 +173,7 @@ pub enum Outcome {
 pub enum Kept {
     /// A commit under a ref.
     Rescue(Rescue),
-    /// A tree that is still there.
+    /// A directory that is still there: a worktree, or the home of its agent.
     Tree {
         /// Where.
         path: PathBuf,
@@ -193,4 +195,6 @@ pub enum Live {
         /// The text, with what is no UTF-8 replaced.
         text: String,
     },
+    /// The observer was too slow and missed this many messages. The journal has the events among them.
+    Missed(u64),
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use hedgerow_sandbox::{Labels, Sandbox};
+use hedgerow_sandbox::Sandbox;
 use hedgerow_worktree::{Disposition, LocalWorktrees, Worktree};
 use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
 use crate::dispatcher::{self, Dispatcher, Mode};
 use crate::journal::{FileJournal, Journal};
@@ -16,15 +17,18 @@ use crate::preflight;
 use crate::services::Services;
 use crate::shutdown::{Phase, Stopper};
 use crate::state::RunState;
-use crate::{Builder, Error, Event, EventKind, Kept, Live, Plan, Report, Result, Stage, attempt, handoff};
+use crate::{
+    Builder, Error, Event, EventKind, Kept, Live, Plan, Report, Result, Stage, Subscription, attempt, handoff,
+};
 
 /// How many live messages an observer may be behind before it misses some.
 const BACKLOG: usize = 4096;
 
 /// Runs plans on one repository.
 ///
-/// There is one fleet per repository at a time. Dropping it stops nothing gracefully and destroys nothing: what was
-/// underway is found by the next one.
+/// There is one fleet per repository at a time. Dropping it, or the future of one of its methods, destroys nothing. A run
+/// that was underway then goes on in the background, and holds the repository, until it ends or its runtime does; end it
+/// through a [`Stopper`].
 #[derive(Debug)]
 pub struct Fleet {
     services: Arc<Services>,
@@ -34,8 +38,10 @@ pub struct Fleet {
     unfinished: Option<(RunDir, RunState)>,
     trees: Vec<Worktree>,
     found: Found,
+    /// The run that is underway, also when whoever waited for it is gone.
+    current: Option<JoinHandle<Result<RunState>>>,
     stale: Stale,
-    _lock: FleetLock,
+    lock: Arc<FleetLock>,
 }
 
 /// Whether what the fleet knows of unfinished work may be outdated.
@@ -64,8 +70,7 @@ impl Fleet {
     /// When the native lane is not available here, another fleet is at work, or the repository cannot be used.
     #[cfg(feature = "native")]
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let lane =
-            tokio::task::spawn_blocking(hedgerow_sandbox::NativeSandbox::probe).await.map_err(handoff::gone)??;
+        let lane = handoff::blocking("probing", hedgerow_sandbox::NativeSandbox::probe).await??;
         Self::builder(path, Arc::new(lane)).open().await
     }
 
@@ -84,8 +89,9 @@ impl Fleet {
             found: Found::default(),
             unfinished: None,
             trees: Vec::new(),
+            current: None,
             stale: Stale::Yes,
-            _lock: lock,
+            lock: Arc::new(lock),
         };
         fleet.take_stock().await?;
         Ok(fleet)
@@ -93,12 +99,18 @@ impl Fleet {
 
     /// Finds out what is unfinished: when the fleet is opened, and after a run that its journal failed.
     async fn take_stock(&mut self) -> Result<()> {
+        if let Some(current) = &mut self.current {
+            // Its end is in the journal, which is read below.
+            let _ended = current.await;
+            self.current = None;
+        }
         if self.stale == Stale::No {
             return Ok(());
         }
-        self.unfinished = unfinished(&self.state)?;
+        let state = self.state.clone();
+        self.unfinished = handoff::blocking("reading the journal", move || unfinished(&state)).await??;
         if let Some((dir, run)) = &self.unfinished {
-            same_lane(dir, run, &*self.services.lane)?;
+            preflight::same_wiring(dir, run, &self.services)?;
             self.found.run = Some(dir.id.as_str().to_owned());
         }
         self.stop_strays().await?;
@@ -112,9 +124,9 @@ impl Fleet {
         &self.found
     }
 
-    /// Events and output from now on. A receiver that falls behind misses the oldest and is told how many.
-    pub fn subscribe(&self) -> broadcast::Receiver<Live> {
-        self.live.subscribe()
+    /// Events and output from now on.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::new(self.live.subscribe())
     }
 
     /// Stops what this fleet runs, from elsewhere.
@@ -125,18 +137,22 @@ impl Fleet {
     /// Runs a plan to its end; goes on with the unfinished run when that has the same plan.
     ///
     /// # Errors
-    /// [`Error::Plan`] and [`Error::Preflight`] before anything starts; else only when the journal failed.
+    /// [`Error::Plan`], [`Error::Preflight`] and what is wrong with repository or lane, before anything starts. After
+    /// that only when the journal cannot be written: what was begun is found by the next start.
     pub async fn run(&mut self, plan: Plan) -> Result<Report> {
         self.take_stock().await?;
+        if self.stopping() {
+            return Err(Error::Preflight { problem: "this fleet was stopped; open another one".into() });
+        }
         let known: BTreeSet<_> = self.services.agents.keys().cloned().collect();
         plan.check(&known)?;
         let target = preflight::check(&self.services, &plan).await?;
         match self.unfinished.take() {
-            Some((dir, state)) if state.plan == plan => self.go_on(dir, state, Mode::Everything).await,
+            Some((dir, state)) if state.plan == plan => self.go_on(dir, state, Mode::Start).await,
             Some((dir, state)) => {
                 let run = dir.id.as_str().to_owned();
                 self.unfinished = Some((dir, state));
-                let cure = "run the same plan again to go on with it, or close it (`recover` with `close`)";
+                let cure = "run that plan again to go on with it, or end it (`Fleet::close`, `fleet recover --close`)";
                 Err(Error::Preflight { problem: format!("run {run} of another plan is not finished; {cure}") })
             }
             None => self.begin(plan, target).await,
@@ -149,41 +165,44 @@ impl Fleet {
     /// Returns none when there is no unfinished run.
     ///
     /// # Errors
-    /// When the journal failed.
+    /// As [`run`](Self::run).
     pub async fn recover(&mut self) -> Result<Option<Report>> {
-        self.take_stock().await?;
-        match self.unfinished.take() {
-            None => Ok(None),
-            Some((dir, state)) => self.go_on(dir, state, Mode::BegunOnly).await.map(Some),
-        }
+        self.end_begun(Mode::Leave).await
     }
 
     /// Ends an unfinished run: what was begun is brought to its end, the rest is cancelled.
     ///
     /// # Errors
-    /// As [`recover`](Self::recover).
+    /// As [`run`](Self::run).
     pub async fn close(&mut self) -> Result<Option<Report>> {
-        let report = self.recover().await?;
-        if self.unfinished.is_none() {
-            return Ok(report);
+        self.end_begun(Mode::Cancel).await
+    }
+
+    async fn end_begun(&mut self, mode: Mode) -> Result<Option<Report>> {
+        self.take_stock().await?;
+        match self.unfinished.take() {
+            None => Ok(None),
+            Some((dir, state)) => self.go_on(dir, state, mode).await.map(Some),
         }
-        self.stopper.stop();
-        self.recover().await
     }
 
     async fn begin(&mut self, plan: Plan, target: hedgerow_merge::BranchName) -> Result<Report> {
+        self.stale = Stale::Yes;
         let dir = RunDir::create(&self.state, dispatcher::now() / 1000)?;
         let mut journal = FileJournal::create(dir.journal())?;
         let lane = self.services.lane.name().to_owned();
-        let kind = EventKind::RunStarted { plan: plan.clone(), target: target.clone(), lane: lane.clone() };
+        let gate = self.services.gate_name().to_owned();
+        let (of, onto, within, by) = (plan.clone(), target.clone(), lane.clone(), gate.clone());
+        let kind = EventKind::RunStarted { plan: of, target: onto, lane: within, gate: by };
         let event = Event { seq: 0, at: dispatcher::now(), kind };
         journal.append(&event).await?;
         let _nobody = self.live.send(Live::Event(Box::new(event)));
-        let state = RunState::new(plan, target, lane);
-        self.dispatch(dir, Box::new(journal), state, Mode::Everything).await
+        let state = RunState::new(plan, target, lane, gate);
+        self.dispatch(dir, Box::new(journal), state, Mode::Start).await
     }
 
     async fn go_on(&mut self, dir: RunDir, state: RunState, mode: Mode) -> Result<Report> {
+        self.stale = Stale::Yes;
         let journal = FileJournal::open(dir.journal())?;
         self.dispatch(dir, Box::new(journal), state, mode).await
     }
@@ -200,7 +219,15 @@ impl Fleet {
         // Until the run ends in order, only the journal knows how far it is; also when this future is dropped.
         self.stale = Stale::Yes;
         let dispatcher = Dispatcher::new(services, dir.clone(), journal, state, live, watch);
-        let state = dispatcher.run(trees, mode).await?;
+        let lock = Arc::clone(&self.lock);
+        let run = async move {
+            let ended = dispatcher.run(trees, mode).await;
+            drop(lock);
+            ended
+        };
+        let ended = self.current.insert(tokio::spawn(run)).await;
+        self.current = None;
+        let state = ended.map_err(|e| Error::Panicked { what: "the dispatcher", message: e.to_string() })??;
         self.stale = Stale::No;
         let report = Report::of(&dir, &state);
         if !state.finished {
@@ -213,15 +240,14 @@ impl Fleet {
     async fn stop_strays(&mut self) -> Result<()> {
         let adoptable: BTreeSet<_> = match &self.unfinished {
             None => BTreeSet::new(),
-            Some((_, state)) => attempt::underway(state)
+            Some((dir, state)) => attempt::underway(state)
                 .into_iter()
                 .filter(|(_, own)| matches!(own.stage, Some(Stage::Working { .. })))
-                .filter_map(|(_, own)| handoff::sandbox_id(&own.begun?.worktree).ok())
+                .filter_map(|(_, own)| handoff::sandbox_id(dir, &own.begun?.worktree).ok())
                 .collect(),
         };
         for dir in RunDir::all(&self.state)? {
-            let labels: Labels = [(handoff::RUN_LABEL.to_owned(), dir.id.as_str().to_owned())].into();
-            for id in self.services.lane.list(&labels).await? {
+            for id in self.services.lane.list(&handoff::labels(&dir)).await? {
                 if adoptable.contains(&id) {
                     continue;
                 }
@@ -237,7 +263,7 @@ impl Fleet {
     /// Takes over the worktrees of the unfinished run, and puts away those that no attempt needs.
     async fn recover_trees(&mut self) -> Result<()> {
         let recovery = self.services.worktrees.recover().await?;
-        self.found.mended.extend(recovery.mended.iter().map(|mended| format!("{mended:?}")));
+        self.found.mended.extend(recovery.mended.iter().map(handoff::in_words));
         self.found.left.extend(recovery.left);
         let runs: Vec<_> = RunDir::all(&self.state)?.into_iter().map(|dir| dir.id).collect();
         let wanted: BTreeSet<_> = match &self.unfinished {
@@ -296,7 +322,7 @@ impl Fleet {
         let worktrees = LocalWorktrees::open(path)?;
         match RunDir::all(worktrees.state_dir())?.into_iter().find(|dir| dir.id.as_str() == run) {
             Some(dir) => FileJournal::read(&dir.journal()),
-            None => Err(Error::Preflight { problem: format!("there is no run {run:?} here") }),
+            None => Err(Error::NoSuchRun { run: run.to_owned() }),
         }
     }
 
@@ -306,24 +332,11 @@ impl Fleet {
     }
 }
 
-/// Another lane could not see the sandboxes that the run may have left.
-fn same_lane(dir: &RunDir, run: &RunState, lane: &dyn Sandbox) -> Result<()> {
-    if run.lane == lane.name() {
-        return Ok(());
-    }
-    let (run, began, here) = (dir.id.as_str(), &run.lane, lane.name());
-    let problem =
-        format!("run {run} is not finished and began in the {began} lane, this is the {here} lane; use that one");
-    Err(Error::Preflight { problem })
-}
-
-/// The newest run that is not finished.
+/// The newest run, if it is not finished. Older ones are: none begins while another is unfinished.
 fn unfinished(state: &Path) -> Result<Option<(RunDir, RunState)>> {
     for dir in RunDir::all(state)?.into_iter().rev() {
-        if let Some(run) = replay(&dir)?
-            && !run.finished
-        {
-            return Ok(Some((dir, run)));
+        if let Some(run) = replay(&dir)? {
+            return Ok((!run.finished).then_some((dir, run)));
         }
     }
     Ok(None)

@@ -1,18 +1,25 @@
 //! What decides whether a candidate may land.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::context::AgentContext;
-use crate::{GateSpec, Result};
+use crate::{AgentReport, GateSpec, Result};
 
 /// Somebody who judges a candidate.
 ///
 /// It runs in a sandbox of its own, on a clean worktree of exactly the candidate's commit.
 #[async_trait]
 pub trait Gate: Debug + Send + Sync + 'static {
+    /// The name under which a run remembers its gate: only a fleet whose gate has the same name can go on with it.
+    fn name(&self) -> &str;
+
+    /// How long it may take.
+    fn deadline(&self) -> Duration;
+
     /// Judges the tree in the context's current directory.
     ///
     /// # Errors
@@ -36,19 +43,33 @@ pub enum Verdict {
 
 #[async_trait]
 impl Gate for GateSpec {
+    fn name(&self) -> &str {
+        "plan"
+    }
+
+    fn deadline(&self) -> Duration {
+        match self {
+            Self::Command { deadline, .. } => *deadline,
+            Self::None => Duration::ZERO,
+        }
+    }
+
     async fn judge(&self, context: &mut AgentContext<'_>) -> Result<Verdict> {
         let Self::Command { command, env, .. } = self else { return Ok(Verdict::Passed) };
-        let mut line = context.command(&command[0]).args(&command[1..]);
+        let Some((program, args)) = command.split_first() else {
+            return Ok(Verdict::Failed { why: "the gate's command is empty".into() });
+        };
+        let mut line = context.command(program).args(args);
         for (key, value) in env {
             line = line.env(key, value);
         }
         let exit = context.exec(line).await?;
-        Ok(match crate::AgentReport::from_exit(&exit) {
-            crate::AgentReport::Done => Verdict::Passed,
-            crate::AgentReport::Stopped => Verdict::Stopped,
-            crate::AgentReport::Failed { why } => {
-                let tail = context.last_line();
-                let said = if tail.is_empty() { String::new() } else { format!(", saying: {tail}") };
+        Ok(match AgentReport::from_exit(&exit) {
+            AgentReport::Done => Verdict::Passed,
+            AgentReport::Stopped => Verdict::Stopped,
+            AgentReport::Failed { why } => {
+                let last = context.last_line();
+                let said = if last.is_empty() { String::new() } else { format!(", saying: {last}") };
                 Verdict::Failed { why: format!("the gate {why}{said}") }
             }
         })

@@ -11,7 +11,7 @@ use hedgerow_merge as merge;
 use hedgerow_sandbox as sandbox;
 use hedgerow_worktree as worktree;
 
-use crate::layout::RunId;
+use crate::layout::{RunDir, RunId};
 use crate::state::Begun;
 use crate::{Error, Outcome, Result, Task, TaskId};
 
@@ -22,8 +22,9 @@ pub(crate) const AGENT_EMAIL: &str = "agent@hedgerow.invalid";
 const COMMITTER: &str = "hedgerow";
 const COMMITTER_EMAIL: &str = "merge@hedgerow.invalid";
 
-/// The label that every sandbox of a run carries.
-pub(crate) const RUN_LABEL: &str = "hedgerow.run";
+/// The labels that every sandbox of a run carries: its run, and the repository that the run belongs to.
+const RUN_LABEL: &str = "hedgerow.run";
+const REPOSITORY_LABEL: &str = "hedgerow.repository";
 /// The longest subject line of a commit that we make from a prompt.
 const SUBJECT: usize = 60;
 
@@ -56,7 +57,7 @@ pub(crate) fn git_access(lane: &dyn sandbox::Sandbox) -> worktree::GitAccess {
 
 /// Worktree → the sandbox around it. `files` are read-only directories of ours, visible under their own path.
 pub(crate) fn sandbox_of(
-    run: &RunId,
+    dir: &RunDir,
     tree: &worktree::Worktree,
     policy: &sandbox::Policy,
     home: &Path,
@@ -78,17 +79,25 @@ pub(crate) fn sandbox_of(
         access: sandbox::Access::ReadOnly,
     }));
     Ok(sandbox::Spec {
-        id: sandbox_id(tree.id())?,
-        labels: [(RUN_LABEL.to_owned(), run.as_str().to_owned())].into(),
+        id: sandbox_id(dir, tree.id())?,
+        labels: labels(dir),
         policy: policy.clone(),
         mounts,
         home: Some(home.to_owned()),
     })
 }
 
-/// Worktree → the name of its sandbox, which finds it again after a restart.
-pub(crate) fn sandbox_id(tree: &worktree::WorktreeId) -> Result<sandbox::SandboxId> {
-    Ok(sandbox::SandboxId::new(tree.as_str())?)
+/// Worktree → the name of its sandbox, which finds it again after a restart. An engine may serve several repositories,
+/// of which one may be a copy of another with the same runs, so the repository's place is part of it.
+pub(crate) fn sandbox_id(dir: &RunDir, tree: &worktree::WorktreeId) -> Result<sandbox::SandboxId> {
+    let place = crc32fast::hash(dir.state().as_os_str().as_encoded_bytes());
+    Ok(sandbox::SandboxId::new(format!("{tree}-{place:08x}"))?)
+}
+
+/// Run → the labels by which its sandboxes are found.
+pub(crate) fn labels(dir: &RunDir) -> sandbox::Labels {
+    let repository = dir.state().to_string_lossy().into_owned();
+    [(RUN_LABEL.to_owned(), dir.id.as_str().to_owned()), (REPOSITORY_LABEL.to_owned(), repository)].into()
 }
 
 /// Task → the message for what its agent left uncommitted.
@@ -162,7 +171,25 @@ pub(crate) fn belongs(tree: &worktree::WorktreeId, run: &RunId) -> bool {
     parts.next().is_some_and(|number| number.parse::<u32>().is_ok()) && parts.next() == Some(run.as_str())
 }
 
-/// A worker thread that did not finish its part → our error.
-pub(crate) fn gone(_: tokio::task::JoinError) -> Error {
-    Error::Gone { what: "a worker thread" }
+/// What worktree recovery mended → words for people.
+pub(crate) fn in_words(mended: &worktree::Mended) -> String {
+    match mended {
+        worktree::Mended::CreationUndone(id) => format!("worktree {id}, which was never finished, was undone"),
+        worktree::Mended::CreationFinished(id) => format!("worktree {id}, which was nearly finished, was finished"),
+        worktree::Mended::RemovalFinished(id) => format!("worktree {id}, whose removal had begun, was removed"),
+    }
+}
+
+/// Runs what blocks where blocking is allowed; a panic in it is an error of its caller alone.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::Panicked { what, message: error.to_string() })
+}
+
+/// Worktrees → the repository that changes land in.
+pub(crate) fn repository(worktrees: &worktree::LocalWorktrees) -> Result<merge::Repository> {
+    Ok(merge::Repository::open(worktrees.repository())?)
 }

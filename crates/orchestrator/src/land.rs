@@ -1,12 +1,10 @@
 //! The part of an attempt that brings its change onto the target.
 
-use std::time::Instant;
-
 use hedgerow_merge::{Candidate, Landing, Prepared, Target};
 use hedgerow_worktree::{Capture, Disposition, Worktree};
 
 use crate::attempt::Attempt;
-use crate::context::AgentContext;
+use crate::context::{AgentContext, later};
 use crate::shutdown::Phase;
 use crate::{Error, GateSpec, Outcome, Result, Stage, Verdict, handoff};
 
@@ -48,6 +46,9 @@ impl Attempt {
 
     /// Lands a candidate whose gate had passed before a restart.
     pub(crate) async fn land_gated(&mut self, candidate: Candidate, capture: &Capture) -> Result<Outcome> {
+        if self.is_on_target(&candidate).await? {
+            return self.landed_as(&candidate, capture).await;
+        }
         {
             let Some(_turn) = self.take_turn().await else { return Ok(Outcome::Cancelled) };
             if let Try::Over(outcome) = self.move_target(candidate, capture).await? {
@@ -76,7 +77,7 @@ impl Attempt {
             let expected = repository.tip(&branch)?;
             strategy.prepare(&repository, &Target { branch, expected }, &change)
         };
-        Ok(tokio::task::spawn_blocking(prepare).await.map_err(handoff::gone)??)
+        Ok(handoff::blocking("the merge strategy", prepare).await??)
     }
 
     async fn move_target(&mut self, candidate: Candidate, capture: &Capture) -> Result<Try> {
@@ -85,13 +86,9 @@ impl Attempt {
             let candidate = candidate.clone();
             move || repository.land(&candidate, checkout)
         };
-        let landing = tokio::task::spawn_blocking(land).await.map_err(handoff::gone)??;
+        let landing = handoff::blocking("the landing", land).await??;
         Ok(match landing {
-            Landing::Landed => {
-                let commit = handoff::to_worktree(&candidate.commit)?;
-                self.stage(Stage::Landed { commit: commit.clone() }).await?;
-                Try::Over(Outcome::Landed { commit, commits: capture.commits, files: capture.files })
-            }
+            Landing::Landed => Try::Over(self.landed_as(&candidate, capture).await?),
             Landing::TargetMoved { .. } => Try::TargetMoved,
             Landing::CheckedOut { path, why } => {
                 let why = format!("{} is checked out at {}: {why}", self.target, path.display());
@@ -103,10 +100,26 @@ impl Attempt {
     /// The change is on the target already, for example because it landed just before a crash.
     async fn landed(&mut self, capture: &Capture) -> Result<Outcome> {
         let (repository, target) = (self.services.repository.clone(), self.target.clone());
-        let tip = tokio::task::spawn_blocking(move || repository.tip(&target)).await.map_err(handoff::gone)??;
+        let tip = handoff::blocking("reading the target", move || repository.tip(&target)).await??;
         let commit = handoff::to_worktree(&tip)?;
         self.stage(Stage::Landed { commit: commit.clone() }).await?;
         Ok(Outcome::Landed { commit, commits: capture.commits, files: capture.files })
+    }
+
+    async fn landed_as(&self, candidate: &Candidate, capture: &Capture) -> Result<Outcome> {
+        let commit = handoff::to_worktree(&candidate.commit)?;
+        self.stage(Stage::Landed { commit: commit.clone() }).await?;
+        Ok(Outcome::Landed { commit, commits: capture.commits, files: capture.files })
+    }
+
+    /// Whether a candidate had landed before a crash, whatever landed on top of it since.
+    async fn is_on_target(&self, candidate: &Candidate) -> Result<bool> {
+        let (repository, candidate) = (self.services.repository.clone(), candidate.clone());
+        let look = move || {
+            let tip = repository.tip(&candidate.target.branch)?;
+            repository.contains(&tip, &candidate.commit)
+        };
+        Ok(handoff::blocking("reading the target", look).await??)
     }
 
     fn gated(&self) -> bool {
@@ -120,19 +133,17 @@ impl Attempt {
         let request = handoff::gate_tree(begun, candidate, git)?;
         let tree = self.services.worktrees.create(request).await?;
         let verdict = self.judge_tree(&tree).await;
-        self.dir.forget(tree.id().as_str())?;
         self.services.worktrees.release(tree, Disposition::Discard).await?;
         verdict
     }
 
     async fn judge_tree(&self, tree: &Worktree) -> Result<Verdict> {
-        // A home of its own: what the agent left in its home must not reach the gate.
+        // A home of its own, and a new one: what agents, or the code of an earlier try, left must not reach the gate.
+        self.dir.forget(tree.id().as_str())?;
         let home = self.dir.home(tree.id().as_str())?;
-        let spec = handoff::sandbox_of(&self.dir.id, tree, &self.services.gate_policy, &home, None)?;
-        let deadline = match &self.gate {
-            GateSpec::Command { deadline, .. } => *deadline,
-            GateSpec::None => self.task.deadline,
-        };
+        let spec = handoff::sandbox_of(&self.dir, tree, &self.services.gate_policy, &home, None)?;
+        let judge = self.judge();
+        let deadline = judge.deadline();
         let mut running = self.services.lane.start(spec).await?;
         let verdict = {
             let mut context = AgentContext {
@@ -141,17 +152,16 @@ impl Attempt {
                 prompt_file: std::path::PathBuf::new(),
                 tree: tree.path().to_owned(),
                 env: &std::collections::BTreeMap::new(),
-                until: Instant::now() + deadline,
+                until: later(deadline),
                 idle: None,
                 running: &mut *running,
                 reporter: self.reporter.clone(),
                 watch: self.watch.clone(),
                 log: self.dir.log(&self.task.id, self.number),
-                last_line: String::new(),
+                tail: Vec::new(),
             };
-            let overdue = tokio::time::sleep(deadline + crate::work::SLACK);
+            let overdue = tokio::time::sleep(deadline.saturating_add(crate::work::SLACK));
             let mut watch = self.watch.clone();
-            let judge = self.judge();
             tokio::select! {
                 verdict = judge.judge(&mut context) => verdict,
                 () = overdue => Ok(Verdict::Failed { why: "the gate did not end after its deadline".into() }),

@@ -1,10 +1,14 @@
 //! Where the orchestrator keeps its files: `<git common dir>/hedgerow/runs/<run>/…`.
 
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Result, TaskId, error};
 
-/// The name of a run: the time of its start, in hexadecimal seconds, so that runs sort by age.
+/// The name of a run: the time of its start in hexadecimal seconds, so that runs sort by age, and four random digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RunId(String);
 
@@ -13,6 +17,7 @@ pub(crate) struct RunId(String);
 pub(crate) struct RunDir {
     pub(crate) id: RunId,
     path: PathBuf,
+    state: PathBuf,
 }
 
 impl RunId {
@@ -23,20 +28,25 @@ impl RunId {
 
 impl RunDir {
     /// Makes the directory of a new run that begins at `seconds` since the Unix epoch.
-    pub(crate) fn create(state: &Path, mut seconds: u64) -> Result<Self> {
+    pub(crate) fn create(state: &Path, seconds: u64) -> Result<Self> {
         let runs = state.join("runs");
         std::fs::create_dir_all(&runs).map_err(error::io("create", &runs))?;
         loop {
-            let id = RunId(format!("{seconds:x}"));
+            // The standard library seeds its hashers at random.
+            let random = RandomState::new().build_hasher().finish() & 0xffff;
+            let id = RunId(format!("{seconds:x}{random:04x}"));
             let path = runs.join(id.as_str());
             match std::fs::create_dir(&path) {
                 Ok(()) => {
                     for part in ["log", "home", "prompt"] {
                         std::fs::create_dir(path.join(part)).map_err(error::io("create", path.join(part)))?;
                     }
-                    return Ok(Self { id, path });
+                    for dir in [&path, &runs, state] {
+                        File::open(dir).and_then(|dir| dir.sync_all()).map_err(error::io("sync", dir))?;
+                    }
+                    return Ok(Self { id, path, state: state.to_owned() });
                 }
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => seconds += 1,
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(error::io("create", path)(e)),
             }
         }
@@ -47,18 +57,23 @@ impl RunDir {
         let runs = state.join("runs");
         let entries = match std::fs::read_dir(&runs) {
             Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(error::io("list", runs)(e)),
         };
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(error::io("list", &runs))?;
             if let Ok(name) = entry.file_name().into_string() {
-                found.push(Self { id: RunId(name), path: entry.path() });
+                found.push(Self { id: RunId(name), path: entry.path(), state: state.to_owned() });
             }
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(found)
+    }
+
+    /// Where everything of this repository's fleets is kept.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -81,11 +96,17 @@ impl RunDir {
         self.path.join("home").join(sandbox)
     }
 
-    /// Removes the `HOME` of a sandbox that is over.
+    /// Removes the `HOME` of a sandbox that is over, and directories in it that were made unwritable.
     pub(crate) fn forget(&self, sandbox: &str) -> Result<()> {
         let home = self.home_path(sandbox);
-        match std::fs::remove_dir_all(&home) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(error::io("remove", home)(e)),
+        let removed = match std::fs::remove_dir_all(&home) {
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                open_up(&home).and_then(|()| std::fs::remove_dir_all(&home))
+            }
+            other => other,
+        };
+        match removed {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(error::io("remove", home)(e)),
             _ => Ok(()),
         }
     }
@@ -98,4 +119,16 @@ impl RunDir {
         std::fs::write(&file, text).map_err(error::io("write", &file))?;
         Ok(file)
     }
+}
+
+/// Lets the owner into every directory below; links are not followed.
+fn open_up(dir: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -22,6 +22,7 @@ mod scheduler;
 mod services;
 mod shutdown;
 mod state;
+mod subscription;
 mod task;
 mod work;
 
@@ -38,4 +39,5 @@ pub use hedgerow_worktree as worktree;
 pub use plan::{GateSpec, Plan};
 pub use report::{Report, Status, TaskReport};
 pub use shutdown::Stopper;
+pub use subscription::Subscription;
 pub use task::{Task, TaskId};

@@ -1,9 +1,13 @@
 //! What is checked before a run starts, so that no agent works for nothing.
 
+use std::collections::BTreeSet;
+
 use hedgerow_merge::{BranchName, Checkout};
 
+use crate::layout::RunDir;
 use crate::services::Services;
-use crate::{Error, GateSpec, Plan, Result, handoff};
+use crate::state::RunState;
+use crate::{Error, GateSpec, Plan, Result, attempt, handoff};
 
 /// Finds the target of a plan and makes sure that changes can be isolated, gated and landed on it.
 pub(crate) async fn check(services: &Services, plan: &Plan) -> Result<BranchName> {
@@ -11,14 +15,14 @@ pub(crate) async fn check(services: &Services, plan: &Plan) -> Result<BranchName
     if services.gate.is_some() || plan.gate != GateSpec::None {
         shortfalls.extend(services.gate_policy.shortfalls(&*services.lane));
     }
-    shortfalls.dedup();
     if !shortfalls.is_empty() {
-        let missing: Vec<_> = shortfalls.iter().map(ToString::to_string).collect();
+        let missing: BTreeSet<_> = shortfalls.iter().map(ToString::to_string).collect();
+        let missing: Vec<_> = missing.into_iter().collect();
         let problem = format!("the lane cannot enforce what the policy requires: {}", missing.join("; "));
         return Err(Error::Preflight { problem });
     }
     let (repository, wanted, checkout) = (services.repository.clone(), plan.target.clone(), services.checkout);
-    tokio::task::spawn_blocking(move || target(&repository, wanted, checkout)).await.map_err(handoff::gone)?
+    handoff::blocking("reading the target", move || target(&repository, wanted, checkout)).await?
 }
 
 fn target(
@@ -43,4 +47,31 @@ fn target(
         }),
         _ => Ok(branch),
     }
+}
+
+/// Whether this fleet can go on with a run: another lane could not see the sandboxes that the run may have left, another
+/// gate would let something else land, and an agent that is not known could not be waited for.
+pub(crate) fn same_wiring(dir: &RunDir, run: &RunState, services: &Services) -> Result<()> {
+    let refuse = |what: &str, began: &str, here: &str| {
+        let (id, journal) = (dir.id.as_str(), dir.journal());
+        let problem = format!(
+            "run {id} is not finished and began with the {what} {began:?}, this fleet has {here:?}; open it with the same \
+             one. If that is gone for good, remove {}: the next start then puts the run's worktrees under rescue refs",
+            journal.display()
+        );
+        Err(Error::Preflight { problem })
+    };
+    if run.lane != services.lane.name() {
+        return refuse("lane", &run.lane, services.lane.name());
+    }
+    if run.gate != services.gate_name() {
+        return refuse("gate", &run.gate, services.gate_name());
+    }
+    for (task, _) in attempt::underway(run) {
+        if !run.plan.agents.contains_key(&task.agent) && !services.agents.contains_key(&task.agent) {
+            let known: Vec<_> = services.agents.keys().map(String::as_str).collect();
+            return refuse("agent", &task.agent, &known.join(", "));
+        }
+    }
+    Ok(())
 }

@@ -54,7 +54,7 @@ mod tests {
             task.needs = needed.iter().map(|m| TaskId::new(name(*m)).unwrap()).collect();
             plan = plan.task(task);
         }
-        RunState::new(plan, BranchName::new("main").unwrap(), "host".into())
+        RunState::new(plan, BranchName::new("main").unwrap(), "host".into(), "plan".into())
     }
 
     fn end(state: &mut RunState, id: &TaskId, outcome: Outcome) {

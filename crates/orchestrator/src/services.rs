@@ -26,3 +26,10 @@ pub(crate) struct Services {
     pub(crate) seed: Seed,
     pub(crate) parallel: usize,
 }
+
+impl Services {
+    /// The name under which runs remember the gate.
+    pub(crate) fn gate_name(&self) -> &str {
+        self.gate.as_ref().map_or("plan", |gate| gate.name())
+    }
+}

@@ -13,6 +13,7 @@ pub(crate) struct RunState {
     pub(crate) plan: Plan,
     pub(crate) target: BranchName,
     pub(crate) lane: String,
+    pub(crate) gate: String,
     pub(crate) tasks: BTreeMap<TaskId, TaskState>,
     pub(crate) finished: bool,
     /// The number that the next event gets.
@@ -50,8 +51,8 @@ impl RunState {
     /// The state that a journal describes; none when its run never began.
     pub(crate) fn replay(events: &[Event]) -> Option<Self> {
         let (first, rest) = events.split_first()?;
-        let EventKind::RunStarted { plan, target, lane } = &first.kind else { return None };
-        let mut state = Self::new(plan.clone(), target.clone(), lane.clone());
+        let EventKind::RunStarted { plan, target, lane, gate } = &first.kind else { return None };
+        let mut state = Self::new(plan.clone(), target.clone(), lane.clone(), gate.clone());
         for event in rest {
             state.apply(event);
         }
@@ -59,9 +60,9 @@ impl RunState {
     }
 
     /// A run that has just begun: its first event has number 0.
-    pub(crate) fn new(plan: Plan, target: BranchName, lane: String) -> Self {
+    pub(crate) fn new(plan: Plan, target: BranchName, lane: String, gate: String) -> Self {
         let tasks = plan.tasks.iter().map(|task| (task.id.clone(), TaskState::default())).collect();
-        Self { plan, target, lane, tasks, finished: false, next_seq: 1 }
+        Self { plan, target, lane, gate, tasks, finished: false, next_seq: 1 }
     }
 
     pub(crate) fn apply(&mut self, event: &Event) {

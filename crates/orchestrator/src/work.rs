@@ -1,12 +1,12 @@
 //! The part of an attempt that runs the agent.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hedgerow_sandbox::Running;
 
 use crate::agents::CommandAgent;
-use crate::attempt::Attempt;
-use crate::context::AgentContext;
+use crate::attempt::{Attempt, Rest};
+use crate::context::{AgentContext, later};
 use crate::shutdown::Phase;
 use crate::{Agent, AgentReport, Error, Result, handoff};
 
@@ -20,12 +20,13 @@ impl Attempt {
         let Some(tree) = &self.tree else { return Err(Error::Gone { what: "the worktree" }) };
         let home = self.dir.home(tree.id().as_str())?;
         let prompt = self.dir.prompt(&self.task.id, &self.task.prompt)?;
-        let spec = handoff::sandbox_of(&self.dir.id, tree, &self.services.policy, &home, prompt.parent())?;
+        let spec = handoff::sandbox_of(&self.dir, tree, &self.services.policy, &home, prompt.parent())?;
         let mut running = self.services.lane.start(spec).await?;
+        self.rest = Rest::Unknown;
         let mut watch = self.watch.clone();
         let report = {
             let mut context = self.context(&mut *running, prompt);
-            let overdue = tokio::time::sleep(self.task.deadline + SLACK);
+            let overdue = tokio::time::sleep(self.task.deadline.saturating_add(SLACK));
             tokio::select! {
                 report = agent.run(&mut context) => report,
                 () = overdue => Ok(AgentReport::Failed { why: "did not end after its deadline".into() }),
@@ -33,25 +34,34 @@ impl Attempt {
             }
         };
         running.stop(handoff::GRACE).await?;
+        self.rest = Rest::Certain;
         expected(report)
     }
 
-    /// Waits for an agent that an earlier process of ours had started; none when it is not running any more.
+    /// Waits for an agent that an earlier process of ours had started; none when it has to start again.
     pub(crate) async fn adopt(&mut self) -> Result<Option<AgentReport>> {
-        let (Some(tree), agent) = (&self.tree, self.agent()?) else { return Ok(None) };
-        let Some(mut running) = self.services.lane.adopt(&handoff::sandbox_id(tree.id())?).await? else {
+        let Some(begun) = &self.begun else { return Ok(None) };
+        let id = handoff::sandbox_id(&self.dir, &begun.worktree)?;
+        self.rest = Rest::Unknown;
+        let Some(mut running) = self.services.lane.adopt(&id).await? else {
+            self.rest = Rest::Certain;
             return Ok(None);
         };
-        let prompt = self.dir.prompt(&self.task.id, &self.task.prompt)?;
-        let report = match running.resume().await? {
-            None => None,
-            Some(process) => {
-                let exit = self.context(&mut *running, prompt).follow(process).await?;
-                Some(agent.resumed(exit).await?)
-            }
-        };
+        let report = self.follow_adopted(&mut *running).await;
         running.stop(handoff::GRACE).await?;
-        Ok(report)
+        self.rest = Rest::Certain;
+        report
+    }
+
+    async fn follow_adopted(&self, running: &mut dyn Running) -> Result<Option<AgentReport>> {
+        if self.tree.is_none() {
+            return Ok(None);
+        }
+        let agent = self.agent()?;
+        let prompt = self.dir.prompt(&self.task.id, &self.task.prompt)?;
+        let Some(process) = running.resume().await? else { return Ok(None) };
+        let exit = self.context(running, prompt).follow(process).await?;
+        agent.resumed(exit).await
     }
 
     fn context<'a>(&'a self, running: &'a mut dyn Running, prompt_file: std::path::PathBuf) -> AgentContext<'a> {
@@ -61,13 +71,13 @@ impl Attempt {
             prompt_file,
             tree: self.tree.as_ref().map(|tree| tree.path().to_owned()).unwrap_or_default(),
             env: &self.task.env,
-            until: Instant::now() + self.task.deadline,
+            until: later(self.task.deadline),
             idle: self.task.idle,
             running,
             reporter: self.reporter.clone(),
             watch: self.watch.clone(),
             log: self.dir.log(&self.task.id, self.number),
-            last_line: String::new(),
+            tail: Vec::new(),
         }
     }
 

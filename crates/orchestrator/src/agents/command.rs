@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use hedgerow_sandbox::Exit;
 use serde::{Deserialize, Serialize};
 
 use crate::context::AgentContext;
@@ -61,7 +62,10 @@ impl Agent for CommandAgent {
     async fn run(&self, context: &mut AgentContext<'_>) -> Result<AgentReport> {
         let prompt_file = context.prompt_file().to_string_lossy().into_owned();
         let words = self.words(context.prompt(), &prompt_file);
-        let mut command = context.command(&words[0]).args(&words[1..]);
+        let Some((program, args)) = words.split_first() else {
+            return Ok(AgentReport::Failed { why: "its command is empty".into() });
+        };
+        let mut command = context.command(program).args(args);
         if self.prompt == PromptBy::Stdin {
             command = command.stdin(context.prompt());
         }
@@ -70,6 +74,11 @@ impl Agent for CommandAgent {
         }
         let exit = context.exec(command).await?;
         Ok(AgentReport::from_exit(&exit))
+    }
+
+    /// Its one command was all that it does.
+    async fn resumed(&self, exit: Exit) -> Result<Option<AgentReport>> {
+        Ok(Some(AgentReport::from_exit(&exit)))
     }
 }
 

@@ -10,7 +10,7 @@ fn event(seq: u64) -> Event {
     let kind = match seq {
         0 => {
             let (plan, target) = (Plan::new(GateSpec::None), BranchName::new("main").unwrap());
-            EventKind::RunStarted { plan, target, lane: "host".into() }
+            EventKind::RunStarted { plan, target, lane: "host".into(), gate: "plan".into() }
         }
         _ => EventKind::RunFinished,
     };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
 mod bad_input;
+mod embed;
 mod journal;
 mod pipeline;
 mod plan_files;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hedgerow_orchestrator::{Fleet, GateSpec, Live, Outcome, Plan, Report};
+use hedgerow_orchestrator::{AgentContext, Error, Fleet, Gate, GateSpec, Live, Outcome, Plan, Report, Verdict};
 
 use crate::repo::{Repo, outcome, plan, task};
 
@@ -40,8 +40,8 @@ async fn child() {
     let policy = hedgerow_orchestrator::sandbox::Policy::open();
     let mut fleet = Fleet::builder(repo, lane).policy(policy).parallel(1).open().await.expect("a fleet");
     let mut live = fleet.subscribe();
-    std::thread::spawn(move || {
-        while let Ok(message) = live.blocking_recv() {
+    tokio::spawn(async move {
+        while let Some(message) = live.next().await {
             if matches!(message, Live::Event(event) if event.seq >= last) {
                 let me = rustix::process::getpid();
                 rustix::process::kill_process(me, rustix::process::Signal::KILL).expect("a signal");
@@ -131,5 +131,35 @@ async fn recover_ends_what_was_begun_and_starts_nothing() {
     assert!(closed.finished);
     assert_eq!(outcome(&closed, "two"), &Outcome::Cancelled);
     tokio::time::timeout(Duration::from_secs(60), fleet.recover()).await.unwrap().unwrap();
+    let next = fleet.run(plan(GateSpec::None).task(task("next", "echo x >next"))).await.unwrap();
+    assert!(next.success(), "a fleet that closed a run cannot run the next: {next:#?}");
     repo.assert_nothing_left_over();
+}
+
+/// Passes everything, and has a name of its own.
+#[derive(Debug)]
+struct Other;
+
+#[async_trait::async_trait]
+impl Gate for Other {
+    fn name(&self) -> &str {
+        "other"
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn judge(&self, _: &mut AgentContext<'_>) -> hedgerow_orchestrator::Result<Verdict> {
+        Ok(Verdict::Passed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cannot_go_on_with_another_gate_than_it_began_with() {
+    let repo = Repo::new();
+    assert!(dies_after(2, &repo.path), "the child should have been killed");
+    let error = repo.builder().gate(Other).open().await.unwrap_err();
+    assert!(matches!(&error, Error::Preflight { problem } if problem.contains("\"other\"")), "{error}");
+    assert_finished_once(&repo, 2).await;
 }

@@ -45,7 +45,7 @@ async fn an_abort_does_not_wait_for_an_agent_that_ignores_signals() {
         .task(task("deaf", "trap '' TERM INT; echo x >deaf; echo ready; while :; do sleep 1; done"));
     let run = tokio::spawn(async move { fleet.run(wired).await });
     loop {
-        if let Live::Output { text, .. } = live.recv().await.unwrap()
+        if let Live::Output { text, .. } = live.next().await.unwrap()
             && text.contains("ready")
         {
             break;
@@ -65,7 +65,7 @@ async fn live_events_are_those_of_the_journal_without_gaps() {
     let report = fleet.run(plan(GateSpec::None).task(task("t", "echo x >f"))).await.unwrap();
     drop(fleet);
     let mut seen = Vec::new();
-    while let Ok(message) = live.recv().await {
+    while let Some(message) = live.next().await {
         if let Live::Event(event) = message {
             seen.push(*event);
         }
