@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
+mod disk;
 mod error;
 mod local;
 mod manager;
 mod name;
 mod outcome;
 mod repo;
+mod swap;
 mod view;
 mod worktree;
 

@@ -1,20 +1,12 @@
 //! Moves the branch to what was captured, and makes it last.
 
 use std::path::Path;
-use std::time::Duration;
 
 use gix::ObjectId;
-use gix::actor::Signature;
-use gix::date::parse::TimeBuf;
-use gix::refs::Target;
-use gix::refs::transaction::{PreviousValue, RefEdit};
 
 use super::{Input, commit, fault, rescue};
+use crate::swap::{self, Log, Value};
 use crate::{BranchName, Error, Message, Rescue, Result};
-
-/// How long another process's lock on the branch is waited for, and how often.
-const WAIT: Duration = Duration::from_secs(1);
-const TRIES: u32 = 5;
 
 /// A move of the branch.
 #[derive(Clone, Copy, Debug)]
@@ -41,21 +33,15 @@ pub(super) fn publish(
     let mut rescued: Vec<Rescue> = Vec::new();
     for &line in lines {
         let made = rescue(repo, &input.id, line)?;
-        sync_ref(&input.common, &made.reference)?;
         if !rescued.contains(&made) {
             rescued.push(made);
         }
     }
     if let Some(name) = moves {
         branch(repo, name, to, message)?;
-        sync_ref(&input.common, &format!("refs/heads/{name}"))?;
+        swap::sync(&input.common, &format!("refs/heads/{name}"))?;
     }
     Ok(rescued)
-}
-
-/// Who the log of a ref names when this crate moved it on its own account.
-pub(super) fn machine() -> Signature {
-    Signature { name: "hedgerow".into(), email: "hedgerow@localhost".into(), time: gix::date::Time::now_utc() }
 }
 
 /// Makes all objects durable that were written so far.
@@ -75,44 +61,28 @@ fn sync(common: &Path) -> Result<()> {
 /// Moves a branch, if it still names what it did.
 fn branch(repo: &gix::Repository, branch: &BranchName, to: Move, message: &Message) -> Result<()> {
     let reference = format!("refs/heads/{branch}");
-    let name = gix::refs::FullName::try_from(reference.as_str()).map_err(fault::git("name the branch"))?;
-    let expected =
-        to.previous.map_or(PreviousValue::MustNotExist, |id| PreviousValue::MustExistAndMatch(Target::Object(id)));
-    let subject = message.text.lines().next().unwrap_or_default();
-    let edit = RefEdit::update(name, to.tip, expected, format!("capture: {subject}"));
+    let common = repo.common_dir();
+    let expected = to.previous.map_or(Value::Missing, Value::Id);
+    if expected == Value::Missing
+        && let Some(problem) = swap::conflict(common, &reference)?
+    {
+        return Err(Error::RefMoved { reference, problem });
+    }
     let who = commit::signature(message);
-    let lock = repo.common_dir().join(format!("{reference}.lock"));
-    let mut tries = 0;
-    let now = loop {
-        let moved = repo.edit_references_as([edit.clone()], Some(who.to_ref(&mut TimeBuf::default())));
-        let Err(error) = moved else { return Ok(()) };
-        let found = repo.try_find_reference(reference.as_str()).ok().flatten();
-        let now = found.and_then(|found| found.target().try_id().map(ToOwned::to_owned));
-        match (now == to.previous, lock.exists()) {
-            (false, _) => break now,
-            (true, true) if tries < TRIES => tries += 1,
-            (true, true) => return Err(Error::Locked { path: lock, seconds: WAIT.as_secs() * u64::from(TRIES) }),
-            (true, false) => return Err(fault::git(format!("move {reference}"))(error)),
-        }
-        std::thread::sleep(WAIT);
-    };
-    let shown = |id: Option<ObjectId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
-    let problem = format!("it was expected at {}, and is at {}", shown(to.previous), shown(now));
+    let subject = message.text.lines().next().unwrap_or_default();
+    let log = Log::new(repo, &format!("{} <{}>", who.name, who.email), &format!("capture: {subject}"));
+    let found = swap::set(common, &reference, to.tip, Some(&log), |value| value == expected)?;
+    if found == expected {
+        return Ok(());
+    }
+    let problem = format!("it was expected at {}, and is at {}", shown(expected), shown(found));
     Err(Error::RefMoved { reference, problem })
 }
 
-/// Makes a loose ref durable, and the directories that lead to it.
-fn sync_ref(common: &Path, reference: &str) -> Result<()> {
-    let mut path = common.join(reference);
-    loop {
-        match std::fs::File::open(&path).and_then(|file| file.sync_all()) {
-            Ok(()) => {}
-            // Somebody packed the refs meanwhile, and git syncs what it packs.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(fault::io("sync", &path)(e)),
-        }
-        if !path.pop() || path == common {
-            return Ok(());
-        }
+fn shown(value: Value) -> String {
+    match value {
+        Value::Missing => "nothing".to_owned(),
+        Value::Id(id) => id.to_string(),
+        Value::Other => "something that is no commit".to_owned(),
     }
 }

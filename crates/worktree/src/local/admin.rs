@@ -8,9 +8,9 @@ use gix::config::Source;
 
 use super::layout::Layout;
 use super::record::Record;
-use super::{base, checkout, disk, refs};
-use crate::Result;
+use super::{base, checkout, refs};
 use crate::capture::fault;
+use crate::{Result, disk, swap};
 
 /// Makes the admin directory in staging, every file of it durable: a `commondir` that a power failure left empty would
 /// keep git from working in the whole repository.
@@ -31,7 +31,8 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, in
     if repo.config_snapshot().boolean("core.logAllRefUpdates") != Some(false) {
         let logs = dir.join("logs");
         std::fs::create_dir(&logs).map_err(fault::io("create", &logs))?;
-        let line = refs::first_log_line(base::object_id(&parts.base)?, "worktree: created");
+        let at = base::object_id(&parts.base)?;
+        let line = swap::line(at.kind().null(), at, swap::COMMITTER, "worktree: created");
         disk::write_synced(&logs.join("HEAD"), line.as_bytes())?;
     }
     copy_config(repo, layout, &dir)?;

@@ -7,8 +7,9 @@ use super::lease::{self, Lease};
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
-use super::{admin, base, checkout, disk, refs, remove, seed};
+use super::{admin, base, checkout, refs, remove, seed};
 use crate::capture::fault;
+use crate::disk;
 use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Worktree, repo, view};
 
 /// Creates what the request asks for.

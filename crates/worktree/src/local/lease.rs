@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::disk;
 use super::layout::Layout;
 use super::lock::Lock;
+use crate::disk;
 use crate::{Error, Result, WorktreeId};
 
 /// What a [`Worktree`](crate::Worktree) of ours holds.

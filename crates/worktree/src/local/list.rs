@@ -6,8 +6,9 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{self, Record, Stage};
 use super::scan::{self, Admin, Head};
-use super::{base, disk, refs};
+use super::{base, refs};
 use crate::capture::fault;
+use crate::disk;
 use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
 
 /// Our own worktrees by id, then the others by path.

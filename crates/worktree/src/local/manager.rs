@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::layout::{self, Layout};
-use super::{create, disk, list, recover, release};
+use super::{create, list, recover, release};
+use crate::disk;
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
     WorktreeManager, capture, repo,
@@ -146,7 +147,7 @@ impl WorktreeManager for LocalWorktrees {
 
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
         let id = id.clone();
-        self.blocking(move |layout| capture::rescues(&repo::open(&layout.common)?, &id)).await
+        self.blocking(move |layout| capture::rescues(&layout.common, &id)).await
     }
 }
 

@@ -9,8 +9,9 @@ use std::path::Path;
 use super::layout::Layout;
 use super::lock::Lock;
 use super::record::Record;
-use super::{base, disk, refs, scan};
+use super::{base, refs, scan};
 use crate::capture::fault;
+use crate::disk;
 use crate::{Error, Result};
 
 /// Who publishes.

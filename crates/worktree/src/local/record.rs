@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{self, Identity};
 use super::layout::Layout;
 use super::lease::Holder;
 use crate::capture::fault;
+use crate::disk::{self, Identity};
 use crate::{CommitId, Error, Parts, Result, WorktreeId};
 
 /// The format that this version writes and reads.

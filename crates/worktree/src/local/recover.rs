@@ -8,8 +8,9 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
-use super::{base, disk, refs, remove, stale, trash};
+use super::{base, refs, remove, stale, trash};
 use crate::capture::fault;
+use crate::disk;
 use crate::{Mended, Recovery, Result, Worktree, WorktreeId, repo, view};
 
 /// Goes through all records whose lease nobody holds.

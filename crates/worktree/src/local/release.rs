@@ -7,8 +7,9 @@ use gix::ObjectId;
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, disk, refs, remove, scan};
+use super::{base, refs, remove, scan};
 use crate::capture::{self, fault};
+use crate::disk;
 use crate::{
     Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Rescue, Result, Worktree,
     WorktreeId, repo,
@@ -83,7 +84,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
         Disposition::Discard => return discard(layout, worktree, record),
     };
     let repo = repo::open(&layout.common)?;
-    let before = capture::rescues(&repo, &record.parts.id)?;
+    let before = capture::rescues(&layout.common, &record.parts.id)?;
     let found = match disk::identity(&record.parts.path) {
         None if is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
         _ => everything(&repo, layout, &record),
@@ -93,7 +94,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
         Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Some(why), rescued),
         Err(e) => {
             // It may have failed after it had put something under a ref.
-            let mut rescued = capture::rescues(&repo, &record.parts.id).unwrap_or_default();
+            let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
             rescued.retain(|rescue| !before.contains(rescue));
             return keep(layout, &mut record, Some(fault::with_causes(&e)), rescued);
         }
@@ -103,7 +104,6 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
         let safe = tip == work.base || into.is_some_and(|into| reaches(&repo, into, tip));
         if !safe {
             let made = capture::rescue(&repo, &record.parts.id, tip)?;
-            refs::sync(&layout.common, &made.reference)?;
             rescues.retain(|rescue| *rescue != made);
             rescues.push(made);
         }

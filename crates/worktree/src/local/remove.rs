@@ -5,8 +5,9 @@
 use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{Record, Stage};
-use super::{base, disk, refs, scan, trash};
+use super::{base, refs, scan, trash};
 use crate::capture::fault;
+use crate::disk;
 use crate::{Result, view};
 
 /// Moves tree and admin directory out of sight, then deletes them and the record.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::disk;
+use crate::disk;
 use crate::{BranchName, CommitId};
 
 /// One entry of `.git/worktrees`.

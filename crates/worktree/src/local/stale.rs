@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::layout::Layout;
 use super::record::Record;
-use super::{disk, refs};
+use super::refs;
 use crate::Result;
 use crate::capture::fault;
+use crate::disk;
 
 /// How long a lock must not change before it counts as left behind.
 const GRACE: Duration = Duration::from_secs(3);

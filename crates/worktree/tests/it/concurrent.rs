@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hedgerow_worktree::{
-    Base, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, WorktreeManager,
+    Base, Capture, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, Worktree,
+    WorktreeManager,
 };
 
+use crate::capture::{git_as, message};
 use crate::child;
-use crate::repo::{Repo, branch, id, request, status, try_git};
+use crate::repo::{Repo, branch, id, request, status, try_git, write};
 
 /// Runs git again and again until it is dropped, and remembers whatever git complained about.
 struct Loop {
@@ -214,6 +216,81 @@ async fn git_itself_may_take_the_branch_first_but_never_both() {
         if let Err(e) = ours {
             assert!(matches!(e, Error::Occupied { what: "branch", .. }), "{e:?}");
         }
+    }
+    repo.assert_sound();
+}
+
+/// What an agent does in a round: a line of history that is rewritten, a branch beside it and a file that stays
+/// uncommitted.
+fn work_in(view: &Path, tree: &Path, round: usize) {
+    let inside = |args: &[&str]| git_as(view, tree, args);
+    let own = inside(&["symbolic-ref", "--short", "HEAD"]);
+    inside(&["switch", "-q", "-c", &format!("side-{round}")]);
+    inside(&["commit", "-q", "--allow-empty", "-m", &format!("beside, {round}")]);
+    inside(&["switch", "-q", &own]);
+    inside(&["commit", "-q", "--allow-empty", "-m", &format!("work, {round}")]);
+    write(&tree.join("left"), &format!("{round}\n"));
+}
+
+/// Lets several agents work and be captured at once, and says what was captured.
+async fn captured_at_once(
+    manager: &LocalWorktrees,
+    worktrees: Vec<Worktree>,
+    round: usize,
+) -> Vec<(Worktree, Capture)> {
+    let mut captures = tokio::task::JoinSet::new();
+    for worktree in worktrees {
+        let manager = manager.clone();
+        captures.spawn(async move {
+            let view = manager.state_dir().join("views").join(worktree.id().as_str()).join("git");
+            work_in(&view, worktree.path(), round);
+            let capture = manager.capture(&worktree, message()).await.expect("a capture failed");
+            (worktree, capture)
+        });
+    }
+    captures.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_branch_and_no_rescue_is_lost_while_somebody_packs_the_refs() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let mut worktrees = Vec::new();
+    for n in 0..12 {
+        let name = format!("agent-{n}");
+        worktrees.push(manager.create(Request { git: GitAccess::Private, ..request(&name) }).await.unwrap());
+    }
+    let packing = [(); 2].map(|()| Loop::start(repo.path(), &["pack-refs", "--all"]));
+    let mut held = Vec::new();
+    for round in 0..4 {
+        let captured = captured_at_once(&manager, std::mem::take(&mut worktrees), round).await;
+        held.retain(|(name, _): &(String, _)| name.starts_with("refs/hedgerow/"));
+        for (worktree, capture) in captured {
+            assert!(capture.notices.is_empty() && capture.rescued.len() > round, "{capture:#?}");
+            held.push((format!("refs/heads/{}", worktree.id()), capture.tip));
+            held.extend(capture.rescued.into_iter().map(|rescue| (rescue.reference, rescue.commit)));
+            worktrees.push(worktree);
+        }
+        for (reference, commit) in &held {
+            assert_eq!(repo.git(["rev-parse", "--verify", reference]), commit.as_str(), "{reference}, round {round}");
+        }
+    }
+    for worktree in worktrees {
+        let id = worktree.id().clone();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed);
+        for rescue in manager.rescues(&id).await.unwrap() {
+            held.push((rescue.reference, rescue.commit));
+        }
+        let named = |rescue: &_| held.contains(rescue);
+        assert!(released.rescues.into_iter().map(|rescue| (rescue.reference, rescue.commit)).all(|r| named(&r)));
+    }
+    for packing in packing {
+        // Each gives up when it meets a lock, of the other one or of ours; it must find nothing else.
+        packing.finish_except(".lock");
+    }
+    for (reference, commit) in held.iter().filter(|(name, _)| name.starts_with("refs/hedgerow/")) {
+        assert_eq!(repo.git(["rev-parse", "--verify", reference]), commit.as_str(), "{reference}");
     }
     repo.assert_sound();
 }

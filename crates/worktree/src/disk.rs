@@ -13,24 +13,24 @@ use crate::capture::fault;
 
 /// Which directory a path leads to, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
 
 /// The identity of a directory; none when there is no directory, or only a symlink to one.
-pub(super) fn identity(path: &Path) -> Option<Identity> {
+pub(crate) fn identity(path: &Path) -> Option<Identity> {
     let meta = path.symlink_metadata().ok()?;
     meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino() })
 }
 
 /// Creates a directory that only its owner may enter, and its parents.
-pub(super) fn private_dir(path: &Path) -> Result<()> {
+pub(crate) fn private_dir(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault::io("create", path))
 }
 
 /// Writes a file and makes its content durable; the directory entry is not.
-pub(super) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     let write = || {
         let mut file = File::create(path)?;
         file.write_all(content)?;
@@ -42,7 +42,7 @@ pub(super) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
 /// Replaces a file so that after any crash it has either its old or its new content.
 ///
 /// Only one writer at a time may do this for one path.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
@@ -55,12 +55,12 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Makes the entries of a directory durable.
-pub(super) fn sync_dir(path: &Path) -> Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(fault::io("flush", path))
 }
 
 /// Removes a file that may be missing.
-pub(super) fn remove_file(path: &Path) -> Result<()> {
+pub(crate) fn remove_file(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(fault::io("remove", path)(e)),
         _ => Ok(()),
@@ -68,7 +68,7 @@ pub(super) fn remove_file(path: &Path) -> Result<()> {
 }
 
 /// Reads a small regular file where others may have put anything: never through a symlink, never blocking.
-pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     const MOST: u64 = 64 << 10;
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -84,7 +84,7 @@ pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Renames without ever replacing anything.
-pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
             // Some file systems cannot promise it. What is left open is a directory made in between, and only an empty
@@ -99,7 +99,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Sixteen random hexadecimal digits.
-pub(super) fn token() -> Result<String> {
+pub(crate) fn token() -> Result<String> {
     let mut bytes = [0_u8; 8];
     let source = Path::new("/dev/urandom");
     File::open(source).and_then(|mut f| f.read_exact(&mut bytes)).map_err(fault::io("read", source))?;

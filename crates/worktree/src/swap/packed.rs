@@ -5,6 +5,16 @@ pub(super) fn find<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
     lines(text).find_map(|line| named(line, name))
 }
 
+/// The names and ids of all refs whose names begin like this.
+pub(super) fn below<'a>(text: &'a [u8], prefix: &str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    let split = |line: &'a [u8]| {
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        Some((line[space + 1..].trim_ascii_end(), &line[..space]))
+    };
+    let refs = lines(text).filter(|line| !line.starts_with(b"#")).filter_map(split);
+    refs.filter(move |(name, _)| name.starts_with(prefix.as_bytes()))
+}
+
 /// The text without this ref.
 pub(super) fn without(text: &[u8], name: &str) -> Vec<u8> {
     let mut left = Vec::with_capacity(text.len());
@@ -43,6 +53,13 @@ mod tests {
         assert_eq!(find(TEXT, "refs/tags/v"), None);
         assert_eq!(find(TEXT, "pack-refs with: peeled fully-peeled sorted"), None);
         assert_eq!(find(b"", "refs/heads/a"), None);
+    }
+
+    #[test]
+    fn refs_are_listed_by_how_they_begin() {
+        let tags: Vec<_> = below(TEXT, "refs/tags/").collect();
+        assert_eq!(tags, [(&b"refs/tags/v1"[..], &b"22"[..]), (&b"refs/tags/v10"[..], &b"44"[..])]);
+        assert_eq!(below(TEXT, "refs/heads/a/").count(), 0);
     }
 
     #[test]
