@@ -40,7 +40,7 @@ pub struct Limits {
     /// Size of the private `/tmp`, in bytes.
     pub tmp: u64,
     /// Captured output of one command, standard output and error together, in bytes. What comes after it is read and
-    /// dropped, and the stream is marked as truncated.
+    /// dropped, and the stream is marked as truncated. As much of it is held in memory while its reader is behind.
     pub output: u64,
 }
 

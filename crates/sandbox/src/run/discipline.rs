@@ -6,7 +6,7 @@ use super::intake::Intake;
 use super::leash::Leash;
 
 /// Ends the command when its time is up or its reader asks for it: SIGTERM, and SIGKILL after its grace. Never resolves.
-pub(crate) async fn enforce(command: &Command, feed: &Feed, intake: &Intake<'_>, leash: &Leash) {
+pub(crate) async fn enforce(command: &Command, feed: &Feed, intake: &Intake, leash: &Leash) {
     let cause = tokio::select! {
         biased;
         () = feed.kill_requested() => {

@@ -16,11 +16,13 @@ use super::intake::Intake;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
 use super::{Health, discipline};
-use crate::{Command, End, Error, Exit, Feed, Result, Stream};
+use crate::{Command, End, Error, Exit, Feed, Result, Stream, Usage};
 
 /// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only
 /// something outside that was handed a descriptor can hold it.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same for one that does not stay silent.
+const CHATTER: Duration = Duration::from_secs(10);
 
 /// Kills when it is dropped: the task that follows a command may be dropped with its runtime.
 struct Guard(Arc<Leash>);
@@ -31,12 +33,19 @@ impl Drop for Guard {
     }
 }
 
-/// Feeds the output of a command to its reader, keeps it in its bounds, and tells how it ended.
-pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed: &Feed) -> Result<Exit> {
+/// Takes the output of a command, keeps it in its bounds, and tells how it ended.
+///
+/// `dead` is called with what it used as soon as nothing of it is left, however much of its output is still to be read.
+pub(crate) async fn follow(
+    command: Command,
+    started: Started,
+    intake: &Intake,
+    feed: &Feed,
+    dead: impl FnOnce(Option<Usage>),
+) -> Result<Exit> {
     let began = Instant::now();
-    let Started { stdin, stdout, stderr, leash, ended } = started;
+    let Started { stdin, stdout, stderr, leash, mut ended } = started;
     let guard = Guard(leash);
-    let intake = Intake::new(feed, limit);
     let (over, closing) = watch::channel(());
     let stdout = ChildStdout::from_std(stdout.into()).map_err(pipe)?;
     let stderr = ChildStderr::from_std(stderr.into()).map_err(pipe)?;
@@ -44,14 +53,13 @@ pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed:
 
     let outputs = async {
         tokio::join!(
-            drain(stdout, Stream::Stdout, &intake, closing.clone()),
-            drain(stderr, Stream::Stderr, &intake, closing.clone()),
+            drain(stdout, Stream::Stdout, intake, closing.clone()),
+            drain(stderr, Stream::Stderr, intake, closing.clone()),
         )
     };
     let mut outputs = pin!(outputs);
     let mut drained = false;
-    let mut discipline = pin!(discipline::enforce(&command, feed, &intake, &guard.0));
-    let mut ended = ended;
+    let mut discipline = pin!(discipline::enforce(&command, feed, intake, &guard.0));
     let ended = loop {
         tokio::select! {
             ended = &mut ended => break ended,
@@ -59,11 +67,13 @@ pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed:
             () = &mut discipline => {}
         }
     };
+    dead(ended.as_ref().ok().map(|ended| ended.usage));
     writer.abort();
     let wall = began.elapsed();
     drop(over);
     if !drained {
-        outputs.await;
+        // What it said last is in the pipes; whatever else comes is not of this command.
+        let _chatter = tokio::time::timeout(CHATTER, outputs).await;
     }
     let Ended { status, health, usage } = ended.map_err(|_| Error::Lane {
         action: "follow a command to its end".into(),
@@ -78,13 +88,8 @@ pub(crate) async fn follow(command: Command, started: Started, limit: u64, feed:
     Ok(Exit { end, wall, usage, written: intake.written() })
 }
 
-/// Delivers what `pipe` has to say, until it closes, or until it lingers after the end.
-async fn drain(
-    mut pipe: impl AsyncRead + Unpin,
-    stream: Stream,
-    intake: &Intake<'_>,
-    mut closing: watch::Receiver<()>,
-) {
+/// Takes what `pipe` has to say, until it closes, or until it lingers after the end.
+async fn drain(mut pipe: impl AsyncRead + Unpin, stream: Stream, intake: &Intake, mut closing: watch::Receiver<()>) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let lingers = async {
@@ -96,7 +101,7 @@ async fn drain(
             biased;
             read = pipe.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return,
-                Ok(count) => intake.take(stream, &buffer[..count]).await,
+                Ok(count) => intake.take(stream, &buffer[..count]),
             },
             () = lingers => return,
         }

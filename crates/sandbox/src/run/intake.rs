@@ -1,19 +1,25 @@
 //! Output on its way to the reader: capped, counted, and watched for silence.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::{Feed, Output, Stream};
 
-/// Takes the output of one command and hands it to its reader, up to a limit.
+/// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
+const CHUNK: usize = 64 << 10;
+
+/// Takes the output of one command as it comes, and hands it to its reader, up to a limit.
 ///
-/// Over the limit it marks the stream once, and goes on counting what it drops, so that the command never blocks.
+/// What the reader has not taken waits here, which the limit bounds: a reader that is slow holds up neither the command
+/// nor its end. Over the limit it marks the stream once, and goes on counting what it drops.
 #[derive(Debug)]
-pub(crate) struct Intake<'a> {
-    feed: &'a Feed,
+pub(crate) struct Intake {
     state: Mutex<State>,
+    news: Notify,
 }
 
 #[derive(Debug)]
@@ -21,30 +27,42 @@ struct State {
     left: u64,
     written: u64,
     marked: bool,
-    /// How many deliveries wait for the reader; while they do, silence is not the command's.
-    held: u32,
+    closed: bool,
+    waiting: VecDeque<Output>,
     last: Instant,
 }
 
-impl<'a> Intake<'a> {
-    /// An intake that delivers at most `limit` bytes to `feed`.
-    pub(crate) fn new(feed: &'a Feed, limit: u64) -> Self {
-        let state = State { left: limit, written: 0, marked: false, held: 0, last: Instant::now() };
-        Self { feed, state: Mutex::new(state) }
+impl Intake {
+    /// An intake that delivers at most `limit` bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { state: Mutex::new(State::new(limit)), news: Notify::new() }
     }
 
-    /// Delivers what fits of `bytes`; waits while the reader is behind.
-    pub(crate) async fn take(&self, stream: Stream, bytes: &[u8]) {
-        let (keep, mark) = self.state().admit(bytes.len());
-        if keep > 0 {
-            self.feed.send(Output::Bytes(stream, bytes[..keep].to_vec())).await;
+    /// Keeps what fits of `bytes` for the reader.
+    pub(crate) fn take(&self, stream: Stream, bytes: &[u8]) {
+        self.state().take(stream, bytes);
+        self.news.notify_one();
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+        self.news.notify_one();
+    }
+
+    /// Hands everything to the reader, at the reader's pace, until it was closed and nothing is left.
+    pub(crate) async fn deliver(&self, feed: &Feed) {
+        loop {
+            let (output, closed) = {
+                let mut state = self.state();
+                (state.waiting.pop_front(), state.closed)
+            };
+            match output {
+                Some(output) => feed.send(output).await,
+                None if closed => return,
+                None => self.news.notified().await,
+            }
         }
-        if mark {
-            self.feed.send(Output::Truncated).await;
-        }
-        let mut state = self.state();
-        state.held -= 1;
-        state.last = Instant::now();
     }
 
     /// How many bytes came, kept or not.
@@ -56,11 +74,11 @@ impl<'a> Intake<'a> {
     pub(crate) async fn silent(&self, limit: Option<Duration>) {
         let Some(limit) = limit else { return std::future::pending().await };
         loop {
-            let quiet = self.state().quiet();
+            let quiet = self.state().last.elapsed();
             if quiet >= limit {
                 return;
             }
-            tokio::time::sleep(limit - quiet).await;
+            tokio::time::sleep(limit.saturating_sub(quiet)).await;
         }
     }
 
@@ -70,9 +88,22 @@ impl<'a> Intake<'a> {
 }
 
 impl State {
+    fn new(limit: u64) -> Self {
+        let (waiting, last) = (VecDeque::new(), Instant::now());
+        Self { left: limit, written: 0, marked: false, closed: false, waiting, last }
+    }
+
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let (keep, mark) = self.admit(bytes.len());
+        self.keep(stream, &bytes[..keep]);
+        if mark {
+            self.waiting.push_back(Output::Truncated);
+        }
+        self.last = Instant::now();
+    }
+
     /// How many of `len` bytes to deliver, and whether to mark the stream as truncated after them.
     fn admit(&mut self, len: usize) -> (usize, bool) {
-        self.held += 1;
         self.written += len as u64;
         let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(len);
         self.left -= keep as u64;
@@ -81,8 +112,18 @@ impl State {
         (keep, mark)
     }
 
-    fn quiet(&self) -> Duration {
-        if self.held > 0 { Duration::ZERO } else { self.last.elapsed() }
+    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(Output::Bytes(last, kept)) = self.waiting.back_mut()
+            && *last == stream
+            && kept.len() + bytes.len() <= CHUNK
+        {
+            kept.extend_from_slice(bytes);
+        } else {
+            self.waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
+        }
     }
 }
 
@@ -92,33 +133,59 @@ mod tests {
 
     use super::*;
 
-    async fn through(limit: u64, chunks: &[&[u8]]) -> (Vec<Output>, u64) {
+    fn waiting(limit: u64, chunks: &[(Stream, &[u8])]) -> (Vec<Output>, u64) {
+        let mut state = State::new(limit);
+        for (stream, chunk) in chunks {
+            state.take(*stream, chunk);
+        }
+        (state.waiting.into(), state.written)
+    }
+
+    fn out(bytes: &[u8]) -> Output {
+        Output::Bytes(Stream::Stdout, bytes.to_vec())
+    }
+
+    #[test]
+    fn output_that_fits_exactly_is_not_marked() {
+        let seen = waiting(4, &[(Stream::Stdout, b"ab"), (Stream::Stdout, b"cd")]);
+        assert_eq!(seen, (vec![out(b"abcd")], 4));
+    }
+
+    #[test]
+    fn what_is_over_the_cap_is_counted_dropped_and_marked_once() {
+        let seen = waiting(3, &[(Stream::Stdout, b"ab"), (Stream::Stdout, b"cd"), (Stream::Stdout, b"ef")]);
+        assert_eq!(seen, (vec![out(b"abc"), Output::Truncated], 6));
+    }
+
+    #[test]
+    fn a_flood_of_single_bytes_waits_in_few_chunks_and_streams_keep_their_order() {
+        let (seen, _) = waiting(1 << 20, &vec![(Stream::Stdout, b"x".as_slice()); CHUNK + 1]);
+        assert_eq!(seen, [out(&vec![b'x'; CHUNK]), out(b"x")]);
+        let (seen, _) = waiting(9, &[(Stream::Stdout, b"a"), (Stream::Stderr, b"b"), (Stream::Stdout, b"c")]);
+        assert_eq!(seen, [out(b"a"), Output::Bytes(Stream::Stderr, b"b".to_vec()), out(b"c")]);
+    }
+
+    #[tokio::test]
+    async fn all_of_it_arrives_in_order_though_the_reader_comes_late() {
         let (mut process, feed) = Process::channel();
-        let intake = Intake::new(&feed, limit);
-        for chunk in chunks {
-            intake.take(Stream::Stdout, chunk).await;
+        let intake = Intake::new(u64::MAX);
+        for n in 0..200_u8 {
+            intake.take(Stream::Stdout, &[n; CHUNK]);
         }
-        let written = intake.written();
-        drop(feed);
-        let mut seen = Vec::new();
-        while let Some(output) = process.next().await {
-            seen.push(output);
-        }
-        (seen, written)
-    }
-
-    #[tokio::test]
-    async fn output_that_fits_exactly_is_not_marked() {
-        let (seen, written) = through(4, &[b"ab", b"cd"]).await;
-        let chunk = |b: &[u8]| Output::Bytes(Stream::Stdout, b.to_vec());
-        assert_eq!((seen, written), (vec![chunk(b"ab"), chunk(b"cd")], 4));
-    }
-
-    #[tokio::test]
-    async fn what_is_over_the_cap_is_counted_dropped_and_marked_once() {
-        let (seen, written) = through(3, &[b"ab", b"cd", b"ef"]).await;
-        let chunk = |b: &[u8]| Output::Bytes(Stream::Stdout, b.to_vec());
-        assert_eq!((seen, written), (vec![chunk(b"ab"), chunk(b"c"), Output::Truncated], 6));
+        intake.close();
+        let read = async {
+            let mut seen = Vec::new();
+            while let Some(Output::Bytes(_, bytes)) = process.next().await {
+                seen.push((bytes.len(), bytes.first().copied()));
+            }
+            seen
+        };
+        let deliver = async move {
+            intake.deliver(&feed).await;
+            drop(feed);
+        };
+        let (seen, ()) = tokio::join!(read, deliver);
+        assert_eq!(seen, (0..200).map(|n| (CHUNK, Some(n))).collect::<Vec<_>>());
     }
 
     proptest::proptest! {
@@ -126,7 +193,7 @@ mod tests {
         fn whatever_the_chunks_the_first_bytes_up_to_the_limit_are_kept(
             limit in 0_u64..500, chunks in proptest::collection::vec(0_usize..100, 0..20),
         ) {
-            let mut state = State { left: limit, written: 0, marked: false, held: 0, last: Instant::now() };
+            let mut state = State::new(limit);
             let admitted: Vec<_> = chunks.iter().map(|len| state.admit(*len)).collect();
             let total = chunks.iter().sum::<usize>() as u64;
             let kept = admitted.iter().map(|(keep, _)| *keep as u64).sum::<u64>();

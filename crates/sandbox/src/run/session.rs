@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 use super::follow::follow;
+use super::intake::Intake;
 use super::leash::Leash;
 use super::{Lane, warden};
 use crate::{Command, End, Error, Process, Result, Running, Stopped, Stopper, Usage, check};
@@ -75,14 +76,20 @@ impl Running for Session {
         let (alive, running) = watch::channel(());
         let (process, feed) = Process::channel();
         self.current = Some(Current { leash: Arc::clone(&started.leash), stopper: process.stopper(), running });
-        let (limit, total) = (self.lane.limits().output, Arc::clone(&self.usage));
+        let (intake, total) = (Intake::new(self.lane.limits().output), Arc::clone(&self.usage));
         tokio::spawn(async move {
-            let exit = follow(command, started, limit, &feed).await;
-            if let Ok(exit) = &exit {
+            let dead = move |used: Option<Usage>| {
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                *total = sum(*total, exit.usage);
-            }
-            drop(alive);
+                *total = sum(*total, used.unwrap_or_default());
+                drop(alive);
+            };
+            let to_the_end = async {
+                let exit = follow(command, started, &intake, &feed, dead).await;
+                intake.close();
+                exit
+            };
+            // The reader may take its time: nobody but itself waits for it.
+            let (exit, ()) = tokio::join!(to_the_end, intake.deliver(&feed));
             feed.finish(exit);
         });
         Ok(process)

@@ -21,4 +21,6 @@ mod policy;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod probe;
 #[cfg(target_os = "linux")]
+mod unread;
+#[cfg(target_os = "linux")]
 mod world;
