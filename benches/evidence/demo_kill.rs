@@ -3,7 +3,6 @@
 mod round;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::clone::Template;
 use crate::fleet24;
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     for lane in args.lane.each() {
         let program = Program::find(lane, parallel)?;
         progress(&format!("{} lane, undisturbed", lane.name()));
-        let whole = fleet24::undisturbed(&program, &template.copy()?, &template.files)?.wall;
+        let mut whole = fleet24::undisturbed(&program, &template.copy()?, &template.files)?.wall;
         let title =
             format!("kill -9 of the fleet in the {} lane: {AGENTS} agents, {} files", lane.name(), template.size);
         let mut table = Table::new(title, COLUMNS);
@@ -57,11 +56,12 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
             let also = Also::of(number);
             let moments = [random.fraction(), random.fraction()];
             progress(&format!("{} lane, kill {number} of {rounds} at {:.2} of the run", lane.name(), moments[0]));
-            let round = Round { program: &program, template: &template, whole, moments, also };
+            let mut round = Round { program: &program, template: &template, whole, moments, also };
             let seen = round.run()?;
+            whole = round.whole;
             at_work += seen.adopted + seen.abandoned;
             evidence.missed.extend(seen.misses().map(|miss| format!("{} lane, round {number}: {miss}", lane.name())));
-            table.row(cells(number, &seen, whole));
+            table.row(cells(number, &seen));
         }
         if at_work == 0 {
             evidence.missed.push(format!("{} lane: no kill met an agent at work; use more rounds", lane.name()));
@@ -85,13 +85,10 @@ const COLUMNS: [&str; 11] = [
     "left over",
 ];
 
-fn cells(number: u32, seen: &Seen, whole: Duration) -> [String; 11] {
-    let at = seen
-        .killed
-        .map_or_else(|| "after its end".to_owned(), |age| format!("{:.2}", age.as_secs_f64() / whole.as_secs_f64()));
+fn cells(number: u32, seen: &Seen) -> [String; 11] {
     [
         number.to_string(),
-        at,
+        format!("{:.2}", seen.killed),
         seen.also.clone(),
         seen.stages.clone(),
         seen.adopted.to_string(),

@@ -45,6 +45,15 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+/// What came of a try to kill a fleet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kill {
+    /// It was this old.
+    At(Duration),
+    /// It had ended by itself at this age.
+    TooLate(Duration),
+}
+
 impl Program {
     /// Finds the program beside this one.
     pub(crate) fn find(lane: Lane, parallel: usize) -> Result<Self, Failure> {
@@ -100,18 +109,18 @@ impl Started {
         Ok(Ended { status, wall, own_peak, largest_peak, report, stderr })
     }
 
-    /// Kills it without any warning once it is this old; none when it has ended before.
-    pub(crate) fn kill_at(mut self, age: Duration) -> Result<Option<Duration>, Failure> {
+    /// Kills it without any warning once it is this old.
+    pub(crate) fn kill_at(mut self, age: Duration) -> Result<Kill, Failure> {
         while self.at.elapsed() < age {
             if self.child.try_wait()?.is_some() {
-                return Ok(None);
+                return Ok(Kill::TooLate(self.at.elapsed()));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
         let age = self.at.elapsed();
         self.child.kill()?;
         self.child.wait()?;
-        Ok(Some(age))
+        Ok(Kill::At(age))
     }
 
     fn stuck(mut self) -> Failure {

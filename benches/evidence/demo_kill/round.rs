@@ -8,13 +8,15 @@ use hedgerow_orchestrator::{Event, Fleet};
 
 use crate::clone::{Copy, Template};
 use crate::fleet24::unexpected;
-use crate::fleetrun::Program;
+use crate::fleetrun::{Kill, Program};
 use crate::lane::Lane;
 use crate::markers::{self, Markers};
 use crate::{Failure, journal, leftovers, plan};
 
 /// How long agents that die with their fleet may take to do so.
 const DYING: Duration = Duration::from_secs(10);
+/// How often a kill may come too late.
+const TRIES: u32 = 4;
 
 /// What else is killed in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,8 @@ pub(super) struct Round<'a> {
 /// What was seen in a round.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    pub(super) killed: Option<Duration>,
+    /// When, as a fraction of the time that the plan takes.
+    pub(super) killed: f64,
     pub(super) also: String,
     pub(super) stages: String,
     pub(super) adopted: usize,
@@ -74,13 +77,28 @@ impl Seen {
 }
 
 impl Round<'_> {
-    pub(super) fn run(&self) -> Result<Seen, Failure> {
+    /// Runs the round; once more with a better idea of how long the plan takes when the kill came too late.
+    pub(super) fn run(&mut self) -> Result<Seen, Failure> {
+        for _ in 0..TRIES {
+            match self.try_once()? {
+                Ok(seen) => return Ok(seen),
+                Err(whole) => self.whole = whole,
+            }
+        }
+        Err(format!("{TRIES} times in a row the run was over before it could be killed").into())
+    }
+
+    /// One kill and all that follows it, or how long the run took that was over before.
+    fn try_once(&self) -> Result<Result<Seen, Duration>, Failure> {
         let copy = self.template.copy()?;
         let plan = copy.place().join("plan.toml");
         std::fs::write(&plan, plan::text(&self.template.files))?;
         let mut seen = Seen { also: "-".into(), ..Seen::default() };
         let mut wanted = Markers::new();
-        seen.killed = self.program.run(&copy, &plan, "killed")?.kill_at(self.whole.mul_f64(self.moments[0]))?;
+        match self.program.run(&copy, &plan, "killed")?.kill_at(self.whole.mul_f64(self.moments[0]))? {
+            Kill::At(age) => seen.killed = age.as_secs_f64() / self.whole.as_secs_f64(),
+            Kill::TooLate(whole) => return Ok(Err(whole)),
+        }
         let before = self.after_a_kill(&copy, &mut wanted, &mut seen)?;
         let interrupted = journal::working(&before);
         seen.stages = journal::stages(&before);
@@ -94,7 +112,7 @@ impl Round<'_> {
         let report = reports.last().ok_or("there is no run")?;
         seen.unexpected = unexpected(&copy, report);
         self.judge(&copy, wanted, &interrupted, &mut seen)?;
-        Ok(seen)
+        Ok(Ok(seen))
     }
 
     fn kill_more(&self, copy: &Copy, plan: &Path, wanted: &mut Markers, seen: &mut Seen) -> Result<(), Failure> {
@@ -107,16 +125,21 @@ impl Round<'_> {
             }
             Also::NextRun => {
                 self.program.recover(copy, "first-recover")?.wait()?.ran()?;
-                let age = self.whole.mul_f64(self.moments[1]);
+                // What is left of the plan is about so much.
+                let age = self.whole.mul_f64((1.0 - self.moments[0]) * self.moments[1]);
                 let over = journal::finished(&journal::events(copy)?);
-                let killed = if over { None } else { self.program.run(copy, plan, "killed-again")?.kill_at(age)? };
+                let killed = if over {
+                    Kill::TooLate(Duration::ZERO)
+                } else {
+                    self.program.run(copy, plan, "killed-again")?.kill_at(age)?
+                };
                 ("next run", killed)
             }
         };
         self.after_a_kill(copy, wanted, seen)?;
         seen.also = match killed {
-            Some(age) => format!("{what} after {} ms", age.as_millis()),
-            None => format!("{what} was over"),
+            Kill::At(age) => format!("{what} after {} ms", age.as_millis()),
+            Kill::TooLate(_) => format!("{what} was over"),
         };
         Ok(())
     }
