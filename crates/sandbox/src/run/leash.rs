@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use rustix::process::Pid;
 
-use super::Keeper;
+use super::tree::Sighting;
+use super::{Keeper, Tree};
 use crate::End;
 
 /// Ends a command and all that it started.
@@ -23,6 +24,8 @@ pub(crate) struct Leash {
 enum Control {
     Held(OwnedFd),
     Released(Instant),
+    /// The number of the supervisor may be a stranger's by now.
+    Buried,
 }
 
 impl Leash {
@@ -56,11 +59,24 @@ impl Leash {
         }
     }
 
+    /// Kills everything, and says that the supervisor is about to be collected.
+    pub(crate) fn bury(&self) {
+        *self.control() = Control::Buried;
+    }
+
     /// Since when everything should be dying.
     pub(crate) fn killed(&self) -> Option<Instant> {
         match *self.control() {
-            Control::Held(_) => None,
+            Control::Held(_) | Control::Buried => None,
             Control::Released(at) => Some(at),
+        }
+    }
+
+    /// What there is of the command now, with its supervisor; nothing once that was collected.
+    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        match &*self.control() {
+            Control::Held(_) | Control::Released(_) => Tree::with(self.supervisor).sightings(),
+            Control::Buried => Vec::new(),
         }
     }
 

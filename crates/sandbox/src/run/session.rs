@@ -5,12 +5,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::follow::follow;
 use super::intake::Intake;
 use super::leash::Leash;
+use super::tree::Sighting;
 use super::{Lane, warden};
 use crate::{Command, End, Error, Process, Result, Running, Stopped, Stopper, Usage, check};
+
+/// How long what was killed may take to be gone. Only a process that the kernel holds takes long.
+const DYING: Duration = Duration::from_secs(60);
+/// How long it may take until a program runs, or its failure is known and cleared up.
+const STARTING: Duration = Duration::from_secs(240);
+/// How many processes an error names.
+const NAMED: usize = 5;
 
 /// A started sandbox of a lane whose commands share nothing but mounts and home.
 #[derive(Debug)]
@@ -18,6 +27,7 @@ pub(crate) struct Session {
     lane: Arc<dyn Lane>,
     usage: Arc<Mutex<Usage>>,
     current: Option<Current>,
+    dying: Duration,
 }
 
 #[derive(Debug)]
@@ -37,11 +47,26 @@ impl Current {
         // An error is what this waits for: the sender is gone.
         while self.running.changed().await.is_ok() {}
     }
+
+    /// Waits for the end of what was killed, for this long.
+    async fn dead(&mut self, within: Duration) -> Result<()> {
+        let seen = self.leash.sightings();
+        if timeout(within, self.ended()).await.is_ok() {
+            return Ok(());
+        }
+        let left: Vec<_> = seen.iter().filter_map(Sighting::now).collect();
+        let named = left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let source = match left.len() {
+            0 => format!("{within:?} after SIGKILL it is still not over, though nothing of it is seen any more"),
+            count => format!("{within:?} after SIGKILL the kernel still holds {count} of its processes: {named}"),
+        };
+        Err(Error::Lane { action: "end a command".into(), source: source.into() })
+    }
 }
 
 impl Session {
     pub(crate) fn new(lane: Arc<dyn Lane>) -> Self {
-        Self { lane, usage: Arc::default(), current: None }
+        Self { lane, usage: Arc::default(), current: None, dying: DYING }
     }
 }
 
@@ -60,7 +85,7 @@ impl Running for Session {
         check::command(&command)?;
         match &mut self.current {
             // One that nobody waits for any more is dying.
-            Some(last) if !last.over() && last.stopper.killed() => last.ended().await,
+            Some(last) if !last.over() && last.stopper.killed() => last.dead(self.dying).await?,
             Some(last) if !last.over() => {
                 let what = format!("the program {:?}", command.program);
                 let problem = "another command still runs in this sandbox; wait for its end or stop it".into();
@@ -70,8 +95,10 @@ impl Running for Session {
         }
         let (tell, started) = oneshot::channel();
         warden::spawn(Arc::clone(&self.lane), command.clone(), tell)?;
-        let lost = |_| Error::Lane { action: "start a command".into(), source: "its thread is gone".into() };
-        let started = started.await.map_err(lost)??;
+        let lost = |why: &str| Error::Lane { action: "start a command".into(), source: why.into() };
+        // Given up, it is killed as soon as it has started.
+        let started = timeout(STARTING, started).await.map_err(|_| lost("its thread is held by the kernel"))?;
+        let started = started.map_err(|_| lost("its thread is gone"))??;
 
         let (alive, running) = watch::channel(());
         let (process, feed) = Process::channel();
@@ -110,9 +137,10 @@ impl Running for Session {
         current.leash.because(End::Stopped);
         current.leash.terminate();
         // Whether it took the hint or ran out of grace: now nothing of it may be left.
-        let _in_time = tokio::time::timeout(grace, current.ended()).await;
-        current.leash.kill();
-        current.ended().await;
+        if timeout(grace, current.ended()).await.is_err() {
+            current.leash.kill();
+            current.dead(self.dying).await?;
+        }
         Ok(Stopped::Killed)
     }
 }
@@ -122,3 +150,7 @@ fn sum(a: Usage, b: Usage) -> Usage {
     let cpu = a.cpu.into_iter().chain(b.cpu).reduce(|x, y| x + y);
     Usage { cpu, peak_memory: a.peak_memory.max(b.peak_memory) }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

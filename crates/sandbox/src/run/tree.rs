@@ -69,6 +69,54 @@ impl Tree {
     }
 }
 
+/// A process that was seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pid: i32,
+    /// When it began, in the kernel's ticks: with its number, it is like no other.
+    began: u64,
+}
+
+impl Tree {
+    /// All of them, to be recognised later.
+    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        self.0.iter().filter_map(|&pid| Some(Sighting { pid, began: Stat::of(pid)?.began })).collect()
+    }
+}
+
+impl Sighting {
+    /// What the process does, if there still is that process. Looks at nothing that a process stuck in the kernel holds.
+    pub(crate) fn now(&self) -> Option<String> {
+        let pid = self.pid;
+        let stat = Stat::of(pid).filter(|stat| stat.began == self.began && !matches!(stat.state, 'Z' | 'X'))?;
+        let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        let place = if place.is_empty() || place == "0" { "a place that it does not tell" } else { &place };
+        Some(format!("process {pid} ({:?}, state {}, in {place})", stat.name, stat.state))
+    }
+}
+
+/// What the kernel says about a process.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    state: char,
+    began: u64,
+}
+
+impl Stat {
+    fn of(pid: i32) -> Option<Self> {
+        Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+    }
+
+    /// The name is the program's choice, so it may hold anything, also what looks like its own end.
+    fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.split_once(" (")?.1.rsplit_once(") ")?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        Some(Self { name: name.to_owned(), state, began: fields.nth(18)?.parse().ok()? })
+    }
+}
+
 /// Kills every process that carries this variable in its environment, until none is left. Returns how many.
 pub(crate) fn kill_marked(variable: &str) -> usize {
     let mut killed = 0;
@@ -115,4 +163,24 @@ fn sum_kib(pid: i32, file: &str, keys: &[&str]) -> Option<u64> {
     let lines = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(key)));
     let values = lines.filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
     Some(values.sum::<u64>() << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_chooses_a_hostile_name_is_read_all_the_same() {
+        let text = "7 (a) Z 1 (\n) D 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4711 8 9 10";
+        assert_eq!(Stat::parse(text), Some(Stat { name: "a) Z 1 (\n".into(), state: 'D', began: 4711 }));
+        assert_eq!(Stat::parse("7 (a"), None);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_process() {
+        let me = std::process::id().cast_signed();
+        let sighting = Tree(vec![me]).sightings().pop().unwrap();
+        assert!(sighting.now().is_some_and(|what| what.contains(&format!("process {me} "))));
+        assert_eq!(Sighting { began: sighting.began + 1, ..sighting }.now(), None);
+    }
 }

@@ -187,7 +187,7 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
         }
     }
     // Before the process id can be used again, nobody may signal it any more.
-    leash.kill();
+    leash.bury();
     let (_, cpu) = sys::reap(child.pid);
     let (status, complete) = read_reports(reports);
     if keeper.bury(complete) == Health::OutOfMemory && status.is_none_or(|s| s != 0) {
