@@ -39,16 +39,25 @@ pub(crate) fn fork(child: impl FnOnce() -> i32) -> Result<Child> {
     // writes the descriptor to `pidfd`, which outlives the call; the remaining arguments are unused with these flags.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
     if pid == 0 {
+        let _never_back = NeverBack;
         let code = child();
         // SAFETY: ends this process without running anything of the parent's that was copied along.
         unsafe { libc::_exit(code) }
     }
-    match i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        Some(pid) if pid.as_raw_nonzero().get() > 0 => {
-            // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
-            Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
-        }
-        _ => Err(last_error()),
+    check(pid)?;
+    // Only now: made of a negative number, it would panic, which must not happen where a supervisor forks.
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::RANGE)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
+    Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// Ends a forked child that panics in spite of all. Unwinding on, it would run the host's code a second time.
+struct NeverBack;
+
+impl Drop for NeverBack {
+    fn drop(&mut self) {
+        // SAFETY: ends this process without running anything of the parent's that was copied along.
+        unsafe { libc::_exit(1) }
     }
 }
 
@@ -247,4 +256,43 @@ fn check(result: c_long) -> Result<()> {
 
 fn last_error() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Resource, Rlimit, Uid, setrlimit};
+
+    use super::*;
+
+    /// The exit code of a child that runs this.
+    fn code(child: impl FnOnce() -> i32) -> Option<i32> {
+        let child = fork(child).unwrap();
+        reap(child.pid).0.filter(|status| libc::WIFEXITED(*status)).map(|status| libc::WEXITSTATUS(status))
+    }
+
+    #[test]
+    fn a_child_that_may_not_fork_gets_an_error_and_does_not_panic() {
+        let code = code(|| {
+            // No limit holds for root. Where it is another user already, it has more processes than none.
+            let nobody = Uid::from_raw(65_534);
+            let _already = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
+            let none = Rlimit { current: Some(0), maximum: Some(0) };
+            let limited = setrlimit(Resource::Nproc, none);
+            match (limited, fork(|| 0)) {
+                (Ok(()), Err(Errno::AGAIN)) => 42,
+                _ => 43,
+            }
+        });
+        assert_eq!(code, Some(42));
+    }
+
+    #[test]
+    fn a_child_that_unwinds_ends_there() {
+        // What unwinding does; a real panic allocates, and another test may hold the allocator's lock right now.
+        let code = code(|| {
+            drop(NeverBack);
+            0
+        });
+        assert_eq!(code, Some(1));
+    }
 }
