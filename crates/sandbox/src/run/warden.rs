@@ -69,10 +69,10 @@ pub(crate) fn spawn(lane: Arc<dyn Lane>, command: Command, started: oneshot::Sen
 #[cfg(feature = "native")]
 pub(crate) fn try_once(lane: &dyn Lane, command: &Command) -> Result<Option<i32>> {
     sys::block_signals();
-    let until = Instant::now() + command.deadline;
+    let began = Instant::now();
     let (child, reports, leash, ends) = start(lane, command)?;
     drop(ends);
-    while Instant::now() < until && !over(&child, TICK) {}
+    while began.elapsed() < command.deadline && !over(&child, TICK) {}
     leash.kill();
     Ok(watch(&child, &leash, reports).status)
 }

@@ -26,6 +26,29 @@ async fn a_dropped_process_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn no_time_limit_is_a_time_limit_too() {
+    let Some(lane) = lane().await else { return };
+    let tree = tree();
+    let unlimited = |script: &str| {
+        let mut command = sh(script, &tree).deadline(Duration::MAX);
+        (command.idle, command.grace) = (Some(Duration::MAX), Duration::MAX);
+        command
+    };
+    let mut running = lane.start(spec("forever", &tree)).await.expect("starts");
+    let said = listen(running.exec(unlimited("echo said")).await.expect("runs")).await;
+    assert_eq!((said.out().as_str(), &said.exit.end), ("said\n", &End::Exited { code: 0 }));
+    let script = "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done";
+    let mut process = running.exec(unlimited(script)).await.expect("runs");
+    until(&mut process, "up").await;
+    process.stopper().stop();
+    assert_eq!(listen(process).await.exit.end, End::Stopped);
+    let mut process = running.exec(unlimited(script)).await.expect("runs");
+    until(&mut process, "up").await;
+    assert_eq!(running.stop(Duration::MAX).await.expect("stopped"), Stopped::Killed);
+    assert_eq!(listen(process).await.exit.end, End::Stopped);
+}
+
+#[tokio::test]
 async fn a_caller_who_gives_up_while_the_command_starts_leaves_nothing_behind() {
     let Some(lane) = lane().await else { return };
     let tree = tree();
