@@ -26,6 +26,10 @@ async fn stop_returns_while_the_caller_still_holds_a_process_that_nobody_reads()
         let nap = nap();
         let mut running = start(&*lane, open()).await;
         let process = running.exec(sh(format!("{FLOOD} {nap}"))).await.unwrap();
+        // Before, the shell would still die of SIGTERM.
+        let mark = format!(": yes {nap}");
+        let floods = move || eventually("it floods", || alive(&mark[2..]).iter().any(|line| line.contains(&mark)));
+        tokio::task::spawn_blocking(floods).await.unwrap();
         let stopped = soon("stop", running.stop(Duration::from_millis(500))).await.unwrap();
         assert_eq!((stopped, alive(&nap)), (Stopped::Killed, Vec::new()), "{lane:?}");
         let seen = soon("reading late", watch(process)).await;
