@@ -11,7 +11,7 @@ use hedgerow_orchestrator::{GateSpec, Kept, Outcome, Plan, Report, Status, Task}
 
 use crate::lane::LaneArgs;
 use crate::progress::Show;
-use crate::{End, Failure, run, table};
+use crate::{End, Failure, run, show, table};
 
 const TARGET: &str = "demo";
 
@@ -84,18 +84,21 @@ impl Demo {
         };
         let place = tempfile::Builder::new().prefix("hedgerow-demo-").tempdir()?.keep();
         let repo = place.join("repository");
-        println!("copying {} to {}", self.source.display(), repo.display());
+        show(&format!("copying {} to {}\n", self.source.display(), repo.display()))?;
         let source = self.source.canonicalize().map_err(|e| format!("{}: {e}", self.source.display()))?;
         git(&place, &["clone", "--quiet", "--no-local", &source.to_string_lossy(), &repo.to_string_lossy()])?;
         git(&repo, &["branch", TARGET])?;
-        println!("running {} agents at once in the {} lane", AGENTS.len(), lane.name);
+        show(&format!("running {} agents at once in the {} lane\n", AGENTS.len(), lane.name))?;
         let mut fleet = run::open(&repo, lane, Some(AGENTS.len()), Checkout::Refuse).await?;
         let report = run::drive(&mut fleet, plan()?, Show::for_terminal()).await?;
-        print!("{}", table::of(&report));
+        show(&table::of(&report))?;
         let lost = lost(&repo, &report)?;
-        println!("\nwork that was lost: {}", if lost.is_empty() { "none".to_owned() } else { lost.join(", ") });
-        println!("look at the result:  git -C {} log --graph --oneline {TARGET}", repo.display());
-        println!("and at what failed:  git -C {} for-each-ref refs/hedgerow/rescue", repo.display());
+        show(&format!(
+            "\nwork that was lost: {}\n",
+            if lost.is_empty() { "none".to_owned() } else { lost.join(", ") }
+        ))?;
+        show(&format!("look at the result:  git -C {} log --graph --oneline {TARGET}\n", repo.display()))?;
+        show(&format!("and at what failed:  git -C {} for-each-ref refs/hedgerow/rescue\n", repo.display()))?;
         Ok(if lost.is_empty() && as_announced(&report) { End::Landed } else { End::Trouble })
     }
 }

@@ -8,7 +8,7 @@ use hedgerow_orchestrator::sandbox::{
     DockerOptions, DockerSandbox, Guarantee, HostSandbox, NativeOptions, NativeSandbox, Network, Policy, Sandbox,
 };
 
-use crate::Failure;
+use crate::{Failure, tell};
 
 /// How agents and gates are isolated.
 #[derive(Clone, Debug, Args)]
@@ -72,7 +72,7 @@ impl LaneArgs {
         };
         match open(LaneName::Docker, &args).await {
             Ok(lane) => {
-                eprintln!("The native lane cannot be used here ({native}); using docker.");
+                tell(&format!("The native lane cannot be used here ({native}); using docker."));
                 Ok(lane)
             }
             Err(docker) => Err(format!(

@@ -3,8 +3,6 @@
 //! A thin binary: it parses flags, wires hedgerow's defaults together, and shows what happens. All that it does can be
 //! done by any program with `hedgerow-orchestrator`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people speaks to them")]
-
 mod demo;
 mod lane;
 mod progress;
@@ -13,6 +11,7 @@ mod run;
 mod status;
 mod table;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,6 +58,17 @@ enum End {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Tells people something that is not the result. Nobody may be listening any more, which changes nothing.
+fn tell(text: &str) {
+    let _nobody = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints a part of the result.
+fn show(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}").into())
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let end = match Cli::parse().command {
@@ -72,13 +82,13 @@ async fn main() -> ExitCode {
         Ok(End::Trouble) => ExitCode::from(1),
         Ok(End::Stopped) => ExitCode::from(130),
         Err(error) => {
-            eprint!("fleet: {error}");
+            let mut text = format!("fleet: {error}");
             let mut source = error.source();
             while let Some(cause) = source {
-                eprint!(": {cause}");
+                text = format!("{text}: {cause}");
                 source = cause.source();
             }
-            eprintln!();
+            tell(&text);
             ExitCode::from(2)
         }
     }

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::table::{clean, outcome};
+use crate::tell;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) async fn show(mut live: Subscription, plan: Plan, show: Show) {
         match message {
             Live::Event(event) => {
                 match show {
-                    Show::Json => println!("{}", serde_json::json!({ "event": event })),
+                    Show::Json => json(&serde_json::json!({ "event": event })),
                     Show::Log => log(&event.kind),
                     Show::Lines => {}
                 }
@@ -51,7 +52,7 @@ pub(crate) async fn show(mut live: Subscription, plan: Plan, show: Show) {
                 }
             }
             Live::Missed(missed) if show == Show::Json => {
-                println!("{}", serde_json::json!({ "missed": missed }));
+                json(&serde_json::json!({ "missed": missed }));
             }
             _ => {}
         }
@@ -66,12 +67,17 @@ pub(crate) async fn settle(shown: JoinHandle<()>) {
     }
 }
 
+/// A line of JSON; whoever reads them may have gone, and the run goes on.
+fn json(line: &serde_json::Value) {
+    let _nobody = crate::show(&format!("{line}\n"));
+}
+
 fn log(kind: &EventKind) {
     match kind {
-        EventKind::Attempt { task, number, stage } => eprintln!("{task} #{number}: {}", stage_name(stage)),
+        EventKind::Attempt { task, number, stage } => tell(&format!("{task} #{number}: {}", stage_name(stage))),
         EventKind::TaskFinished { task, outcome: end, .. } => {
             let (word, detail) = outcome(end);
-            eprintln!("{task}: {word} {detail}");
+            tell(format!("{task}: {word} {detail}").trim_end());
         }
         _ => {}
     }

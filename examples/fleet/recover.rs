@@ -5,7 +5,7 @@ use hedgerow_orchestrator::merge::Checkout;
 
 use crate::lane::LaneArgs;
 use crate::run::CheckoutRule;
-use crate::{End, Failure, Repo, run, table};
+use crate::{End, Failure, Repo, run, show, table};
 
 /// The arguments of `fleet recover`.
 #[derive(Debug, Args)]
@@ -29,12 +29,12 @@ impl Recover {
         let mut fleet = run::open(&self.repo.repo, lane, None, checkout).await?;
         let report = if self.close { fleet.close().await? } else { fleet.recover().await? };
         let Some(report) = report else {
-            println!("nothing is left to recover");
+            show("nothing is left to recover\n")?;
             return Ok(End::Landed);
         };
-        print!("{}", table::of(&report));
+        show(&table::of(&report))?;
         if !report.finished {
-            println!("what was begun is brought to its end; run the same plan again for the rest");
+            show("what was begun is brought to its end; run the same plan again for the rest\n")?;
         }
         Ok(if report.finished && !report.success() { End::Trouble } else { End::Landed })
     }

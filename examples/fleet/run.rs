@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use hedgerow_orchestrator::merge::Checkout;
 use hedgerow_orchestrator::{Fleet, Plan, Report, Stopper};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::lane::{Lane, LaneArgs};
 use crate::progress::{self, Show};
-use crate::{End, Failure, Repo, table};
+use crate::{End, Failure, Repo, show, table, tell};
 
 /// The arguments of `fleet run`.
 #[derive(Debug, Args)]
@@ -52,10 +53,10 @@ impl Run {
         let text = std::fs::read_to_string(&self.plan).map_err(|e| format!("plan {}: {e}", self.plan.display()))?;
         let plan = Plan::from_toml(&text).map_err(|e| format!("{}: {e}", self.plan.display()))?;
         let lane = self.lane.open().await?;
-        let show = if self.json { Show::Json } else { Show::for_terminal() };
+        let how = if self.json { Show::Json } else { Show::for_terminal() };
         let mut fleet = open(&self.repo.repo, lane, self.parallel.map(usize::from), self.checkout.into()).await?;
-        let report = drive(&mut fleet, plan, show).await?;
-        Ok(finish(&fleet, &report, show))
+        let report = drive(&mut fleet, plan, how).await?;
+        finish(&fleet, &report, how)
     }
 }
 
@@ -73,20 +74,20 @@ pub(crate) async fn open(
     }
     let fleet = builder.open().await?;
     for line in &fleet.found().mended {
-        eprintln!("found: {line}");
+        tell(&format!("found: {line}"));
     }
     for line in &fleet.found().left {
-        eprintln!("found, and left as it is: {line}");
+        tell(&format!("found, and left as it is: {line}"));
     }
     Ok(fleet)
 }
 
 /// Runs the plan, showing what happens, until it ends or Ctrl-C ends it.
-pub(crate) async fn drive(fleet: &mut Fleet, plan: Plan, show: Show) -> Result<Report, Failure> {
+pub(crate) async fn drive(fleet: &mut Fleet, plan: Plan, how: Show) -> Result<Report, Failure> {
     if let Some(run) = &fleet.found().run {
-        eprintln!("going on with run {run}");
+        tell(&format!("going on with run {run}"));
     }
-    let shown = tokio::spawn(progress::show(fleet.subscribe(), plan.clone(), show));
+    let shown = tokio::spawn(progress::show(fleet.subscribe(), plan.clone(), how));
     let signals = tokio::spawn(stop_on_signals(fleet.stopper()));
     let report = fleet.run(plan).await;
     signals.abort();
@@ -95,30 +96,46 @@ pub(crate) async fn drive(fleet: &mut Fleet, plan: Plan, show: Show) -> Result<R
 }
 
 /// Prints the report and says what the exit status must be.
-pub(crate) fn finish(fleet: &Fleet, report: &Report, show: Show) -> End {
-    match show {
-        Show::Json => println!("{}", serde_json::json!({ "report": report })),
-        _ => print!("{}", table::of(report)),
+pub(crate) fn finish(fleet: &Fleet, report: &Report, how: Show) -> Result<End, Failure> {
+    match how {
+        Show::Json => show(&format!("{}\n", serde_json::json!({ "report": report })))?,
+        _ => show(&table::of(report))?,
     }
-    match (fleet.stopping(), report.success()) {
+    Ok(match (fleet.stopping(), report.success()) {
         (true, _) => End::Stopped,
         (false, true) => End::Landed,
         (false, false) => End::Trouble,
-    }
+    })
 }
 
 /// The first signal stops in order, the second at once.
 async fn stop_on_signals(stopper: Stopper) {
-    use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        eprintln!("signals cannot be caught here: Ctrl-C will end everything at once; `fleet recover` then mends");
+        tell("signals cannot be caught here: Ctrl-C will end everything at once; `fleet recover` then mends");
         return;
     };
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    eprintln!("stopping: agents get a moment to end, then their work is captured (once more: at once)");
+    let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
+    let mut next = async || {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hung_up => {} }
+    };
+    next().await;
     stopper.stop();
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    eprintln!("stopping at once");
+    tell("stopping: agents get a moment to end, then their work is captured (once more: at once)");
+    next().await;
     stopper.abort();
+    tell("stopping at once");
+}
+
+/// Whether this was started by `nohup` or the like, which a handler of ours would undo.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use hedgerow_orchestrator::Fleet;
 
-use crate::{End, Failure, Repo, table};
+use crate::{End, Failure, Repo, show, table};
 
 /// The arguments of `fleet status`.
 #[derive(Debug, Args)]
@@ -24,16 +24,16 @@ impl Status {
         let reports = tokio::task::spawn_blocking(move || Fleet::status(repo)).await??;
         let from = if self.all { 0 } else { reports.len().saturating_sub(1) };
         if reports.is_empty() && !self.json {
-            println!("no run was started on this repository");
+            show("no run was started on this repository\n")?;
         }
         for report in &reports[from..] {
             if self.json {
-                println!("{}", serde_json::json!({ "report": report }));
+                show(&format!("{}\n", serde_json::json!({ "report": report })))?;
                 continue;
             }
-            print!("{}", table::of(report));
+            show(&table::of(report))?;
             if !report.finished {
-                println!("not finished: run the same plan again to go on, or `fleet recover` to end what was begun");
+                show("not finished: run the same plan again to go on, or `fleet recover` to end what was begun\n")?;
             }
         }
         Ok(End::Landed)

@@ -47,6 +47,7 @@ pub(crate) fn outcome(end: &Outcome) -> (&'static str, String) {
         Outcome::Landed { .. } => ("landed", String::new()),
         Outcome::NoChange => ("no change", String::new()),
         Outcome::AgentFailed { why } => ("agent failed", clean(why)),
+        Outcome::Incomplete { why } => ("incomplete", clean(why)),
         Outcome::Conflict { conflict } => {
             let paths: Vec<_> = conflict.paths.iter().take(3).map(|p| format!("{} ({:?})", p.path, p.kind)).collect();
             let more = conflict.paths.len().saturating_sub(3);

@@ -58,7 +58,7 @@ impl AgentReport {
             End::Stopped => return Self::Stopped,
             End::Exited { code } => format!("ended with status {code}"),
             End::Signaled { signal } => format!("was ended by signal {signal}"),
-            End::Deadline => format!("ran into its deadline after {} s", exit.wall.as_secs()),
+            End::Deadline => "ran into its deadline".into(),
             End::Idle => "was silent for too long".into(),
             End::OutOfMemory => "ran out of memory".into(),
             End::Lost { why } => format!("was lost: {why}"),

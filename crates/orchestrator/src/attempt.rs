@@ -102,8 +102,11 @@ impl Attempt {
         match report {
             AgentReport::Failed { why } => Ok(Outcome::AgentFailed { why }),
             AgentReport::Stopped => Ok(Outcome::Cancelled),
-            AgentReport::Done if capture.tip == capture.base => Ok(Outcome::NoChange),
-            AgentReport::Done => self.land(&capture).await,
+            AgentReport::Done => match handoff::missing(self.tree.as_ref(), &capture) {
+                Some(why) => Ok(Outcome::Incomplete { why }),
+                None if capture.tip == capture.base => Ok(Outcome::NoChange),
+                None => self.land(&capture).await,
+            },
         }
     }
 

@@ -139,6 +139,11 @@ pub enum Outcome {
         /// Why, in one line.
         why: String,
     },
+    /// Part of what the agent left could not be captured, so that nothing of it lands.
+    Incomplete {
+        /// What, in one line.
+        why: String,
+    },
     /// The change and the target contradict each other.
     Conflict {
         /// Where and how.

@@ -106,6 +106,22 @@ pub(crate) fn message(task: &Task) -> worktree::Message {
     worktree::Message { text, name: AGENT_NAME.into(), email: AGENT_EMAIL.into() }
 }
 
+/// Captured work → what of it is missing in the commit. Half a change must not land.
+pub(crate) fn missing(tree: Option<&worktree::Worktree>, capture: &worktree::Capture) -> Option<String> {
+    use worktree::Notice;
+    capture.notices.iter().find_map(|notice| match notice {
+        Notice::NestedRepository { path } => Some(format!("{} is a repository of its own", path.display())),
+        Notice::HistoryRefused { why } => Some(format!("the history made inside could not be taken over: {why}")),
+        // Sockets and pipes hold nothing that could be missing.
+        Notice::Unstorable { path, why } => {
+            let kind = tree.and_then(|tree| tree.path().join(path).symlink_metadata().ok());
+            let holds_work = kind.is_none_or(|kind| kind.is_file() || kind.is_dir());
+            holds_work.then(|| format!("{} could not be stored: {why}", path.display()))
+        }
+        _ => None,
+    })
+}
+
 /// Captured work → the change that shall land.
 pub(crate) fn change(task: &Task, number: u32, capture: &worktree::Capture) -> Result<merge::Change> {
     Ok(merge::Change {

@@ -7,7 +7,7 @@ use hedgerow_merge::{BranchName, Checkout};
 use crate::layout::RunDir;
 use crate::services::Services;
 use crate::state::RunState;
-use crate::{Error, GateSpec, Plan, Result, attempt, handoff};
+use crate::{Error, GateSpec, Plan, Result, TaskId, attempt, handoff};
 
 /// Finds the target of a plan and makes sure that changes can be isolated, gated and landed on it.
 pub(crate) async fn check(services: &Services, plan: &Plan) -> Result<BranchName> {
@@ -22,7 +22,24 @@ pub(crate) async fn check(services: &Services, plan: &Plan) -> Result<BranchName
         return Err(Error::Preflight { problem });
     }
     let (repository, wanted, checkout) = (services.repository.clone(), plan.target.clone(), services.checkout);
-    handoff::blocking("reading the target", move || target(&repository, wanted, checkout)).await?
+    let tasks: Vec<_> = plan.tasks.iter().map(|task| task.id.clone()).collect();
+    let look = move || {
+        branches_are_free(&repository, &tasks)?;
+        target(&repository, wanted, checkout)
+    };
+    handoff::blocking("reading the target", look).await?
+}
+
+/// Git cannot have a branch `agent/x/1` beside one called `agent` or `agent/x`.
+fn branches_are_free(repository: &hedgerow_merge::Repository, tasks: &[TaskId]) -> Result<()> {
+    let above = std::iter::once("agent".to_owned()).chain(tasks.iter().map(|task| format!("agent/{task}")));
+    for name in above {
+        if repository.tip(&BranchName::new(&*name)?).is_ok() {
+            let problem = format!("a branch is called {name}, so no branches of tasks can be made below it; rename it");
+            return Err(Error::Preflight { problem });
+        }
+    }
+    Ok(())
 }
 
 fn target(

@@ -78,7 +78,7 @@ impl RunState {
             EventKind::TaskFinished { task, outcome, kept } => {
                 if let Some(state) = self.tasks.get_mut(task) {
                     state.outcome = Some(outcome.clone());
-                    state.kept.extend(kept.iter().cloned());
+                    kept.iter().cloned().for_each(|kept| state.keep(kept));
                     state.times.1 = Some(event.at);
                 }
             }
@@ -101,13 +101,20 @@ impl TaskState {
                 self.captured = None;
             }
             Stage::Captured { capture, report } => {
-                self.kept.extend(capture.rescued.iter().cloned().map(Kept::Rescue));
+                capture.rescued.iter().cloned().map(Kept::Rescue).for_each(|kept| self.keep(kept));
                 self.captured = Some((capture.clone(), report.clone()));
             }
-            Stage::Abandoned { kept } => self.kept.extend(kept.iter().cloned()),
+            Stage::Abandoned { kept } => kept.iter().cloned().for_each(|kept| self.keep(kept)),
             _ => {}
         }
         self.stage = Some(stage.clone());
+    }
+
+    /// Remembers a place once, however often it is reported.
+    fn keep(&mut self, kept: Kept) {
+        if !self.kept.contains(&kept) {
+            self.kept.push(kept);
+        }
     }
 
     /// Whether an attempt is underway, or was when its process died.

@@ -8,9 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// What some systems take for a device, whatever directory it stands in.
+const RESERVED: [&str; 22] = [
+    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt1", "lpt2",
+    "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
 /// The name of a task in its plan: 1 to 40 lower-case ASCII letters, digits, `_` or `-`, starting with a letter or digit.
 ///
-/// It becomes part of directory, branch and container names, which is why it is narrow.
+/// It becomes part of directory, branch and container names, which is why it is narrow. Names that some systems keep for
+/// devices (`con`, `nul`, `com1`, …) are refused, because such a branch cannot be used everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(String);
@@ -25,10 +32,11 @@ impl TaskId {
         let fits = (1..=40).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
-        if fits {
+        if fits && !RESERVED.contains(&text.as_str()) {
             return Ok(Self(text));
         }
-        let expected = "use 1 to 40 lower-case ASCII letters, digits, '_' or '-', starting with a letter or digit";
+        let expected = "use 1 to 40 lower-case ASCII letters, digits, '_' or '-', starting with a letter or digit, \
+                        and no name of a device such as con or nul";
         Err(Error::Plan { problem: format!("task id {text:?} is not valid: {expected}") })
     }
 

@@ -3,6 +3,8 @@
 //! Everything is checked before anything is touched. `git read-tree -m -u` then checks again what it is about to write,
 //! so a file that is edited in between is refused, not overwritten.
 
+use std::time::{Duration, Instant};
+
 use gix::ObjectId;
 
 use super::checkouts::Holder;
@@ -10,9 +12,14 @@ use super::git::{Ran, run};
 use super::in_the_way;
 use crate::Result;
 
+/// Exists while a git process changes the index.
+const INDEX_LOCK: &str = "index.lock";
+/// How long another git process is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What is underway in a checkout when one of these exists in its git directory.
 const UNDERWAY: [(&str, &str); 8] = [
-    ("index.lock", "another git process works here; if none does, remove its index.lock"),
+    (INDEX_LOCK, "another git process works here; if none does, remove its index.lock"),
     ("MERGE_HEAD", "a merge is underway here; commit or abort it"),
     ("CHERRY_PICK_HEAD", "a cherry-pick is underway here; finish or abort it"),
     ("REVERT_HEAD", "a revert is underway here; finish or abort it"),
@@ -40,6 +47,7 @@ pub(super) fn bring<'h>(
     new: ObjectId,
 ) -> Result<Refusable<Forward<'h>>> {
     let forward = Forward { holder, old, new };
+    forward.wait_for_others();
     match forward.state() {
         Ok(State::Clean) => {}
         // A landing was interrupted here, after this and before the branch moved.
@@ -60,6 +68,15 @@ enum State {
 }
 
 impl Forward<'_> {
+    /// Lets another git process finish: a person's, or our own whose parent was killed and that is still writing.
+    fn wait_for_others(&self) {
+        let lock = self.holder.git_dir.join(INDEX_LOCK);
+        let begun = Instant::now();
+        while lock.exists() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn state(&self) -> Refusable<State> {
         if let Some((_, why)) = UNDERWAY.iter().find(|(name, _)| self.holder.git_dir.join(name).exists()) {
             return Err((*why).to_owned());

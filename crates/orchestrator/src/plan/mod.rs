@@ -8,8 +8,11 @@ use std::time::Duration;
 use hedgerow_merge::BranchName;
 use serde::{Deserialize, Serialize};
 
-use crate::agents::CommandAgent;
+use crate::agents::{CommandAgent, PromptBy};
 use crate::{Error, Result, Task, TaskId};
+
+/// The kernel's limit for one argument, less room for what stands around the prompt.
+const LONGEST_ARGUMENT: usize = (128 << 10) - 1024;
 
 /// A set of tasks that land on one branch.
 ///
@@ -123,10 +126,44 @@ impl Plan {
                 return refuse(format!("task {id:?} needs {:?}, which is no task of this plan", missing.as_str()));
             }
         }
+        if let Some(problem) = self.unusable_words() {
+            return refuse(problem);
+        }
         match self.cycle() {
             Some(cycle) => refuse(format!("tasks need each other in a circle: {}", cycle.join(" -> "))),
             None => Ok(()),
         }
+    }
+
+    /// What no kernel takes as a command line or an environment.
+    fn unusable_words(&self) -> Option<String> {
+        let nul = |whose: String, words: &[String]| {
+            words.iter().any(|word| word.contains('\0')).then(|| format!("{whose} has a NUL byte in its command"))
+        };
+        let variables = |whose: String, env: &BTreeMap<String, String>| {
+            let bad = env.iter().find(|(k, v)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0'));
+            bad.map(|(key, _)| {
+                format!("{whose} has the variable {key:?}; names need a character and no '=', nothing a NUL")
+            })
+        };
+        let agents = self.agents.iter().find_map(|(name, agent)| {
+            let whose = format!("agent {name:?}");
+            nul(whose.clone(), &agent.command).or_else(|| variables(whose, &agent.env))
+        });
+        let gate = || match &self.gate {
+            GateSpec::Command { command, env, .. } => {
+                nul("the gate".into(), command).or_else(|| variables("the gate".into(), env))
+            }
+            GateSpec::None => None,
+        };
+        let task = |task: &Task| {
+            let by_argument = self.agents.get(&task.agent).is_some_and(|agent| agent.prompt == PromptBy::Argument);
+            let long = by_argument && (task.prompt.len() > LONGEST_ARGUMENT || task.prompt.contains('\0'));
+            let problem = "has a prompt that cannot be an argument (128 KiB at most, no NUL byte); use stdin or file";
+            let prompt = long.then(|| format!("task {:?} {problem}", task.id.as_str()));
+            prompt.or_else(|| variables(format!("task {:?}", task.id.as_str()), &task.env))
+        };
+        agents.or_else(gate).or_else(|| self.tasks.iter().find_map(task))
     }
 
     /// A circle of prerequisites, if there is one: remove what is free until nothing is, then walk what is left.
@@ -190,6 +227,18 @@ mod tests {
         let mut other = task("a", &[]);
         other.agent = "nobody".into();
         assert!(check(vec![other]).contains("\"nobody\", which is not among: a"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_command_line_or_an_environment_is_refused_before_anything_starts() {
+        let mut plan = Plan::new(GateSpec::None).agent("a", CommandAgent::new(["sh", "a\0b"])).task(task("t", &[]));
+        assert!(plan.check(&BTreeSet::new()).unwrap_err().to_string().contains("agent \"a\""));
+        plan.agents.insert("a".into(), CommandAgent { prompt: PromptBy::Argument, ..CommandAgent::new(["sh"]) });
+        plan.tasks[0].prompt = "x".repeat(200 << 10);
+        assert!(plan.check(&BTreeSet::new()).unwrap_err().to_string().contains("stdin or file"));
+        plan.tasks[0].prompt.clear();
+        plan.tasks[0].env.insert("A=B".into(), String::new());
+        assert!(plan.check(&BTreeSet::new()).unwrap_err().to_string().contains("A=B"));
     }
 
     #[test]
