@@ -33,7 +33,8 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// Ends the lease and does with the worktree what the disposition says.
     ///
     /// Whatever is about to be removed and is not provably elsewhere is put under a rescue ref first. What could not be
-    /// captured whole is kept, and [`Released::fate`] says why.
+    /// captured whole is kept, and [`Released::fate`] says why. Where that was a failure that may pass, such as a full
+    /// disk, the next [`recover`](Self::recover) adopts it again.
     ///
     /// # Errors
     /// When the rescue ref or the removal failed; nothing that was not rescued is gone.

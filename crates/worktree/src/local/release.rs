@@ -96,7 +96,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
             // It may have failed after it had put something under a ref.
             let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
             rescued.retain(|rescue| !before.contains(rescue));
-            return keep(layout, &mut record, Some(fault::with_causes(&e)), rescued);
+            return Ok(leave(&record, fault::with_causes(&e), rescued));
         }
     };
     let mut rescues = work.rescued;
@@ -232,6 +232,12 @@ fn reaches(repo: &gix::Repository, into: &CommitId, tip: ObjectId) -> bool {
     let sorting = gix::revision::walk::Sorting::ByCommitTimeCutoff { order: Default::default(), seconds: time.seconds };
     let Ok(mut walk) = repo.rev_walk([into]).sorting(sorting).all() else { return false };
     walk.any(|commit| commit.is_ok_and(|commit| commit.id == tip))
+}
+
+/// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by
+/// the next recovery, which hands it out again.
+fn leave(record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
+    Released { fate: Fate::Kept { path: record.parts.path.clone(), why: Some(why) }, rescues }
 }
 
 /// Leaves the worktree in place. Its lock stays, so that nobody prunes it.

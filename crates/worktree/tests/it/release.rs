@@ -287,3 +287,24 @@ async fn a_tree_with_a_branch_cannot_be_discarded() {
     assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("fix")), "{released:?}");
     assert_eq!(status(&path), "?? work");
 }
+
+#[tokio::test]
+async fn what_was_kept_because_something_failed_is_handed_out_again_by_the_next_recovery() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    write(&worktree.path().join("work"), "x\n");
+    let lock = repo.path().join(".git/refs/heads/fix.lock");
+    std::fs::write(&lock, "").unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    std::fs::remove_file(&lock).unwrap();
+
+    let mut recovery = manager.recover().await.unwrap();
+    let again = recovery.adopted.pop().unwrap();
+    let released = manager.release(again, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    let rescue = released.rescues.last().unwrap();
+    assert_eq!(repo.git(["show", &format!("{}:work", rescue.reference)]), "x");
+    repo.assert_sound();
+}
