@@ -299,7 +299,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// The runs of the repository at `path`, oldest first, from their journals alone. Takes no lock, changes nothing.
+    /// The runs of the repository at `path`, oldest first, from their journals alone. Takes no lock, and writes nothing but the
+    /// empty directories that any first use makes.
     ///
     /// # Errors
     /// When the repository or a journal cannot be read.
