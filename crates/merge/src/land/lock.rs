@@ -29,8 +29,11 @@ enum State {
     Committed,
 }
 
-/// Locks a file, which need not exist.
-pub(super) fn acquire(resource: &Path) -> Result<Lock> {
+/// Locks a file, which need not exist, to give it this content.
+///
+/// A lock that has exactly this content already, and did not change for as long as a lock is waited for, was left by a
+/// process that was killed while it did the same as this one; it is taken over.
+pub(super) fn acquire(resource: &Path, content: &[u8]) -> Result<Lock> {
     let mut path = resource.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
@@ -38,11 +41,22 @@ pub(super) fn acquire(resource: &Path) -> Result<Lock> {
     let mut pause = PAUSE;
     loop {
         let error = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok(Lock { file, path, resource: resource.to_owned(), state: State::Held }),
+            Ok(file) => {
+                let lock = Lock { file, path, resource: resource.to_owned(), state: State::Held };
+                // At once: an empty lock tells nobody whose it was.
+                lock.write(content)?;
+                return Ok(lock);
+            }
             Err(error) => error,
         };
         match error.kind() {
-            ErrorKind::AlreadyExists if started.elapsed() >= PATIENCE => return Err(Error::Locked { path }),
+            ErrorKind::AlreadyExists if started.elapsed() >= PATIENCE => {
+                if !left_behind(&path, content) {
+                    return Err(Error::Locked { path });
+                }
+                // Should another process do the same at this moment, both write the same.
+                fs::remove_file(&path).map_err(Error::git(format!("remove the abandoned {path:?}")))?;
+            }
             ErrorKind::AlreadyExists => {
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -57,9 +71,15 @@ pub(super) fn acquire(resource: &Path) -> Result<Lock> {
     }
 }
 
+/// Whether a lock is what a killed process left that was about to write this content.
+fn left_behind(path: &Path, content: &[u8]) -> bool {
+    let old = fs::metadata(path).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+    old.is_some_and(|age| age >= PATIENCE) && fs::read(path).is_ok_and(|found| found == content)
+}
+
 impl Lock {
     /// Writes and flushes what the locked file will contain.
-    pub(super) fn write(&self, content: &[u8]) -> Result<()> {
+    fn write(&self, content: &[u8]) -> Result<()> {
         let mut file = &self.file;
         file.write_all(content).and_then(|()| file.sync_all()).map_err(Error::git(format!("write {:?}", self.path)))
     }

@@ -42,13 +42,12 @@ pub(crate) fn compare_and_swap(
 ) -> Result<Swap> {
     let name = name(branch);
     let path = session.common_dir().join(&name);
-    let lock = lock::acquire(&path)?;
+    let lock = lock::acquire(&path, format!("{new}\n").as_bytes())?;
     // Only under the lock does the comparison mean anything: nobody may write the file or remove it now.
     let now = read(session, branch)?;
     if now != Some(expected) {
         return Ok(Swap::Elsewhere(now));
     }
-    lock.write(format!("{new}\n").as_bytes())?;
     // The entry goes first: one for a move that did not happen is harmless, a move without one is lost to sight.
     reflog::append(&session.common_dir().join("logs").join(&name), expected, new, message, who)?;
     lock.commit()?;

@@ -223,3 +223,13 @@ fn a_packed_update_that_was_not_there_when_the_handle_looked_is_not_overwritten(
     assert_eq!(repository.land(&late, Checkout::Refuse).unwrap(), Landing::TargetMoved { now });
     assert_eq!(scene.id("trunk"), first.commit);
 }
+
+#[test]
+fn a_lock_that_the_same_landing_left_when_it_was_killed_is_taken_over() {
+    let scene = scene();
+    let candidate = scene.candidate("trunk", "change");
+    let lock = scene.path().join(".git/refs/heads/trunk.lock");
+    fs::write(&lock, format!("{}\n", candidate.commit)).unwrap();
+    assert_eq!(land(&scene, &candidate), Landing::Landed);
+    assert!(!lock.exists());
+}
