@@ -7,6 +7,7 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use crate::{Result, SandboxId, Spec};
 
 use super::Lane;
+use super::input::is_whole;
 use super::record::Record;
 use super::run::{Job, Watched};
 use super::running::DockerRunning;
@@ -21,6 +22,8 @@ pub(super) struct Underway {
 }
 
 /// Finds the newest command of a sandbox, and removes what is left of older ones.
+///
+/// The newest one is removed too if it may have been cut off from its input: neither its work nor its end can be trusted.
 pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
     let mut found = Vec::new();
     for container in lane.containers(id).await? {
@@ -35,7 +38,7 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
         if record.number == newest {
             spec = Some(record.spec(id));
         }
-        if record.number == newest && was_started(&container) {
+        if record.number == newest && can_be_followed(&container) && is_whole(id, &record, &container) {
             underway = Some(Underway { container: name, record });
         } else {
             lane.engine.remove(&name).await?;
@@ -46,9 +49,11 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
     Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
 }
 
-/// An owner that died between making and starting a container left nothing to take over.
-fn was_started(container: &ContainerSummary) -> bool {
-    !matches!(container.state, Some(ContainerSummaryStateEnum::CREATED))
+/// An owner that died between making and starting a container left nothing to take over; nor did one whose last request, which
+/// the engine still works at, was to remove it: its output may be gone already.
+fn can_be_followed(container: &ContainerSummary) -> bool {
+    use ContainerSummaryStateEnum::{CREATED, DEAD, REMOVING};
+    !matches!(container.state, Some(CREATED | REMOVING | DEAD))
 }
 
 impl Underway {

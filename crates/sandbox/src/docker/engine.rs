@@ -5,15 +5,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::container::LogOutput;
 use bollard::errors::Error as Client;
 use bollard::models::{ContainerCreateBody, ContainerState, ContainerStatsResponse, ContainerSummary};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::{Stream, StreamExt};
+use tokio::io::AsyncWrite;
 use tokio::time::{sleep, timeout};
 
 use crate::{Error, Result};
@@ -75,15 +76,48 @@ impl Engine {
     }
 
     /// Has to come before the start: what a container says before anyone is attached goes to its log alone.
-    pub(super) async fn attach(&self, container: &str, input: bool) -> Result<AttachContainerResults> {
-        let options = AttachContainerOptionsBuilder::default()
-            .stream(true)
-            .stdin(input)
-            .stdout(true)
-            .stderr(true)
-            .logs(false)
-            .build();
-        self.0.attach_container(container, Some(options)).await.map_err(|e| lane("attach to a container", e))
+    pub(super) async fn attach(&self, container: &str) -> Result<Items<LogOutput>> {
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        let attached = self.0.attach_container(container, Some(options)).await;
+        Ok(attached.map_err(|e| lane("attach to a container", e))?.output)
+    }
+
+    /// A connection for input and nothing else. On one that takes output too, an engine that cannot write the output to a dead
+    /// client drops the input that it has not read yet; here, what was written is read to the end whatever becomes of us.
+    pub(super) async fn attach_input(&self, container: &str) -> Result<Pin<Box<dyn AsyncWrite + Send>>> {
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).build();
+        let attached = self.0.attach_container(container, Some(options)).await;
+        Ok(attached.map_err(|e| lane("attach to a container's input", e))?.input)
+    }
+
+    /// Whether there is a container of this name.
+    pub(super) async fn exists(&self, name: &str) -> Result<bool> {
+        match self.0.inspect_container(name, None).await {
+            Ok(_) => Ok(true),
+            Err(Client::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(error) => Err(lane("look for a container", error)),
+        }
+    }
+
+    /// Gives a container another name. One that is gone already needs none.
+    pub(super) async fn rename(&self, container: &str, name: &str) -> Result<()> {
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            let options = RenameContainerOptionsBuilder::default().name(name).build();
+            match timeout(REQUEST, self.0.rename_container(container, options)).await {
+                Ok(Ok(()) | Err(Client::DockerResponseServerError { status_code: 404, .. })) => return Ok(()),
+                Ok(Err(error)) => last = reason(&error),
+                Err(_) => last = format!("no answer within {} s", REQUEST.as_secs()),
+            }
+            // An earlier try may have done it although its answer was lost.
+            if let Ok(Ok(found)) = timeout(REQUEST, self.0.inspect_container(container, None)).await
+                && found.name.is_some_and(|now| now.trim_start_matches('/') == name)
+            {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+        Err(Error::Lane { action: format!("give a container the name {name}"), source: last.into() })
     }
 
     pub(super) async fn start(&self, container: &str) -> std::result::Result<(), Client> {
@@ -117,6 +151,8 @@ impl Engine {
             let contact = matches!(waited, Some(Ok(_) | Err(Client::DockerContainerWaitError { .. })));
             lost_contact |= !contact;
             match self.state(container).await {
+                // Somebody else is removing it, so what is still to be had of it may not be whole.
+                Ok(Some(state)) if state.dead == Some(true) => return Ended::Gone,
                 Ok(Some(state)) if state.running != Some(true) => {
                     return Ended::Reported { state: Box::new(state), lost_contact };
                 }

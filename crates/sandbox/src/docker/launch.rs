@@ -11,9 +11,10 @@ use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, S
 
 use super::config::{self, HOME, TMP};
 use super::engine::lane;
+use super::input::{Input, Names};
 use super::probe::{Facts, no_image, unavailable};
-use super::record::Record;
-use super::run::{Input, Job, Watched, follow};
+use super::record::{Given, Record};
+use super::run::{Job, Watched, follow};
 use super::tally::Tally;
 use super::tap::Tap;
 use super::{LANE, Lane};
@@ -52,18 +53,19 @@ async fn begin(launch: Launch) -> Result<Job> {
     let Launch { lane: shared, spec, mut command, number, tally } = launch;
     let place = place(&spec, &command.workdir);
     let user = look(Arc::clone(&shared), Arc::clone(&spec), command.workdir.clone(), place.clone()).await?;
-    let (container, warnings) = create(&shared, &spec, &command, user, number).await?;
+    let (container, complete, warnings) = create(&shared, &spec, &command, user, number).await?;
     let bytes = std::mem::take(&mut command.stdin);
     let attached = async {
         discarded(&spec.policy, &shared.facts, &warnings)?;
         if place == Place::Image {
             in_image(&shared, &container, &command.workdir).await?;
         }
-        let attached = shared.engine.attach(&container, !bytes.is_empty()).await?;
+        let output = shared.engine.attach(&container).await?;
+        let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
         shared.engine.start(&container).await.map_err(|e| not_started(e, &command, &shared.facts))?;
-        Ok(attached)
+        Ok((output, pipe))
     };
-    let attached = match attached.await {
+    let (output, pipe) = match attached.await {
         Ok(attached) => attached,
         Err(error) => {
             shared.engine.remove(&container).await?;
@@ -71,8 +73,8 @@ async fn begin(launch: Launch) -> Result<Job> {
         }
     };
     Ok(Job {
-        output: Tap::attached(shared.engine.clone(), container.clone(), attached.output),
-        input: (!bytes.is_empty()).then_some(Input { pipe: attached.input, bytes }),
+        output: Tap::attached(shared.engine.clone(), container.clone(), output),
+        input: pipe.map(|pipe| Input { pipe, bytes, complete }),
         watched: Watched {
             engine: shared.engine.clone(),
             container,
@@ -88,20 +90,27 @@ async fn begin(launch: Launch) -> Result<Job> {
     })
 }
 
+/// Makes the container; its id, the name it gets once it has its input, and the engine's warnings.
 async fn create(
     shared: &Lane,
     spec: &Spec,
     command: &Command,
     user: (u32, u32),
     first: u64,
-) -> Result<(String, Vec<String>)> {
+) -> Result<(String, String, Vec<String>)> {
     let mut taken = None;
     for number in first..first.saturating_add(NAMES) {
         let labels = Record::new(spec, command, number).to_labels(&spec.id, &shared.labels)?;
         let body = config::container(spec, command, &shared.facts, user, labels)?;
-        let name = format!("hedgerow-{}-{number}", spec.id);
-        match shared.engine.create(&name, body).await {
-            Ok(made) => return Ok(made),
+        let names = Names::new(&spec.id, number);
+        let (name, other) = names.first(Given::to(command));
+        // The name that it will have, or that an earlier owner's container of this number has still.
+        if shared.engine.exists(other).await? {
+            taken = Some(format!("{other} is in use"));
+            continue;
+        }
+        match shared.engine.create(name, body).await {
+            Ok((container, warnings)) => return Ok((container, names.complete, warnings)),
             Err(Client::DockerResponseServerError { status_code: 409, message }) => taken = Some(message),
             Err(Client::DockerResponseServerError { status_code: 404, .. }) => {
                 return Err(no_image(&shared.facts.image));
@@ -109,7 +118,7 @@ async fn create(
             Err(Client::DockerResponseServerError { status_code: 400, message }) => return Err(invalid(spec, message)),
             Err(error) => {
                 // It may have been made although the answer was lost.
-                let _left = shared.engine.remove(&name).await;
+                let _left = shared.engine.remove(name).await;
                 return Err(lane("make a container", error));
             }
         }

@@ -5,6 +5,7 @@ mod capture;
 mod config;
 mod end;
 mod engine;
+mod input;
 mod launch;
 mod options;
 mod probe;
@@ -41,7 +42,10 @@ const LANE: &str = "docker";
 /// with it everything that the command started. `PATH` is the image's, `HOME` is `/home/agent`.
 ///
 /// Its containers outlive the process that started them: [`adopt`](Sandbox::adopt) takes them over, with their output from
-/// the beginning and what is left of their deadline. Until then nobody enforces the deadline.
+/// the beginning and what is left of their deadline. Until then nobody enforces the deadline. A command whose owner died before
+/// all of its standard input was delivered may have seen a part of it as the whole, so `adopt` kills and removes it:
+/// [`resume`](Running::resume) gives none. The engine keeps the mark of a whole delivery as the container's name, which ends
+/// with `.input-pending` until then.
 ///
 /// What a command is given in its environment can be read by whoever may ask the engine, and lies in the engine's own files
 /// until the container is removed; standard input is kept nowhere.

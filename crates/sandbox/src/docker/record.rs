@@ -15,6 +15,21 @@ pub(super) const SANDBOX: &str = "hedgerow.sandbox";
 /// The label that holds a [`Record`] as JSON.
 pub(super) const RECORD: &str = "hedgerow.record";
 
+/// What a command was given on standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Given {
+    /// Its input is empty.
+    Nothing,
+    /// Bytes that have to reach it whole.
+    Input,
+}
+
+impl Given {
+    pub(super) fn to(command: &Command) -> Self {
+        if command.stdin.is_empty() { Self::Nothing } else { Self::Input }
+    }
+}
+
 /// One command of one sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -26,6 +41,7 @@ pub(super) struct Record {
     pub(super) idle: Option<Duration>,
     pub(super) grace: Duration,
     pub(super) program: PathBuf,
+    pub(super) given: Given,
     labels: Labels,
     policy: Policy,
     mounts: Vec<Mount>,
@@ -41,6 +57,7 @@ impl Record {
             idle: command.idle,
             grace: command.grace,
             program: command.program.clone().into(),
+            given: Given::to(command),
             labels: spec.labels.clone(),
             policy: spec.policy.clone(),
             mounts: spec.mounts.clone(),

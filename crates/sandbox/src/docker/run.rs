@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use bollard::models::ContainerState;
 use futures_util::StreamExt;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::pin;
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{End, Exit, Feed, Result};
+use crate::{End, Error, Exit, Feed, Result};
 
 use super::capture::Capture;
 use super::end::{self, Known, Report};
 use super::engine::{Ended, Engine, Items};
+use super::input::{Input, deliver};
 use super::tally::Tally;
-use super::tap::Tap;
+use super::tap::{Rest, Tap};
 use super::time;
 
 /// After this time without a word about a program that could not be executed, it counts as started. Should the word come
@@ -52,12 +52,6 @@ pub(super) struct Watched {
     pub(super) tally: Tally,
 }
 
-/// What goes to standard input, and where.
-pub(super) struct Input {
-    pub(super) pipe: Pin<Box<dyn AsyncWrite + Send>>,
-    pub(super) bytes: Vec<u8>,
-}
-
 type Started = oneshot::Sender<Result<()>>;
 type Sending<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
 
@@ -76,6 +70,16 @@ enum Phase {
     Asked(Instant),
     /// It was killed; at this time it is given up.
     Killed(Instant),
+}
+
+/// How the watch over a container came to its end.
+#[derive(Debug)]
+struct Finish {
+    ended: Ended,
+    /// Why it was ended, if it was our doing.
+    cause: Option<End>,
+    /// What went wrong in the lane, for which it was killed.
+    failed: Option<Error>,
 }
 
 /// Follows a container until it is gone and its reader has everything.
@@ -99,17 +103,20 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
     let Job { mut output, input, watched: job } = job;
     let mut capture = Capture::new(job.limit);
     let mut sending = None;
-    let (ended, cause) = watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
+    let Finish { mut ended, cause, failed } =
+        watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
     // What is out of reach may run on; it is left to be taken over.
     if !matches!(ended, Ended::Unreachable(_)) {
         let doubtful = matches!(ended, Ended::Reported { lost_contact: true, .. });
-        output.finish(&mut capture, doubtful).await;
+        if let Rest::Removed = output.finish(&mut capture, doubtful).await {
+            ended = Ended::Gone;
+        }
         // What could not be removed is still found by its labels; the end of the command is known all the same.
         let _left = job.engine.remove(&job.container).await;
     }
     // Nobody may be waiting for it.
     let _unheard = gone.send(());
-    let exit = conclude(&job, &capture, ended, cause, job.age + begun.elapsed());
+    let exit = conclude(&job, &capture, Finish { ended, cause, failed }, job.age + begun.elapsed());
     if exit.is_err() && started.is_some() {
         return exit;
     }
@@ -123,7 +130,7 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
     exit
 }
 
-/// Passes output on, asks and kills, until the container has ended; also says why, if it was our doing.
+/// Passes output on, asks and kills, until the container has ended.
 async fn watch<'f>(
     job: &Watched,
     input: Option<Input>,
@@ -132,16 +139,17 @@ async fn watch<'f>(
     capture: &mut Capture,
     sending: &mut Option<Sending<'f>>,
     started: &mut Option<Started>,
-) -> (Ended, Option<End>) {
+) -> Finish {
     let begun = Instant::now();
     let deadline = after(begun, job.deadline.saturating_sub(job.age));
     let mut quiet_since = begun;
     let mut cause = None;
+    let mut failed = None;
     let mut phase = Phase::Running;
-    let typing = type_in(input);
+    let (engine, container) = (&job.engine, job.container.as_str());
+    let typing = deliver(engine, container, input);
     pin!(typing);
     let mut typed = false;
-    let (engine, container) = (&job.engine, job.container.as_str());
     let mut stats = Some(engine.stats(container));
     let ending = engine.ended(container);
     pin!(ending);
@@ -171,9 +179,11 @@ async fn watch<'f>(
                 *sending = None;
                 continue;
             }
-            () = &mut typing, if !typed => {
+            noted = &mut typing, if !typed => {
                 typed = true;
-                continue;
+                let Err(error) = noted else { continue };
+                failed = Some(error);
+                Step::Kill(End::Stopped)
             }
             sample = next(&mut stats) => {
                 match sample {
@@ -186,14 +196,14 @@ async fn watch<'f>(
                 tell(started);
                 continue;
             }
-            ended = &mut ending => return (ended, cause),
+            ended = &mut ending => return Finish { ended, cause, failed },
             () = feed.kill_requested(), if alive => Step::Kill(End::Stopped),
             () = feed.stop_requested(), if running => Step::Ask(End::Stopped),
             () = sleep_until(alarm) => match phase {
                 Phase::Running if Instant::now() >= deadline => Step::Ask(End::Deadline),
                 Phase::Running => Step::Ask(End::Idle),
                 Phase::Asked(_) => Step::Kill(End::Stopped),
-                Phase::Killed(_) => return (Ended::Undead, cause),
+                Phase::Killed(_) => return Finish { ended: Ended::Undead, cause, failed },
             },
         };
         let (signal, why, then) = match step {
@@ -209,7 +219,8 @@ async fn watch<'f>(
 }
 
 /// What the end of the container means for its command.
-fn conclude(job: &Watched, capture: &Capture, ended: Ended, cause: Option<End>, elapsed: Duration) -> Result<Exit> {
+fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration) -> Result<Exit> {
+    let Finish { ended, cause, failed } = finish;
     let usage = job.tally.close();
     let written = capture.written();
     let lost = |why: String| Ok(Exit { end: End::Lost { why }, wall: elapsed, usage, written });
@@ -218,6 +229,10 @@ fn conclude(job: &Watched, capture: &Capture, ended: Ended, cause: Option<End>, 
         Ended::Undead => lost("its container did not die of SIGKILL".into()),
         Ended::Unreachable(why) => lost(format!("the engine does not answer any more: {why}")),
         Ended::Reported { state, lost_contact } => {
+            // Without a cause it had ended by itself before the kill.
+            if let (Some(error), Some(_)) = (failed, &cause) {
+                return Err(error);
+            }
             let code = state.exit_code.unwrap_or(-1);
             if let Some(error) = end::never_started(code, capture.only_stderr(), &job.program, &job.image) {
                 return Err(error);
@@ -245,14 +260,6 @@ async fn done(future: &mut Option<Sending<'_>>) {
     match future {
         Some(future) => future.await,
         None => pending().await,
-    }
-}
-
-/// Writes everything and closes. A program that does not read its input, or ends before it has, is none of our trouble.
-async fn type_in(input: Option<Input>) {
-    let Some(Input { mut pipe, bytes }) = input else { return };
-    if pipe.write_all(&bytes).await.is_ok() {
-        let _closed = pipe.shutdown().await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
+use bollard::errors::Error as Client;
 use futures_util::{StreamExt, stream};
 use tokio::time::{sleep, timeout};
 
@@ -27,6 +28,15 @@ pub(super) struct Tap {
     unseen: Unseen,
     /// Whether nothing can have been missed so far.
     gapless: bool,
+}
+
+/// What became of the output that was left when the container had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It was taken, as far as there was any.
+    Taken,
+    /// It went with the container, which somebody else removes.
+    Removed,
 }
 
 enum Source {
@@ -76,7 +86,7 @@ impl Tap {
     }
 
     /// Takes all that is left when the container has ended; `doubtful` when it may be more than the connection knows.
-    pub(super) async fn finish(mut self, capture: &mut Capture, doubtful: bool) {
+    pub(super) async fn finish(mut self, capture: &mut Capture, doubtful: bool) -> Rest {
         if let Source::Connection(mut items) = std::mem::replace(&mut self.source, Source::Dry) {
             loop {
                 match timeout(DRAIN, items.next()).await {
@@ -90,13 +100,18 @@ impl Tap {
             }
         }
         if self.gapless && !doubtful {
-            return;
+            return Rest::Taken;
         }
         self.unseen = Unseen::after(capture);
         let mut log = self.engine.log(&self.container);
-        while let Ok(Some(Ok(item))) = timeout(DRAIN, log.next()).await {
-            self.keep(&item, capture);
+        while let Ok(Some(item)) = timeout(DRAIN, log.next()).await {
+            match item {
+                Ok(item) => self.keep(&item, capture),
+                Err(Client::DockerResponseServerError { status_code: 404 | 409, .. }) => return Rest::Removed,
+                Err(_) => break,
+            };
         }
+        Rest::Taken
     }
 
     fn keep(&mut self, item: &LogOutput, capture: &mut Capture) -> bool {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod contact;
+mod input;
 mod life;
 mod limits;
 mod walls;
