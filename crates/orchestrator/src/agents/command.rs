@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use hedgerow_sandbox::Exit;
+use hedgerow_sandbox::{End, Exit};
 use serde::{Deserialize, Serialize};
 
 use crate::context::AgentContext;
@@ -76,9 +76,12 @@ impl Agent for CommandAgent {
         Ok(AgentReport::from_exit(&exit))
     }
 
-    /// Its one command was all that it does.
+    /// Its one command was all that it does; only an end that nobody saw says nothing.
     async fn resumed(&self, exit: Exit) -> Result<Option<AgentReport>> {
-        Ok(Some(AgentReport::from_exit(&exit)))
+        Ok(match exit.end {
+            End::Lost { .. } => None,
+            _ => Some(AgentReport::from_exit(&exit)),
+        })
     }
 }
 
