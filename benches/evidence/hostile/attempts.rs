@@ -101,6 +101,8 @@ fn verdict(probe: &Probe, through: bool, said: &[u8], task: &TaskReport, built_o
     let head = String::from_utf8_lossy(&said[..said.len().min(1 << 10)]);
     let tail = String::from_utf8_lossy(&said[said.len().saturating_sub(1 << 10)..]);
     let went_through = match (probe.end, &task.status) {
+        // It was tried, and was seen for what it is: nothing of it lands.
+        (_, Status::Ended(Outcome::Incomplete { .. })) => true,
         (Ending::Lands, Status::Ended(end)) => matches!(end, Outcome::Landed { .. }),
         (Ending::IsBuiltOn, Status::Ended(Outcome::Landed { .. })) => {
             built_on.is_some_and(|next| next.status == Status::Ended(Outcome::NoChange))
