@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hedgerow_orchestrator::merge::Checkout;
-use hedgerow_orchestrator::{Error, GateSpec, Outcome, Verdict};
+use hedgerow_orchestrator::{Error, GateSpec, Kept, Outcome, Verdict};
 
 use crate::repo::{Repo, outcome, plan, rescues, task};
 
@@ -141,4 +141,23 @@ async fn a_prompt_reaches_the_agent_by_file_and_by_argument() {
     for place in ["agents:by-file", "agents:by-argument"] {
         assert_eq!(repo.git(&["cat-file", "blob", place]), "do 'this' $NOW");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_change_does_not_land_when_the_rest_could_not_be_captured() {
+    let repo = Repo::new();
+    let script =
+        "echo x >plain; git init -q inner; echo y >inner/file; git -C inner add .; git -C inner commit -qm own";
+    let report =
+        repo.builder().open().await.unwrap().run(plan(GateSpec::None).task(task("nested", script))).await.unwrap();
+    assert!(matches!(outcome(&report, "nested"), Outcome::Incomplete { why } if why.contains("inner")), "{report:#?}");
+    assert!(!report.success());
+    assert!(!repo.has("agents", "plain"));
+    assert!(repo.has_anywhere("plain"), "what could be captured is nowhere");
+    let kept = &report.tasks[0].kept;
+    let tree = kept.iter().find_map(|kept| match kept {
+        Kept::Tree { path, .. } => Some(path),
+        Kept::Rescue(_) => None,
+    });
+    assert!(tree.is_some_and(|tree| tree.join("inner/.git").exists()), "{kept:?}");
 }
