@@ -15,8 +15,12 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(2 * PATIENCE, future).await.unwrap_or_else(|_| panic!("it hangs: {what}"))
 }
 
+/// Waits until the program has begun, which takes a while where much else runs, and then until it is gone.
 async fn gone(nap: String) {
-    let gone = tokio::task::spawn_blocking(move || eventually("all is gone", || alive(&nap).is_empty()));
+    let gone = tokio::task::spawn_blocking(move || {
+        eventually("it begins", || !alive(&nap).is_empty());
+        eventually("all is gone", || alive(&nap).is_empty());
+    });
     gone.await.unwrap();
 }
 
@@ -43,7 +47,7 @@ async fn a_deadline_ends_a_command_that_nobody_reads() {
     for lane in lanes() {
         let nap = nap();
         let mut running = start(&*lane, open()).await;
-        let command = sh(format!("{FLOOD} {nap}")).deadline(Duration::from_secs(1));
+        let command = sh(format!("{FLOOD} {nap}")).deadline(Duration::from_secs(3));
         let process = running.exec(command).await.unwrap();
         gone(nap).await;
         assert!(soon("stop", running.stop(Duration::ZERO)).await.is_ok(), "{lane:?}");
@@ -70,7 +74,7 @@ async fn what_was_said_before_the_end_is_read_whole_after_it() {
     for lane in lanes() {
         let nap = nap();
         let mut running = start(&*lane, open()).await;
-        let process = running.exec(sh(format!("seq 1000000; : {nap}"))).await.unwrap();
+        let process = running.exec(sh(format!("seq 1000000; sleep 2; : {nap}"))).await.unwrap();
         gone(nap).await;
         assert!(soon("stop", running.stop(Duration::ZERO)).await.is_ok(), "{lane:?}");
         let seen = soon("reading late", watch(process)).await;
