@@ -221,12 +221,12 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::write(tree.path().join("there"), "x").unwrap();
         let mut plan = Blueprint::default();
-        plan.show(tree.path(), Path::new("/work/tree"), Use::Write).unwrap();
+        plan.show(tree.path(), Path::new("/inside/tree"), Use::Write).unwrap();
         let before = plan.steps.len();
-        plan.show(&tree.path().join("there"), Path::new("/work/tree/there"), Use::Read).unwrap();
+        plan.show(&tree.path().join("there"), Path::new("/inside/tree/there"), Use::Read).unwrap();
         assert_eq!(plan.steps.len(), before + 1, "only the mount itself");
-        let error = plan.show(&tree.path().join("there"), Path::new("/work/tree/missing"), Use::Read).unwrap_err();
-        assert!(error.to_string().contains("/work/tree/missing"), "{error}");
+        let error = plan.show(&tree.path().join("there"), Path::new("/inside/tree/missing"), Use::Read).unwrap_err();
+        assert!(error.to_string().contains("/inside/tree/missing"), "{error}");
         assert!(!tree.path().join("missing").exists());
     }
 }
