@@ -1,5 +1,7 @@
 //! A running command: its output as it comes, then its end.
 
+use std::collections::VecDeque;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Error, Exit, Result};
@@ -26,6 +28,24 @@ pub enum Output {
     Bytes(Stream, Vec<u8>),
     /// The output limit is reached: nothing more will be delivered, though the command runs on.
     Truncated,
+}
+
+/// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
+pub(crate) const CHUNK: usize = 64 << 10;
+
+/// Puts output behind what waits for the reader already.
+pub(crate) fn enqueue(waiting: &mut VecDeque<Output>, stream: Stream, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    if let Some(Output::Bytes(last, kept)) = waiting.back_mut()
+        && *last == stream
+        && kept.len() + bytes.len() <= CHUNK
+    {
+        kept.extend_from_slice(bytes);
+    } else {
+        waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
+    }
 }
 
 /// Where output came from.

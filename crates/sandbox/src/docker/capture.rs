@@ -2,10 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::process::enqueue;
 use crate::{Output, Stream};
-
-/// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
-const CHUNK: usize = 64 << 10;
 
 /// How much of the start of standard error is kept to recognise a program that never started.
 const HEAD: usize = 512;
@@ -52,24 +50,10 @@ impl Capture {
         let room = self.limit.saturating_sub(self.written);
         self.written += bytes.len() as u64;
         let fits = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
-        self.keep(stream, &bytes[..fits]);
+        enqueue(&mut self.waiting, stream, &bytes[..fits]);
         if fits < bytes.len() && !self.truncated {
             self.truncated = true;
             self.waiting.push_back(Output::Truncated);
-        }
-    }
-
-    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        if let Some(Output::Bytes(last, kept)) = self.waiting.back_mut()
-            && *last == stream
-            && kept.len() + bytes.len() <= CHUNK
-        {
-            kept.extend_from_slice(bytes);
-        } else {
-            self.waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
         }
     }
 

@@ -7,10 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::process::enqueue;
 use crate::{Feed, Output, Stream};
-
-/// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
-const CHUNK: usize = 64 << 10;
 
 /// Takes the output of one command as it comes, and hands it to its reader, up to a limit.
 ///
@@ -95,7 +93,7 @@ impl State {
 
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         let (keep, mark) = self.admit(bytes.len());
-        self.keep(stream, &bytes[..keep]);
+        enqueue(&mut self.waiting, stream, &bytes[..keep]);
         if mark {
             self.waiting.push_back(Output::Truncated);
         }
@@ -111,20 +109,6 @@ impl State {
         self.marked |= mark;
         (keep, mark)
     }
-
-    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        if let Some(Output::Bytes(last, kept)) = self.waiting.back_mut()
-            && *last == stream
-            && kept.len() + bytes.len() <= CHUNK
-        {
-            kept.extend_from_slice(bytes);
-        } else {
-            self.waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -132,6 +116,7 @@ mod tests {
     use crate::Process;
 
     use super::*;
+    use crate::process::CHUNK;
 
     fn waiting(limit: u64, chunks: &[(Stream, &[u8])]) -> (Vec<Output>, u64) {
         let mut state = State::new(limit);
