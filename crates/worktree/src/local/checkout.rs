@@ -9,16 +9,17 @@ use gix::worktree::stack::state::attributes::Source;
 use crate::capture::fault;
 use crate::{Error, Result};
 
-/// Checks the commit out and returns the index that describes the result.
+/// Checks the commit out into a directory that this creates, and returns the index that describes the result.
 ///
 /// Line endings, encodings and `ident` are converted as the attributes of the commit say; filter programs are not run.
-pub(super) fn checkout(
+pub(super) fn into_new(
     repo: &gix::Repository,
     commit: ObjectId,
     into: &Path,
     threads: usize,
     cancelled: &AtomicBool,
 ) -> Result<gix::index::File> {
+    std::fs::create_dir(into).map_err(fault::io("create", into))?;
     let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;
     let tree = tree.tree_id().map_err(fault::git(format!("read commit {commit}")))?.detach();
     let mut index = repo.index_from_tree(&tree).map_err(fault::git(format!("read the tree of {commit}")))?;

@@ -2,26 +2,24 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gix::ObjectId;
+
 use super::layout::Layout;
 use super::lease::{self, Lease};
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
-use super::{admin, base, checkout, refs, remove, seed};
+use super::{admin, base, refs, remove, seed};
 use crate::capture::fault;
 use crate::disk;
 use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Worktree, repo, view};
 
-/// Creates what the request asks for.
-///
-/// `heavy` is dropped when the part that uses the processor is over.
-pub(super) fn create<T>(
-    layout: &Layout,
-    request: &Request,
-    threads: usize,
-    heavy: T,
-    cancelled: &AtomicBool,
-) -> Result<Worktree> {
+/// Where the files of a new worktree come from: makes the directory `record.temporary` with the content of the commit
+/// in it, and returns the index that describes it.
+pub(super) type Fill<'a> = Box<dyn FnOnce(&gix::Repository, ObjectId, &Record) -> Result<gix::index::File> + 'a>;
+
+/// Creates what the request asks for, with the files that `fill` makes.
+pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancelled: &AtomicBool) -> Result<Worktree> {
     let repo = repo::open(&layout.common)?;
     let base = base::resolve(&repo, &request.base)?;
     let branch = match &request.head {
@@ -48,7 +46,7 @@ pub(super) fn create<T>(
     };
     let mut record = Record::new(layout, parts)?;
     let mut progress = Progress::default();
-    let done = make(&repo, layout, request, &mut record, threads, heavy, cancelled, &mut progress);
+    let done = make(&repo, layout, request, &mut record, fill, cancelled, &mut progress);
     if let Err(e) = done {
         // What cannot be taken back now is found by the next recovery; the first error says more.
         let _ = publish::retract(&repo, layout, &record, progress).and_then(|()| remove::clean(layout, &record));
@@ -76,14 +74,13 @@ fn claim(layout: &Layout, request: &Request) -> Result<Lock> {
     Ok(lock)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the fallible part of `create`, split off so that it can be undone")]
-fn make<T>(
+/// The fallible part of [`create`], split off so that it can be undone.
+fn make(
     repo: &gix::Repository,
     layout: &Layout,
     request: &Request,
     record: &mut Record,
-    threads: usize,
-    heavy: T,
+    fill: Fill<'_>,
     cancelled: &AtomicBool,
     progress: &mut Progress,
 ) -> Result<()> {
@@ -91,10 +88,8 @@ fn make<T>(
     let base = base::object_id(&record.parts.base)?;
     refs::pin_base(&layout.common, &request.id, base)?;
 
+    let index = fill(repo, base, record)?;
     let tree = record.temporary.clone();
-    std::fs::create_dir(&tree).map_err(fault::io("create", &tree))?;
-    let index = checkout::checkout(repo, base, &tree, threads, cancelled)?;
-    drop(heavy);
     admin::stage(repo, layout, record, &index)?;
     // Written before anybody can edit the tree: a later copy would make a quick edit look like the original.
     let saved = layout.index(&request.id);

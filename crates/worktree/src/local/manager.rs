@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::layout::{self, Layout};
-use super::{create, list, recover, release};
+use super::{checkout, create, list, recover, release};
 use crate::disk;
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
@@ -115,7 +115,15 @@ impl WorktreeManager for LocalWorktrees {
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
         let threads = self.threads;
-        self.blocking(move |layout| create::create(layout, &request, threads, slot, &cancelled)).await
+        self.blocking(move |layout| {
+            let fill: create::Fill<'_> = Box::new(|repo, commit, record| {
+                // Given back when the part that uses the processor is over.
+                let _slot = slot;
+                checkout::into_new(repo, commit, &record.temporary, threads, &cancelled)
+            });
+            create::create(layout, &request, fill, &cancelled)
+        })
+        .await
     }
 
     async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {
