@@ -69,15 +69,19 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
 
 /// Reads a small regular file where others may have put anything: never through a symlink, never blocking.
 pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
-    const MOST: u64 = 64 << 10;
+    read_bounded(path, 64 << 10)
+}
+
+/// As [`read_small`], for files of another size.
+pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
     }
     let mut content = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MOST {
+    file.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
         return Err(io::Error::new(ErrorKind::InvalidData, "far larger than git writes it"));
     }
     Ok(content)

@@ -41,7 +41,7 @@ pub(super) fn contained(
 }
 
 /// Whether `old` is `new` or one of its ancestors.
-pub(super) fn contains(repo: &gix::Repository, new: ObjectId, old: ObjectId) -> Result<bool> {
+pub(crate) fn contains(repo: &gix::Repository, new: ObjectId, old: ObjectId) -> Result<bool> {
     Ok(!contained(repo, [new], [old], None)?.is_empty())
 }
 

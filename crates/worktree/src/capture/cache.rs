@@ -12,7 +12,7 @@ use super::limits;
 
 /// The saved index, if it could be read; without it every file is hashed.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     state: gix::index::State,
     written: entry::stat::Time,
     options: entry::stat::Options,
@@ -20,7 +20,7 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Reads the index; a missing or damaged one only costs time.
-    pub(super) fn open(repo: &gix::Repository, index: &Path) -> Option<Self> {
+    pub(crate) fn open(repo: &gix::Repository, index: &Path) -> Option<Self> {
         let dir = Dir::open(index.parent()?).ok()?;
         let name = std::os::unix::ffi::OsStrExt::as_bytes(index.file_name()?);
         let (_, stat) = dir.file(name).ok()?;
@@ -35,7 +35,7 @@ impl Cache {
     }
 
     /// The object that the file held when it was last looked at, if it was not touched since.
-    pub(super) fn unchanged(&self, path: &BStr, stat: &Stat) -> Option<ObjectId> {
+    pub(crate) fn unchanged(&self, path: &BStr, stat: &Stat) -> Option<ObjectId> {
         let entry = self.state.entry_by_path(path)?;
         let now = of(stat);
         let nsec = self.options.use_nsec && self.options.check_stat;
@@ -44,6 +44,11 @@ impl Cache {
         let link = entry.mode == entry::Mode::SYMLINK;
         let same_kind = link == (super::beneath::kind(stat) == rustix::fs::FileType::Symlink);
         (older && same_kind && entry.stat.matches(&now, self.options)).then_some(entry.id)
+    }
+
+    /// The entries, conflicts and what was left out of the tree among them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&BStr, &gix::index::Entry)> {
+        self.state.entries().iter().map(|entry| (entry.path(&self.state), entry))
     }
 
     /// The paths that were left out of the tree on purpose.

@@ -27,6 +27,7 @@ mod refs;
 mod rescue;
 mod snapshot;
 mod store;
+pub(crate) mod survey;
 mod verify;
 mod walk;
 
@@ -35,6 +36,8 @@ use std::path::PathBuf;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
+pub(crate) use ancestry::contains;
+pub(crate) use cache::Cache;
 pub(crate) use rescue::{rescue, rescues};
 
 use beneath::Dir;
@@ -88,7 +91,7 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) 
     let placed = lines_of.place(&content, message)?;
     let tip = placed.tip;
     if let Some(previous) = previous
-        && !ancestry::contains(repo, tip, previous)?
+        && !contains(repo, tip, previous)?
     {
         lines.push(previous);
     }
@@ -122,7 +125,7 @@ fn agent_tip(
     notices: &mut Notices,
 ) -> Result<(ObjectId, Listing)> {
     let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, base.clone())) };
-    if !ancestry::contains(repo, tip, input.base)? {
+    if !contains(repo, tip, input.base)? {
         notices.push(Notice::HistoryNotFromBase { tip: commit_id(tip)? });
         lines.push(tip);
         return Ok((input.base, base.clone()));

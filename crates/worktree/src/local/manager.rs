@@ -102,7 +102,10 @@ impl LocalWorktrees {
         self.blocking(move |layout| recover::adopt(layout, &id)).await
     }
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Layout) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let layout = Arc::clone(&self.layout);
         joined(tokio::task::spawn_blocking(move || work(&layout)).await)
     }

@@ -5,6 +5,7 @@ mod base;
 mod checkout;
 mod create;
 mod encoding;
+mod guard;
 mod layout;
 mod lease;
 mod list;
@@ -21,4 +22,5 @@ mod seed;
 mod stale;
 mod trash;
 
+pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use manager::{LocalOptions, LocalWorktrees};

@@ -55,6 +55,12 @@ impl RefLock {
         written.map_err(fault::io("write", &self.path))
     }
 
+    /// Gives what will be put in place these permissions.
+    pub(super) fn permit(&self, mode: u32) -> Result<()> {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        self.file.set_permissions(permissions).map_err(fault::io("write", &self.path))
+    }
+
     /// Puts in place what was written.
     pub(super) fn commit(self) -> Result<()> {
         // Shorter names find empty directories in their place where longer ones were.

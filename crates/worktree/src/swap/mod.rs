@@ -4,6 +4,7 @@
 //! and packed in between is overwritten, and they take a ref that exists already with the wanted value for a new one.
 
 mod below;
+mod edit;
 mod lock;
 mod log;
 mod packed;
@@ -15,6 +16,7 @@ use std::path::Path;
 use gix::ObjectId;
 
 pub(crate) use below::{below, conflict};
+pub(crate) use edit::{Edit, edit};
 pub(crate) use log::{COMMITTER, Log, line};
 
 use crate::capture::fault;
