@@ -17,5 +17,5 @@ pub use local::{Change, Fingerprint, Loss, Repair, What};
 pub use local::{LocalOptions, LocalWorktrees};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use name::{BranchName, CommitId, WorktreeId};
-pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Recovery, Released, Rescue, State};
+pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, State};
 pub use worktree::{Access, Mount, Parts, Worktree};

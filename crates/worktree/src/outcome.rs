@@ -152,6 +152,15 @@ pub struct Recovery {
     pub left: Vec<String>,
 }
 
+/// What [`LocalWorktrees::purge`](crate::LocalWorktrees::purge) did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// How many removed worktrees it deleted for good; others may have been deleted in the background meanwhile.
+    pub deleted: usize,
+    /// What could not be deleted, in words. It is tried again by the next purge, recovery or removal.
+    pub left: Vec<String>,
+}
+
 /// One half-done operation that recovery finished or undid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mended {

@@ -49,7 +49,7 @@ pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancell
     let done = make(&repo, layout, request, &mut record, fill, cancelled, &mut progress);
     if let Err(e) = done {
         // What cannot be taken back now is found by the next recovery; the first error says more.
-        let _ = publish::retract(&repo, layout, &record, progress).and_then(|()| remove::clean(layout, &record));
+        let _ = remove::undo(&repo, layout, &record, progress);
         return Err(e);
     }
     Ok(Worktree::new(record.parts, Lease { id: record.holder.lease, _lock: lock }))

@@ -1,6 +1,8 @@
 //! Where everything lies.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::WorktreeId;
 
@@ -15,12 +17,19 @@ pub(super) struct Layout {
     pub(super) state: PathBuf,
     /// The directory of the trees.
     pub(super) trees: PathBuf,
+    /// Set when something was put into the trash.
+    pub(super) left: Arc<AtomicBool>,
 }
 
 impl Layout {
     /// The lock under which worktrees appear and disappear; it is held for milliseconds and never deleted.
     pub(super) fn lock(&self) -> PathBuf {
         self.state.join("lock")
+    }
+
+    /// Held by whoever deletes from the trash, so that only one does.
+    pub(super) fn purge(&self) -> PathBuf {
+        self.state.join("purge")
     }
 
     /// The records, lease files and saved indexes.
@@ -46,9 +55,19 @@ impl Layout {
         self.state.join("staging")
     }
 
-    /// Admin directories on their way out.
+    /// The records of what has left, and admin directories on their way out.
     pub(super) fn trash(&self) -> PathBuf {
         self.state.join("trash")
+    }
+
+    /// The record of a worktree that has left, by the name of its admin directory.
+    pub(super) fn leaving(&self, admin: &str) -> PathBuf {
+        self.trash().join(format!("{admin}.json"))
+    }
+
+    /// Its private git directory, if it had one.
+    pub(super) fn leaving_view(&self, admin: &str) -> PathBuf {
+        self.trash().join(format!("{admin}.view"))
     }
 
     /// git's own directory of admin directories.

@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{self, Record, Stage};
 use super::scan::{self, Admin, Head};
-use super::{base, refs};
+use super::{base, purge, refs};
 use crate::capture::fault;
 use crate::disk;
 use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
@@ -16,7 +16,9 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     let repo = repo::open(&layout.common)?;
     let records = records(layout)?;
     let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
-    let mut admins: HashMap<String, Admin> = admins.into_iter().map(|admin| (admin.name.clone(), admin)).collect();
+    let leaving = purge::leaving(layout)?;
+    let admins = admins.into_iter().filter(|admin| !leaving.contains(&admin.name));
+    let mut admins: HashMap<String, Admin> = admins.map(|admin| (admin.name.clone(), admin)).collect();
     let mut entries = Vec::new();
     for (id, found) in records {
         entries.push(match found {

@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::layout::{self, Layout};
+use super::purge::{self, Purger};
 use super::{checkout, create, list, recover, release};
 use crate::disk;
 use crate::{
@@ -25,6 +27,7 @@ pub struct LocalWorktrees {
     creations: Arc<Semaphore>,
     captures: Arc<Semaphore>,
     threads: usize,
+    pub(super) purger: Arc<Purger>,
 }
 
 /// How a [`LocalWorktrees`] works; the default suits one that lives beside the repository.
@@ -35,6 +38,9 @@ pub struct LocalOptions {
     pub trees: Option<PathBuf>,
     /// How many worktrees are filled at the same time; up to twice as many are captured. None asks the machine.
     pub parallel: Option<NonZeroUsize>,
+    /// How long git's entry of a removed worktree stays on disk, where git passes it by, before it is deleted: longer
+    /// than any git takes to look at it. None is two seconds.
+    pub grace: Option<Duration>,
 }
 
 impl LocalWorktrees {
@@ -64,7 +70,7 @@ impl LocalWorktrees {
             return Err(Error::Repository { path: trees, problem });
         }
         let state = place.common.join("hedgerow");
-        let layout = Layout { common: place.common, main: place.main, state, trees };
+        let layout = Layout { common: place.common, main: place.main, state, trees, left: Arc::default() };
         for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
             disk::private_dir(&dir)?;
         }
@@ -74,7 +80,8 @@ impl LocalWorktrees {
         let slots = |wanted: usize| Arc::new(Semaphore::new(wanted.min(Semaphore::MAX_PERMITS)));
         // A capture waits for the disk half of the time, where a checkout keeps its threads busy.
         let (creations, captures) = (slots(parallel), slots(parallel.saturating_mul(2)));
-        Ok(Self { layout: Arc::new(layout), creations, captures, threads })
+        let purger = Arc::new(Purger::new(options.grace.unwrap_or(purge::GRACE)));
+        Ok(Self { layout: Arc::new(layout), creations, captures, threads, purger })
     }
 
     /// The repository's common directory, canonical.
@@ -106,8 +113,15 @@ impl LocalWorktrees {
         &self,
         work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let layout = Arc::clone(&self.layout);
-        joined(tokio::task::spawn_blocking(move || work(&layout)).await)
+        let (layout, purger) = (Arc::clone(&self.layout), Arc::clone(&self.purger));
+        let work = move || {
+            let done = work(&layout);
+            if layout.left.swap(false, Ordering::Relaxed) {
+                purger.call(&layout);
+            }
+            done
+        };
+        joined(tokio::task::spawn_blocking(work).await)
     }
 }
 
@@ -167,7 +181,7 @@ async fn slot(of: &Arc<Semaphore>) -> OwnedSemaphorePermit {
 }
 
 /// Tells the creation that nobody waits for it any more, so that it undoes itself if it can.
-struct CancelOnDrop(Arc<AtomicBool>);
+pub(super) struct CancelOnDrop(pub(super) Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -3,6 +3,7 @@
 mod admin;
 mod base;
 mod checkout;
+mod clock;
 mod create;
 mod encoding;
 mod guard;
@@ -12,6 +13,7 @@ mod list;
 mod lock;
 mod manager;
 mod publish;
+mod purge;
 mod record;
 mod recover;
 mod refs;

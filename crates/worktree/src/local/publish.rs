@@ -1,4 +1,4 @@
-//! Makes a finished worktree visible with two renames, and takes it back the same way.
+//! Makes a finished worktree visible with two renames.
 //!
 //! Everything here runs under the lock of the repository and can be killed after any step: between the two renames git
 //! sees a locked worktree whose tree is absent, which it and everybody else leaves alone.
@@ -100,26 +100,4 @@ fn move_admin(layout: &Layout, staged: &Path, published: &Path) -> Result<()> {
 fn path_taken(path: &Path) -> Error {
     let problem = "something is there already; move it away, or choose another id".to_owned();
     Error::Occupied { what: "path", name: path.display().to_string(), problem }
-}
-
-/// Takes a creation back as far as it came; what it leaves behind is garbage that [`clean`](super::remove::clean)
-/// deletes.
-pub(super) fn retract(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
-    let _turn = Lock::wait(&layout.lock())?;
-    let parts = &record.parts;
-    if record.root.is_some() && disk::identity(&parts.path) == record.root {
-        disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
-    }
-    let published = record.admin_dir(layout);
-    if disk::identity(&published).is_some() {
-        let trash = layout.trash().join(&record.admin);
-        disk::rename_new(&published, &trash).map_err(fault::io("take back", &published))?;
-    }
-    if let (Some(branch), true) = (&parts.branch, progress.branch_made) {
-        let at = base::object_id(&parts.base)?;
-        if scan::user_of(&layout.common, branch, &record.admin).is_none() {
-            refs::delete_branch(repo, branch, at)?;
-        }
-    }
-    refs::unpin_base(&layout.common, &parts.id)
 }

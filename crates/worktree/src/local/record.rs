@@ -1,10 +1,13 @@
 //! The durable record of one worktree: enough to finish or undo whatever its owner was doing when it died.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Moment;
 use super::layout::Layout;
 use super::lease::Holder;
 use crate::capture::fault;
@@ -34,6 +37,9 @@ pub(super) struct Record {
     pub(super) trash: PathBuf,
     /// Its tree, whatever its name; written before anything becomes visible.
     pub(super) root: Option<Identity>,
+    /// When this was written.
+    #[serde(default)]
+    written: Option<Moment>,
 }
 
 /// How far a worktree is.
@@ -66,6 +72,7 @@ impl Record {
             token,
             parts,
             root: None,
+            written: None,
         })
     }
 
@@ -73,16 +80,24 @@ impl Record {
     ///
     /// A record that cannot be read is an error, never an absence: there may be work behind it.
     pub(super) fn read(layout: &Layout, id: &WorktreeId) -> Result<Option<Self>> {
-        let path = layout.record(id);
-        let text = match disk::read_small(&path) {
+        Self::parse(&layout.record(id), |record| record.parts.id == *id)
+    }
+
+    /// Reads the record of a worktree that has left, by the name of its admin directory.
+    pub(super) fn read_leaving(layout: &Layout, admin: &str) -> Result<Option<Self>> {
+        Self::parse(&layout.leaving(admin), |record| record.admin == admin)
+    }
+
+    fn parse(path: &Path, is_meant: impl FnOnce(&Self) -> bool) -> Result<Option<Self>> {
+        let text = match disk::read_small(path) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(fault::io("read", &path)(e)),
+            Err(e) => return Err(fault::io("read", path)(e)),
         };
-        let damaged = |problem: String| Error::Repository { path: path.clone(), problem };
+        let damaged = |problem: String| Error::Repository { path: path.to_owned(), problem };
         let record: Self = serde_json::from_slice(&text)
             .map_err(|e| damaged(format!("this record is damaged ({e}); its worktree is left alone")))?;
-        if record.version != VERSION || record.parts.id != *id {
+        if record.version != VERSION || !is_meant(&record) {
             return Err(damaged("this record was written by another version; its worktree is left alone".into()));
         }
         Ok(Some(record))
@@ -91,15 +106,25 @@ impl Record {
     /// Writes the record; after a crash there is either the old or the new one.
     pub(super) fn write(&self, layout: &Layout) -> Result<()> {
         let path = layout.record(&self.parts.id);
-        let text = serde_json::to_vec_pretty(self).map_err(fault::git(format!("write the record {path:?}")))?;
+        let stamped = Self { written: Some(Moment::now()), ..self.clone() };
+        let text = serde_json::to_vec_pretty(&stamped).map_err(fault::git(format!("write the record {path:?}")))?;
         disk::replace(&path, &text)
     }
 
-    /// Removes the record and what lies beside it, the lease file last.
-    pub(super) fn remove(&self, layout: &Layout) -> Result<()> {
+    /// How long ago it was written; an old version did not say, and is gone for long.
+    pub(super) fn written(&self) -> Duration {
+        self.written.as_ref().map_or(Duration::MAX, Moment::age)
+    }
+
+    /// Moves the record to the trash and frees the id, the lease file last.
+    pub(super) fn retire(&self, layout: &Layout) -> Result<()> {
         let id = &self.parts.id;
+        let (record, leaving) = (layout.record(id), layout.leaving(&self.admin));
+        match std::fs::rename(&record, &leaving) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &record)(e)),
+            _ => layout.left.store(true, Ordering::Relaxed),
+        }
         disk::remove_file(&layout.index(id))?;
-        disk::remove_file(&layout.record(id))?;
         disk::remove_file(&layout.lease(id))
     }
 

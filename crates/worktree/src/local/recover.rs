@@ -1,6 +1,7 @@
 //! Finishes or undoes what dead owners had begun.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::layout::Layout;
 use super::lease::{self, Holder, Lease};
@@ -27,6 +28,8 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
             recovery.left.push(format!("worktree {id}: {e}"));
         }
     }
+    // What a dead process had not deleted yet.
+    layout.left.store(true, Ordering::Relaxed);
     if let Err(e) = sweep(layout, &staged, &trashed) {
         recovery.left.push(format!("what belongs to no worktree any more could not be deleted: {e}"));
     }
@@ -90,13 +93,16 @@ fn finish_creation(
             }
         }
     }
-    publish::retract(repo, layout, &record, progress)?;
-    remove::clean(layout, &record)?;
+    // Anew, because it tells when the entry left.
+    record.write(layout)?;
+    remove::undo(repo, layout, &record, progress)?;
     recovery.mended.push(Mended::CreationUndone(id));
     Ok(())
 }
 
 fn finish_removal(repo: &gix::Repository, layout: &Layout, record: &Record, recovery: &mut Recovery) -> Result<()> {
+    // Anew, because it tells when the entry left.
+    record.write(layout)?;
     remove::remove(repo, layout, record)?;
     recovery.mended.push(Mended::RemovalFinished(record.parts.id.clone()));
     Ok(())
@@ -159,7 +165,12 @@ fn sweep(layout: &Layout, staged: &[String], trashed: &[String]) -> Result<()> {
         Ok(())
     };
     garbage(&layout.staging(), staged)?;
-    garbage(&layout.trash(), trashed)?;
+    let leaves = |name: &str| {
+        let admin = [".json", ".view"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        name.ends_with(".json") || layout.leaving(admin).symlink_metadata().is_ok()
+    };
+    let trashed: Vec<_> = trashed.iter().filter(|name| !leaves(name)).cloned().collect();
+    garbage(&layout.trash(), &trashed)?;
     sweep_leases(layout)
 }
 

@@ -1,23 +1,23 @@
 //! Takes a worktree out of the world: the mirror image of publishing.
 //!
-//! Idempotent: a recovery calls it again for a record that says so. Whoever writes that record has rescued the work.
+//! Everything here runs under the lock of the repository, deletes no directory and can be killed after any step: it is
+//! idempotent, and a recovery calls it again for a record that says so. Afterwards id, branch and path are free, and
+//! what has left waits in the trash to be [purged](super::purge).
+
+use std::time::{Duration, Instant};
 
 use super::layout::Layout;
 use super::lock::Lock;
+use super::publish::Progress;
 use super::record::{Record, Stage};
-use super::{base, refs, scan, trash};
+use super::{base, refs, scan};
 use crate::capture::fault;
 use crate::disk;
-use crate::{Result, view};
+use crate::{CommitId, Result, view};
 
-/// Moves tree and admin directory out of sight, then deletes them and the record.
+/// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work.
 pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
-    withdraw(repo, layout, record)?;
-    clean(layout, record)
-}
-
-fn withdraw(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = turn(layout, record)?;
     let parts = &record.parts;
     // Only the very directory that we made; what somebody else put in its place is theirs.
     if record.root.is_some() && disk::identity(&parts.path) == record.root {
@@ -28,38 +28,69 @@ fn withdraw(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<
             return Err(fault::strange(&parts.path, "another directory was put in the place of the tree"));
         }
     }
-    let admin = record.admin_dir(layout);
-    if disk::identity(&admin).is_some() {
-        let trash = layout.trash().join(&record.admin);
-        disk::rename_new(&admin, &trash).map_err(fault::io("move to the trash", &admin))?;
-        // git removes the directory with its last entry; another entry makes this fail, as it should.
-        let _ = std::fs::remove_dir(layout.admins());
-    }
-    if let (Some(branch), Stage::Removing { tip: Some(tip) }) = (&parts.branch, &record.stage)
-        && scan::user_of(&layout.common, branch, &record.admin).is_none()
-    {
-        // A branch that moved on is somebody's work, and stays.
-        refs::delete_branch(repo, branch, base::object_id(tip)?)?;
-    }
-    refs::unpin_base(&layout.common, &parts.id)
-}
-
-/// Deletes what is out of sight, the record last, so that whatever cannot be deleted is found again.
-pub(super) fn clean(layout: &Layout, record: &Record) -> Result<()> {
-    let id = &record.parts.id;
     if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
         return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
     }
-    let garbage = [
-        record.trash.clone(),
-        record.temporary.clone(),
-        record.staging_dir(layout),
-        layout.trash().join(&record.admin),
-        view::dir(&layout.common, id),
-    ];
-    for path in garbage {
-        trash::delete(&path).map_err(fault::io("delete", &path))?;
+    let tip = match &record.stage {
+        Stage::Removing { tip } => tip.as_ref(),
+        _ => None,
+    };
+    leave(repo, layout, record, tip)
+}
+
+/// Takes a creation back as far as it came.
+pub(super) fn undo(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
+    let _turn = turn(layout, record)?;
+    let parts = &record.parts;
+    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+        disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
     }
-    let _turn = Lock::wait(&layout.lock())?;
-    record.remove(layout)
+    leave(repo, layout, record, progress.branch_made.then_some(&parts.base))
+}
+
+/// The lock of the repository. The record tells how long ago its entry left, so it must not be much older than that.
+fn turn(layout: &Layout, record: &Record) -> Result<Lock> {
+    const MUCH: Duration = Duration::from_millis(100);
+    let started = Instant::now();
+    let turn = Lock::wait(&layout.lock())?;
+    if started.elapsed() > MUCH {
+        record.write(layout)?;
+    }
+    Ok(turn)
+}
+
+/// Hides the admin directory from git, deletes the branch if it still names this commit, and frees the id.
+fn leave(repo: &gix::Repository, layout: &Layout, record: &Record, tip: Option<&CommitId>) -> Result<()> {
+    let parts = &record.parts;
+    let admin = record.admin_dir(layout);
+    if disk::identity(&admin).is_some() {
+        // One step: git passes by an entry without it, and whoever had read it before still finds all other files. The
+        // lock stays, so that nobody prunes them.
+        disk::remove_file(&admin.join("gitdir"))?;
+    }
+    if let (Some(branch), Some(tip)) = (&parts.branch, tip)
+        && scan::user_of(&layout.common, branch, &record.admin).is_none()
+    {
+        detach(layout, record, tip);
+        // A branch that moved on is somebody's work, and stays.
+        refs::delete_branch(repo, branch, base::object_id(tip)?)?;
+    }
+    refs::unpin_base(&layout.common, &parts.id)?;
+    let view = view::dir(&layout.common, &parts.id);
+    if disk::identity(&view).is_some() {
+        let leaving = layout.leaving_view(&record.admin);
+        disk::rename_new(&view, &leaving).map_err(fault::io("move to the trash", &view))?;
+    }
+    record.retire(layout)
+}
+
+/// Has the entry stand on the commit instead of the branch, for a git that looks at it while the branch goes. Where that
+/// fails, because somebody has put something strange in the place of `HEAD`, git has no use of it anyway.
+fn detach(layout: &Layout, record: &Record, tip: &CommitId) {
+    let head = record.admin_dir(layout).join("HEAD");
+    let text = layout.staging().join(format!("{}.head", record.token));
+    if head.symlink_metadata().is_ok() && std::fs::write(&text, format!("{tip}\n")).is_ok() {
+        let moved = std::fs::rename(&text, &head);
+        let _ = moved.or_else(|_| std::fs::remove_file(&text));
+    }
 }

@@ -119,8 +119,14 @@ pub(super) fn user_of(common: &Path, branch: &BranchName, except: &str) -> Optio
     let admins = common.join("worktrees");
     let entries = std::fs::read_dir(&admins).ok()?;
     let mut names = entries.flatten().map(|entry| entry.file_name());
+    // Of a removed worktree there may be an entry for a while, which even git does not take for one.
+    let leaves = |name: &OsStr| {
+        let mut record = name.to_owned();
+        record.push(".json");
+        common.join("hedgerow/trash").join(record).symlink_metadata().is_ok()
+    };
     names
-        .find(|name| name != OsStr::new(except) && uses(&admins.join(name), branch, &full))
+        .find(|name| name != OsStr::new(except) && uses(&admins.join(name), branch, &full) && !leaves(name))
         .map(|name| format!("the worktree {name:?} is on it; see `git worktree list`"))
 }
 

@@ -10,12 +10,22 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+/// How many threads delete one tree, this one included. More would only get into the way of those who work.
+const THREADS: usize = 2;
+
 /// Deletes whatever is at this path; it may be missing. Goes on after errors and reports the first.
 pub(super) fn delete(path: &Path) -> io::Result<()> {
+    delete_unless(path, &AtomicBool::new(false))
+}
+
+/// As [`delete`], until it is told to stop; that is an error of the kind [`io::ErrorKind::Interrupted`].
+pub(super) fn delete_unless(path: &Path, stop: &AtomicBool) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path without a parent is not deleted"));
     };
@@ -35,46 +45,101 @@ pub(super) fn delete(path: &Path) -> io::Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         Err(e) => return Err(e.into()),
     };
-    let mut emptying = Emptying { root, moved: 0, pending: Vec::new(), first: None };
-    emptying.run();
-    remove_dir(&parent, &name, &mut emptying.first);
-    emptying.first.map_or(Ok(()), |e| Err(e.into()))
+    let emptying = Emptying { root, stop, moved: AtomicU64::new(0), work: Mutex::default(), changed: Condvar::new() };
+    let mut first = emptying.run();
+    if !stop.load(Ordering::Relaxed) {
+        remove_dir(&parent, &name, &mut first);
+    } else if first.is_none() && rustix::fs::statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        first = Some(Errno::INTR);
+    }
+    first.map_or(Ok(()), |e| Err(e.into()))
 }
 
-struct Emptying {
+/// A directory that several threads empty.
+struct Emptying<'a> {
     root: OwnedFd,
-    moved: u64,
+    stop: &'a AtomicBool,
+    moved: AtomicU64,
+    work: Mutex<Work>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    /// Directories at the top that nobody has begun to empty.
     pending: Vec<CString>,
+    /// How many are being emptied; each may bring up more.
+    busy: usize,
     first: Option<Errno>,
 }
 
-impl Emptying {
-    fn run(&mut self) {
+impl Emptying<'_> {
+    fn run(&self) -> Option<Errno> {
+        /// With fewer directories a further thread costs more than it brings.
+        const MANY: usize = 8;
         match names(&self.root) {
             Ok(names) => {
-                for (name, kind) in names {
-                    match kind {
-                        FileType::Directory => self.pending.push(name),
-                        _ => unlink(&self.root, &name, &mut self.first),
-                    }
+                let mut first = None;
+                let (dirs, files): (Vec<_>, Vec<_>) =
+                    names.into_iter().partition(|(_, kind)| *kind == FileType::Directory);
+                files.iter().for_each(|(name, _)| unlink(&self.root, name, &mut first));
+                let mut work = self.work();
+                work.pending = dirs.into_iter().map(|(name, _)| name).collect();
+                work.first = first;
+            }
+            Err(e) => self.note(e),
+        }
+        let more = if self.work().pending.len() < MANY { 1 } else { THREADS };
+        std::thread::scope(|scope| {
+            for _ in 1..more {
+                // Without it this one does everything.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, || self.take_part());
+            }
+            self.take_part();
+        });
+        self.work().first
+    }
+
+    fn take_part(&self) {
+        while let Some(name) = self.next() {
+            match enter(&self.root, &name).and_then(|dir| names(&dir).map(|names| (dir, names))) {
+                Ok((dir, names)) => {
+                    self.empty(&dir, names);
+                    self.gone(rustix::fs::unlinkat(&self.root, &name, AtFlags::REMOVEDIR));
+                }
+                Err(Errno::NOENT) => {}
+                Err(e) => {
+                    self.note(e);
+                    self.gone(rustix::fs::unlinkat(&self.root, &name, AtFlags::REMOVEDIR));
                 }
             }
-            Err(e) => note(&mut self.first, e),
-        }
-        while let Some(name) = self.pending.pop() {
-            match enter(&self.root, &name).and_then(|dir| names(&dir).map(|names| (dir, names))) {
-                Ok((dir, names)) => self.empty(&dir, names),
-                Err(Errno::NOENT) => continue,
-                Err(e) => note(&mut self.first, e),
-            }
-            remove_dir(&self.root, &name, &mut self.first);
+            self.work().busy -= 1;
+            self.changed.notify_all();
         }
     }
 
-    fn empty(&mut self, dir: &OwnedFd, names: Vec<(CString, FileType)>) {
+    /// The next directory to empty, as long as there may be one.
+    fn next(&self) -> Option<CString> {
+        let mut work = self.work();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(name) = work.pending.pop() {
+                work.busy += 1;
+                return Some(name);
+            }
+            if work.busy == 0 {
+                return None;
+            }
+            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn empty(&self, dir: &OwnedFd, names: Vec<(CString, FileType)>) {
         for (name, kind) in names {
             if kind != FileType::Directory {
-                unlink(dir, &name, &mut self.first);
+                self.gone(rustix::fs::unlinkat(dir, &name, AtFlags::empty()));
                 continue;
             }
             match rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR) {
@@ -84,21 +149,39 @@ impl Emptying {
             // Moving a directory changes its "..", for which it must be writable. A mount point refuses to move.
             let top = self.free_name();
             match enter(dir, &name).and_then(|_| rustix::fs::renameat(dir, &name, &self.root, &top)) {
-                Ok(()) => self.pending.push(top),
-                Err(e) => note(&mut self.first, e),
+                Ok(()) => {
+                    self.work().pending.push(top);
+                    self.changed.notify_one();
+                }
+                Err(e) => self.note(e),
             }
         }
     }
 
     /// A name that nothing in the root has.
-    fn free_name(&mut self) -> CString {
+    fn free_name(&self) -> CString {
         loop {
-            self.moved += 1;
-            let name = CString::new(format!(".hedgerow-{}", self.moved)).expect("digits hold no NUL");
+            let number = self.moved.fetch_add(1, Ordering::Relaxed);
+            let name = CString::new(format!(".hedgerow-{number}")).expect("digits hold no NUL");
             if rustix::fs::statat(&self.root, &name, AtFlags::SYMLINK_NOFOLLOW).is_err() {
                 return name;
             }
         }
+    }
+
+    fn gone(&self, removed: Result<(), Errno>) {
+        match removed {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => self.note(e),
+        }
+    }
+
+    fn note(&self, e: Errno) {
+        self.work().first.get_or_insert(e);
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,19 +221,15 @@ fn names(dir: &OwnedFd) -> Result<Vec<(CString, FileType)>, Errno> {
 fn unlink(dir: &OwnedFd, name: &CStr, first: &mut Option<Errno>) {
     match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
-        Err(e) => note(first, e),
+        Err(e) => drop(first.get_or_insert(e)),
     }
 }
 
 fn remove_dir(parent: &OwnedFd, name: &CStr, first: &mut Option<Errno>) {
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => {}
-        Err(e) => note(first, e),
+        Err(e) => drop(first.get_or_insert(e)),
     }
-}
-
-fn note(first: &mut Option<Errno>, e: Errno) {
-    first.get_or_insert(e);
 }
 
 #[cfg(test)]
@@ -184,6 +263,26 @@ mod tests {
         delete(&tree).unwrap();
         assert!(tree.symlink_metadata().is_err());
         assert_eq!(fs::read(outside.join("precious")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_wide_and_deep_tree_is_deleted_by_several_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        for n in 0..200 {
+            // One of them has the name that something is moved to.
+            let name = if n == 0 { ".hedgerow-3".to_owned() } else { format!("dir-{n}") };
+            let inner = tree.join(name).join("a/b");
+            fs::create_dir_all(&inner).unwrap();
+            for file in ["x", "y"] {
+                fs::write(inner.join(file), "x").unwrap();
+            }
+        }
+        let stopped = delete_unless(&tree, &AtomicBool::new(true)).unwrap_err();
+        assert_eq!(stopped.kind(), io::ErrorKind::Interrupted);
+        assert!(tree.exists());
+        delete(&tree).unwrap();
+        assert!(!tree.exists());
     }
 
     #[test]

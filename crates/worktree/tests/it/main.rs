@@ -12,6 +12,7 @@ mod guard;
 mod list;
 mod recover;
 mod release;
+mod removal;
 mod repo;
 mod seed;
 mod view;

@@ -98,6 +98,7 @@ async fn a_release_killed_at_any_moment_loses_no_work() {
     }
     let listed = manager.list().await.unwrap();
     assert!(listed.is_empty(), "{listed:?}");
+    repo.purge();
     assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);
 }
 

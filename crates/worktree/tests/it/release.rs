@@ -201,6 +201,7 @@ async fn removal_follows_no_symlink_and_stops_at_no_permission() {
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     assert_eq!(released.fate, Fate::Removed);
     assert!(!path.exists());
+    repo.purge();
     assert_eq!(std::fs::read_to_string(outside.join("precious")).unwrap(), "x\n");
     assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);
 }

@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use hedgerow_worktree::{Base, BranchName, CommitId, LocalWorktrees, Request, WorktreeId};
+use hedgerow_worktree::{Base, BranchName, CommitId, LocalOptions, LocalWorktrees, Request, WorktreeId};
 
 /// A repository in a directory of its own; trees end up beside it.
 pub(crate) struct Repo {
@@ -82,8 +83,24 @@ impl Repo {
         assert_sound(&self.path);
     }
 
-    /// Everything that a creation may leave behind: trees, admin directories, branches, records.
+    /// Has everything deleted that was removed, without waiting for a git that may still look at it.
+    pub(crate) fn purge(&self) {
+        let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
+        let manager = LocalWorktrees::open_with(&self.path, options).unwrap();
+        let purge = || tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(manager.purge());
+        // On a thread of its own, because the tests run on a runtime.
+        let purged = std::thread::scope(|scope| scope.spawn(purge).join().unwrap());
+        assert_eq!(purged.unwrap().left, Vec::<String>::new());
+    }
+
+    /// Everything that a creation may leave behind for good: trees, admin directories, branches, records.
     pub(crate) fn traces(&self) -> Vec<String> {
+        self.purge();
+        self.untouched_traces()
+    }
+
+    /// As `traces`, of what there is right now.
+    pub(crate) fn untouched_traces(&self) -> Vec<String> {
         let mut found = Vec::new();
         for dir in ["repo.worktrees", "repo/.git/worktrees", "repo/.git/hedgerow"] {
             collect(&self.root().join(dir), dir, &mut found);
@@ -102,7 +119,7 @@ fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
         let name = format!("{name}/{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &name, found);
-        } else if name != "repo/.git/hedgerow/lock" {
+        } else if !["repo/.git/hedgerow/lock", "repo/.git/hedgerow/purge"].contains(&name.as_str()) {
             found.push(name);
         }
     }
