@@ -13,6 +13,7 @@ mod view;
 mod worktree;
 
 pub use error::{Error, Result};
+pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
 pub use local::{Change, Fingerprint, Loss, Repair, What};
 pub use local::{LocalOptions, LocalWorktrees};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};

@@ -28,6 +28,7 @@ mod rescue;
 mod snapshot;
 mod store;
 pub(crate) mod survey;
+mod uncaptured;
 mod verify;
 mod walk;
 
@@ -39,6 +40,7 @@ use gix::objs::tree::EntryKind;
 pub(crate) use ancestry::contains;
 pub(crate) use cache::Cache;
 pub(crate) use rescue::{rescue, rescues};
+pub(crate) use uncaptured::uncaptured;
 
 use beneath::Dir;
 use listing::Listing;

@@ -23,6 +23,8 @@ mod scan;
 mod seed;
 mod stale;
 mod trash;
+mod usage;
 
 pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use manager::{LocalOptions, LocalWorktrees};
+pub use usage::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};

@@ -61,7 +61,13 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
         let problem = "the directory that was made for this worktree is not there any more";
         return Err(fault::strange(&parts.path, problem));
     }
-    let input = capture::Input {
+    capture::capture(repo, &input(layout, record)?, message)
+}
+
+/// What a capture of this worktree must know.
+pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> {
+    let parts = &record.parts;
+    Ok(capture::Input {
         common: layout.common.clone(),
         id: parts.id.clone(),
         tree: parts.path.clone(),
@@ -70,8 +76,7 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
         base: base::object_id(&parts.base)?,
         branch: parts.branch.clone(),
         git: parts.git,
-    };
-    capture::capture(repo, &input, message)
+    })
 }
 
 /// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.

@@ -15,4 +15,5 @@ mod release;
 mod removal;
 mod repo;
 mod seed;
+mod usage;
 mod view;
