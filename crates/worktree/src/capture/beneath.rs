@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,15 @@ impl Dir {
         Ok(Self { fd, path: self.path.join(OsStr::from_bytes(relative)) })
     }
 
+    /// Opens a directory in this one, by its name.
+    pub(super) fn child(&self, name: &[u8]) -> Result<Self> {
+        if name.is_empty() || name.contains(&b'/') || matches!(name, b"." | b"..") {
+            return Err(Error::new(ErrorKind::InvalidInput, "is not the name of a directory"));
+        }
+        let fd = openat(&self.fd, OsStr::from_bytes(name), DIRECTORY, Mode::empty())?;
+        Ok(Self { fd, path: self.path.join(OsStr::from_bytes(name)) })
+    }
+
     /// Opens a regular file below this directory.
     pub(super) fn file(&self, relative: &[u8]) -> Result<(File, Stat)> {
         let (above, name) = match relative.iter().rposition(|b| *b == b'/') {
@@ -75,6 +84,11 @@ impl Dir {
     /// What lies under this name, without following it.
     pub(super) fn stat(&self, name: &[u8]) -> Result<Stat> {
         Ok(statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// The open directory itself; reading its entries is up to one reader at a time.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// What this directory itself is.

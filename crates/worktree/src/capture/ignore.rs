@@ -1,7 +1,7 @@
 //! Which untracked paths are left where they are.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gix::bstr::{BStr, ByteSlice};
 use gix::glob::Pattern;
@@ -14,10 +14,10 @@ use super::limits;
 /// The patterns that hold in one directory: its own before those of the directories around it.
 #[derive(Clone, Debug)]
 pub(super) struct Ignore {
-    lists: Option<Rc<Node>>,
+    lists: Option<Arc<Node>>,
     case: Case,
     /// How much work may still be done; then nothing is ignored any more, so that nothing is lost.
-    work: Rc<Cell<u64>>,
+    work: Arc<AtomicU64>,
 }
 
 /// The patterns of one file, the last first.
@@ -26,14 +26,14 @@ struct Node {
     patterns: Vec<(Pattern, Glob)>,
     /// The length of the path of its directory, with the slash.
     base: usize,
-    around: Option<Rc<Node>>,
+    around: Option<Arc<Node>>,
 }
 
 impl Ignore {
     /// The patterns of `info/exclude` in the common directory. A file of the user is not asked: what is captured must not
     /// depend on who captures it.
     pub(super) fn new(common: &Dir, case: Case) -> Self {
-        let none = Self { lists: None, case, work: Rc::new(Cell::new(limits::PATTERN_WORK)) };
+        let none = Self { lists: None, case, work: Arc::new(AtomicU64::new(limits::PATTERN_WORK)) };
         none.with(common, b"info/exclude", 0)
     }
 
@@ -53,7 +53,7 @@ impl Ignore {
         let parsed = gix::ignore::parse(&bytes, false).filter(|(p, ..)| p.text.len() <= limits::PATH_BYTES);
         let mut patterns: Vec<_> = parsed.map(|(pattern, ..)| glob(pattern)).collect();
         patterns.reverse();
-        Self { lists: Some(Rc::new(Node { patterns, base, around: self.lists.clone() })), ..self.clone() }
+        Self { lists: Some(Arc::new(Node { patterns, base, around: self.lists.clone() })), ..self.clone() }
     }
 
     /// Whether this path is ignored; directories around it must have been asked before.
@@ -65,8 +65,9 @@ impl Ignore {
                 let anywhere = pattern.mode.contains(Mode::NO_SUB_DIR) && !pattern.mode.contains(Mode::ABSOLUTE);
                 let text = if anywhere { basename } else { &path[*base..] };
                 let cost = if pattern.first_wildcard_pos.is_some() { glob.cost(text.len()) } else { 1 };
-                let Some(left) = self.work.get().checked_sub(cost) else { return false };
-                self.work.set(left);
+                // Threads that ask at once may each take a little more than is left; the bound is only for the hostile.
+                let Some(left) = self.work.load(Ordering::Relaxed).checked_sub(cost) else { return false };
+                self.work.store(left, Ordering::Relaxed);
                 let applies = is_dir || !pattern.mode.contains(Mode::MUST_BE_DIR);
                 if applies && self.matches(pattern, glob, text) {
                     return !pattern.is_negative();

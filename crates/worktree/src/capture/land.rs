@@ -1,10 +1,8 @@
 //! Moves the branch to what was captured, and makes it last.
 
-use std::path::Path;
-
 use gix::ObjectId;
 
-use super::{Input, commit, fault, rescue};
+use super::{Input, commit, durable, rescue};
 use crate::swap::{self, Log, Value};
 use crate::{BranchName, Error, Message, Rescue, Result};
 
@@ -29,7 +27,8 @@ pub(super) fn publish(
     if lines.is_empty() && (to.previous == Some(to.tip) || to.tip == input.base) && moves.is_none() {
         return Ok(Vec::new());
     }
-    sync(&input.common)?;
+    let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).collect();
+    durable::sync(repo, input.base, &tips)?;
     let mut rescued: Vec<Rescue> = Vec::new();
     for &line in lines {
         let made = rescue(repo, &input.id, line)?;
@@ -42,20 +41,6 @@ pub(super) fn publish(
         swap::sync(&input.common, &format!("refs/heads/{name}"))?;
     }
     Ok(rescued)
-}
-
-/// Makes all objects durable that were written so far.
-fn sync(common: &Path) -> Result<()> {
-    let objects = common.join("objects");
-    let dir = std::fs::File::open(&objects).map_err(fault::io("open", &objects))?;
-    #[cfg(target_os = "linux")]
-    rustix::fs::syncfs(&dir).map_err(fault::io("sync", &objects))?;
-    #[cfg(not(target_os = "linux"))]
-    {
-        drop(dir);
-        rustix::fs::sync();
-    }
-    Ok(())
 }
 
 /// Moves a branch, if it still names what it did.

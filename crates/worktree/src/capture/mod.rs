@@ -9,7 +9,9 @@ mod beneath;
 mod cache;
 mod commit;
 mod convert;
+mod crew;
 mod delta;
+mod durable;
 pub(crate) mod fault;
 mod files;
 mod glob;
@@ -88,8 +90,9 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) 
     let base = listing::of_commit(repo, input.base).map_err(|why| fault::strange(&input.common, &why))?;
     let mut lines = history.lines;
     let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &base, &of_agent, &mut notices)?;
-    let lines_of = commit::Lines { repo, agent, of_agent: &of_agent, previous };
+    let of_agent = of_agent.as_ref().unwrap_or(&base);
+    let content = snapshot::take(repo, &common, &root, input, &base, of_agent, &mut notices)?;
+    let lines_of = commit::Lines { repo, agent, of_agent, previous };
     let placed = lines_of.place(&content, message)?;
     let tip = placed.tip;
     if let Some(previous) = previous
@@ -116,7 +119,7 @@ fn branch_value(common: &Dir, input: &Input) -> Result<Option<ObjectId>> {
     refs.commit(&format!("refs/heads/{branch}")).map_err(|why| fault::strange(&input.common, &why))
 }
 
-/// The agent's last commit and its tree, or the base where the agent's history cannot be built upon; that history is
+/// The agent's last commit and its tree, or the base and no tree of its own where the agent's history cannot be built upon; that history is
 /// then one of the `lines` to be rescued.
 fn agent_tip(
     repo: &gix::Repository,
@@ -125,12 +128,12 @@ fn agent_tip(
     base: &Listing,
     lines: &mut Vec<ObjectId>,
     notices: &mut Notices,
-) -> Result<(ObjectId, Listing)> {
-    let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, base.clone())) };
+) -> Result<(ObjectId, Option<Listing>)> {
+    let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, None)) };
     if !contains(repo, tip, input.base)? {
         notices.push(Notice::HistoryNotFromBase { tip: commit_id(tip)? });
         lines.push(tip);
-        return Ok((input.base, base.clone()));
+        return Ok((input.base, None));
     }
     match listing::of_commit(repo, tip) {
         Ok(listing) => {
@@ -138,12 +141,12 @@ fn agent_tip(
             for (path, _) in listing.iter().filter(|(path, item)| module(*path, item)) {
                 notices.nested(path.as_ref());
             }
-            Ok((tip, listing))
+            Ok((tip, Some(listing)))
         }
         Err(why) => {
             notices.refused(format!("commit {tip}: {why}"));
             lines.push(tip);
-            Ok((input.base, base.clone()))
+            Ok((input.base, None))
         }
     }
 }

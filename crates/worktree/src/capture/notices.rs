@@ -49,6 +49,18 @@ impl Notices {
         self.push(Notice::HistoryRefused { why });
     }
 
+    /// Takes over what was noticed elsewhere, in the order of the paths.
+    pub(super) fn append(&mut self, mut other: Self) {
+        other.list.sort_by(|a, b| path(a).cmp(&path(b)));
+        for notice in other.list {
+            self.push(notice);
+        }
+        let unlisted = |count: usize| count.saturating_sub(limits::NOTICES);
+        self.unstorable += unlisted(other.unstorable);
+        self.nested += unlisted(other.nested);
+        self.refused += unlisted(other.refused);
+    }
+
     /// All notices; what was too much to list is at least counted.
     pub(super) fn into_list(mut self) -> Vec<Notice> {
         let more = |count: usize| count.checked_sub(limits::NOTICES).filter(|more| *more > 0);
@@ -63,6 +75,13 @@ impl Notices {
             self.list.push(Notice::HistoryRefused { why: format!("and {more} more lines of history") });
         }
         self.list
+    }
+}
+
+fn path(notice: &Notice) -> Option<&PathBuf> {
+    match notice {
+        Notice::NestedRepository { path } | Notice::Unstorable { path, .. } => Some(path),
+        _ => None,
     }
 }
 

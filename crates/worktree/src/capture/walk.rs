@@ -1,13 +1,20 @@
 //! Finds what lies in a tree, without following anything out of it.
+//!
+//! Several threads take directories from one stack. Every directory is opened from the one around it, so that no path is
+//! resolved again from the root; what is found does not depend on who came first.
 
 use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, RawDir, Stat};
 
 use super::beneath::{self, Dir};
+use super::crew::Stack;
 use super::ignore::Ignore;
 use super::listing::{self, Listing};
 use super::notices::Notices;
@@ -25,44 +32,55 @@ pub(super) struct Found {
     pub(super) submodules: Vec<BString>,
 }
 
-/// Looks through one tree.
+/// What all threads that look through one tree share.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+struct Walk<'a> {
     root: &'a Dir,
     device: u64,
     /// What counts as tracked: the agent's tree, and the base's.
     tracked: [&'a Listing; 2],
-    found: Found,
-    notices: &'a mut Notices,
-    waiting: Vec<Step>,
-    /// How long all paths are together.
-    bytes: usize,
+    /// How many files and directories were found.
+    paths: AtomicUsize,
+    /// How long all their paths are together.
+    bytes: AtomicUsize,
 }
 
 /// A directory that is still to be looked at.
 #[derive(Debug)]
 struct Step {
     path: BString,
+    /// The directory around it, as long as that costs no more open files than a process may have.
+    around: Option<Arc<Dir>>,
     ignore: Ignore,
     /// An ignored directory is only searched for what is tracked in it.
     ignored: bool,
     depth: usize,
 }
 
+/// How deep directories are kept open for those below them. Deeper ones are opened from the root.
+const OPEN_DEPTH: usize = 32;
+
 /// Walks the tree at `root`.
 pub(super) fn walk(root: &Dir, tracked: [&Listing; 2], ignore: &Ignore, notices: &mut Notices) -> Result<Found> {
     let stat = root.own_stat().map_err(super::fault::io("look at", root.path()))?;
-    let first = Step { path: BString::default(), ignore: ignore.clone(), ignored: false, depth: 0 };
-    let mut walk =
-        Walk { root, device: device(&stat), tracked, found: Found::default(), notices, waiting: vec![first], bytes: 0 };
-    while let Some(step) = walk.waiting.pop() {
-        walk.directory(&step)?;
-        if walk.found.files.len() + walk.waiting.len() > limits::PATHS || walk.bytes > limits::ALL_PATH_BYTES {
-            let problem = "it has more files than can be captured; remove some, or add them to its `.gitignore`";
-            return Err(super::fault::strange(root.path(), problem));
-        }
+    let walk =
+        Walk { root, device: device(&stat), tracked, paths: AtomicUsize::default(), bytes: AtomicUsize::default() };
+    let first = Step { path: BString::default(), around: None, ignore: ignore.clone(), ignored: false, depth: 0 };
+    let stack = Stack::new(first);
+    let work = || {
+        let mut worker =
+            Worker { walk: &walk, found: Found::default(), notices: Notices::default(), below: Vec::new() };
+        stack.work(|step| worker.directory(&step)).map(|()| (worker.found, worker.notices))
+    };
+    let mut found = Found::default();
+    for result in super::crew::together(&work) {
+        let (part, noticed) = result?;
+        found.files.extend(part.files);
+        found.unknown.extend(part.unknown);
+        found.submodules.extend(part.submodules);
+        notices.append(noticed);
     }
-    Ok(walk.found)
+    Ok(found)
 }
 
 /// Whether the `.git` file of the tree is the one that names `admin`.
@@ -77,34 +95,70 @@ fn device(stat: &Stat) -> u64 {
     u64::try_from(stat.st_dev).unwrap_or_default()
 }
 
-impl Walk<'_> {
-    fn directory(&mut self, step: &Step) -> Result<()> {
-        let names = self.root.dir(&step.path).and_then(|dir| {
-            let same = dir.own_stat().map(|s| device(&s) == self.device)?;
-            let names = if same { Some(dir.names(limits::PATHS)?) } else { None };
-            Ok((dir, names))
-        });
-        let (dir, names) = match names {
-            Ok((dir, Some(names))) => (dir, names),
-            Ok((_, None)) => {
+/// One of the threads, and what it found.
+#[derive(Debug)]
+struct Worker<'a> {
+    walk: &'a Walk<'a>,
+    found: Found,
+    notices: Notices,
+    below: Vec<Step>,
+}
+
+impl Worker<'_> {
+    /// Looks at one directory, and returns those in it.
+    fn directory(&mut self, step: &Step) -> Result<Vec<Step>> {
+        let dir = match self.open(step) {
+            Ok(Some(dir)) => Arc::new(dir),
+            Ok(None) => {
                 self.unknown(&step.path, "another file system is mounted there");
-                return Ok(());
+                return Ok(Vec::new());
             }
-            Err(e) if step.path.is_empty() => return Err(super::fault::io("read", self.root.path())(e)),
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(e) => {
-                self.unknown(&step.path, &format!("it cannot be read: {e}"));
-                return Ok(());
-            }
+            Err(e) => return self.failed(step, &e),
         };
         let ignore = step.ignore.inside(&dir, step.path.as_bstr());
-        for name in names {
-            self.entry(&dir, name.to_bytes(), step, &ignore);
+        let mut buffer = [MaybeUninit::uninit(); 32 << 10];
+        let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
+        while let Some(entry) = entries.next() {
+            match entry {
+                Ok(entry) => self.entry(&dir, entry.file_name().to_bytes(), entry.file_type(), step, &ignore),
+                Err(e) => {
+                    self.below.clear();
+                    return self.failed(step, &e.into());
+                }
+            }
+            let paths = self.walk.paths.load(Ordering::Relaxed);
+            if paths > limits::PATHS || self.walk.bytes.load(Ordering::Relaxed) > limits::ALL_PATH_BYTES {
+                let problem = "it has more files than can be captured; remove some, or add them to its `.gitignore`";
+                return Err(super::fault::strange(self.walk.root.path(), problem));
+            }
         }
-        Ok(())
+        Ok(std::mem::take(&mut self.below))
     }
 
-    fn entry(&mut self, dir: &Dir, name: &[u8], step: &Step, ignore: &Ignore) {
+    /// Opens a directory, unless it lies on another file system.
+    fn open(&self, step: &Step) -> std::io::Result<Option<Dir>> {
+        let dir = match &step.around {
+            Some(around) => around.child(&step.path[step.path.rfind_byte(b'/').map_or(0, |at| at + 1)..])?,
+            None => self.walk.root.dir(&step.path)?,
+        };
+        Ok((device(&dir.own_stat()?) == self.walk.device).then_some(dir))
+    }
+
+    fn failed(&mut self, step: &Step, e: &std::io::Error) -> Result<Vec<Step>> {
+        if step.path.is_empty() {
+            let e = std::io::Error::new(e.kind(), e.to_string());
+            return Err(super::fault::io("read", self.walk.root.path())(e));
+        }
+        if e.kind() != ErrorKind::NotFound {
+            self.unknown(&step.path, &format!("it cannot be read: {e}"));
+        }
+        Ok(Vec::new())
+    }
+
+    fn entry(&mut self, dir: &Arc<Dir>, name: &[u8], kind: FileType, step: &Step, ignore: &Ignore) {
+        if matches!(name, b"." | b"..") {
+            return;
+        }
         if name == b".git" {
             if !step.path.is_empty() {
                 self.notices.nested(step.path.as_bstr());
@@ -116,16 +170,21 @@ impl Walk<'_> {
             path.push(b'/');
         }
         path.extend_from_slice(name);
-        let stat = match dir.stat(name) {
-            Ok(stat) => stat,
-            Err(e) if e.kind() == ErrorKind::NotFound => return,
-            Err(e) => return self.unknown(&path, &format!("it cannot be looked at: {e}")),
+        self.walk.paths.fetch_add(1, Ordering::Relaxed);
+        let (kind, stat) = match kind {
+            FileType::Directory => (kind, None),
+            _ => match dir.stat(name) {
+                Ok(stat) => (beneath::kind(&stat), Some(stat)),
+                Err(e) if e.kind() == ErrorKind::NotFound => return,
+                Err(e) => return self.unknown(&path, &format!("it cannot be looked at: {e}")),
+            },
         };
-        let kind = beneath::kind(&stat);
         let is_dir = kind == FileType::Directory;
-        let ignored = step.ignored || ignore.covers(path.as_bstr(), is_dir);
         let path_bytes: &BStr = path.as_bstr();
-        if ignored && !self.is_tracked(path_bytes, is_dir) {
+        // Most files are tracked, and then no pattern has to be asked.
+        let tracked = !is_dir && self.is_tracked(path_bytes, is_dir);
+        let ignored = !tracked && (step.ignored || ignore.covers(path_bytes, is_dir));
+        if ignored && !(is_dir && self.is_tracked(path_bytes, is_dir)) {
             return;
         }
         if let Some(why) = verify::name_problem(name, kind == FileType::Symlink) {
@@ -134,17 +193,18 @@ impl Walk<'_> {
         if path.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
             return self.notices.unstorable(path_bytes, "it lies too deep");
         }
-        match kind {
-            FileType::RegularFile | FileType::Symlink => {
-                self.bytes += path.len();
+        match (kind, stat) {
+            (FileType::RegularFile | FileType::Symlink, Some(stat)) => {
+                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
                 self.found.files.push((path, stat));
             }
-            FileType::Directory if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
-            FileType::Directory => {
-                self.waiting.push(Step { path, ignore: ignore.clone(), ignored, depth: step.depth + 1 });
+            (FileType::Directory, _) if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
+            (FileType::Directory, _) => {
+                let around = (step.depth < OPEN_DEPTH).then(|| Arc::clone(dir));
+                self.below.push(Step { path, around, ignore: ignore.clone(), ignored, depth: step.depth + 1 });
             }
-            FileType::Fifo => self.notices.unstorable(path_bytes, "it is a FIFO"),
-            FileType::Socket => self.notices.unstorable(path_bytes, "it is a socket"),
+            (FileType::Fifo, _) => self.notices.unstorable(path_bytes, "it is a FIFO"),
+            (FileType::Socket, _) => self.notices.unstorable(path_bytes, "it is a socket"),
             _ => self.notices.unstorable(path_bytes, "it is a device"),
         }
     }
@@ -156,11 +216,11 @@ impl Walk<'_> {
 
     fn is_tracked(&self, path: &BStr, is_dir: bool) -> bool {
         let here = |list: &&Listing| list.contains_key(path) || is_dir && listing::has_below(list, path);
-        self.tracked.iter().any(here)
+        self.walk.tracked.iter().any(here)
     }
 
     fn is_submodule(&self, path: &BStr) -> bool {
-        self.tracked[0].get(path).is_some_and(|item| item.kind == EntryKind::Commit)
+        self.walk.tracked[0].get(path).is_some_and(|item| item.kind == EntryKind::Commit)
     }
 
     /// A submodule stays what it is; what lies in it belongs to another repository, and is not captured.

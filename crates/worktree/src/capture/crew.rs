@@ -1,0 +1,132 @@
+//! Work on a tree that several threads do together.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::{Error, Result};
+
+/// More threads only wait for one another: one directory after the other is short work.
+const MOST: usize = 4;
+
+/// What is still to be done. Whoever takes something from it may put more upon it.
+#[derive(Debug)]
+pub(super) struct Stack<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    waiting: Vec<T>,
+    /// How many threads are at work, and may add to what waits.
+    busy: usize,
+    /// Somebody failed, so that the rest need not be done.
+    failed: bool,
+}
+
+impl<T> Stack<T> {
+    /// A stack with one piece of work.
+    pub(super) fn new(first: T) -> Self {
+        Self { state: Mutex::new(State { waiting: vec![first], busy: 0, failed: false }), changed: Condvar::new() }
+    }
+
+    /// Works until nothing is left that anybody could add to, or until somebody fails.
+    pub(super) fn work(&self, mut one: impl FnMut(T) -> Result<Vec<T>>) -> Result<()> {
+        while let Some(step) = self.take() {
+            let turn = Turn { stack: self, failed: true };
+            let below = one(step)?;
+            turn.finish(below);
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if state.failed {
+                return None;
+            }
+            if let Some(step) = state.waiting.pop() {
+                state.busy += 1;
+                return Some(step);
+            }
+            if state.busy == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One piece of work; if it ends without having been finished, by an error or a panic, the others stop.
+struct Turn<'a, T> {
+    stack: &'a Stack<T>,
+    failed: bool,
+}
+
+impl<T> Turn<'_, T> {
+    fn finish(mut self, below: Vec<T>) {
+        self.stack.lock().waiting.extend(below);
+        self.failed = false;
+    }
+}
+
+impl<T> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.stack.lock();
+        state.busy -= 1;
+        state.failed |= self.failed;
+        self.stack.changed.notify_all();
+    }
+}
+
+/// Does the same work in as many threads as are useful here, this one among them.
+pub(super) fn together<T: Send>(work: &(impl Fn() -> Result<T> + Sync)) -> Vec<Result<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut results = vec![work()];
+        for other in others {
+            results.push(other.join().unwrap_or_else(|_| {
+                Err(Error::Git { action: "look through a tree".into(), source: "a thread panicked".into() })
+            }));
+        }
+        results
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn everything_is_done_once_whoever_does_it() {
+        let done = AtomicUsize::new(0);
+        let stack = Stack::new(12_usize);
+        let work = || {
+            stack.work(|n| {
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(if n == 0 { Vec::new() } else { vec![n - 1, n - 1] })
+            })
+        };
+        assert!(together(&work).into_iter().all(|result| result.is_ok()));
+        assert_eq!(done.into_inner(), (1 << 13) - 1);
+    }
+
+    #[test]
+    fn an_error_ends_the_work_of_all() {
+        let stack = Stack::new(0_u64);
+        let work = || {
+            stack.work(|n| match n {
+                1000 => Err(Error::Locked { path: "x".into(), seconds: 1 }),
+                // Without the error this would go on for ever.
+                n => Ok(vec![n + 1]),
+            })
+        };
+        assert_eq!(together(&work).into_iter().filter(Result::is_err).count(), 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! Makes what was stored last.
+//!
+//! A few objects are flushed one by one. That takes a moment, where flushing the file system waits for everything that
+//! anybody is writing to it, a build beside us or a tree that was just checked out.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use gix::ObjectId;
+
+use super::fault;
+use crate::Result;
+
+/// How many objects are flushed one by one.
+const FEW: usize = 96;
+/// How many are flushed at the same time: the file system's journal then writes them together.
+const AT_ONCE: usize = 8;
+
+/// Makes the histories of these commits durable, as far as `base` does not contain them; it was there before.
+pub(super) fn sync(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Result<()> {
+    let objects = repo.common_dir().join("objects");
+    match fresh(repo, base, tips) {
+        Some(ids) => one_by_one(&objects, &ids),
+        None => everything(&objects),
+    }
+}
+
+/// The objects that these commits add to what `base` has; none when there are many, or when it cannot be told.
+fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Option<BTreeSet<ObjectId>> {
+    let mut found = BTreeSet::new();
+    let walk = repo.rev_walk(tips.iter().copied()).with_hidden([base]).all().ok()?;
+    for commit in walk {
+        let commit = commit.ok()?.object().ok()?;
+        found.insert(commit.id);
+        let tree = commit.tree_id().ok()?.detach();
+        let before = match commit.parent_ids().next() {
+            Some(parent) => Some(repo.find_commit(parent).ok()?.tree_id().ok()?.detach()),
+            None => None,
+        };
+        changed(repo, before, tree, &mut found)?;
+    }
+    Some(found)
+}
+
+/// Adds the objects of a tree that the tree before has not in the same place.
+fn changed(
+    repo: &gix::Repository,
+    before: Option<ObjectId>,
+    tree: ObjectId,
+    found: &mut BTreeSet<ObjectId>,
+) -> Option<()> {
+    if before == Some(tree) || !found.insert(tree) {
+        return Some(());
+    }
+    let old = match before {
+        Some(id) => Some(repo.find_tree(id).ok()?),
+        None => None,
+    };
+    let old: HashMap<_, _> = match &old {
+        Some(tree) => tree.decode().ok()?.entries.into_iter().map(|entry| (entry.filename, entry)).collect(),
+        None => HashMap::new(),
+    };
+    let new = repo.find_tree(tree).ok()?;
+    for entry in new.decode().ok()?.entries {
+        let same_place = old.get(entry.filename).filter(|other| other.mode == entry.mode);
+        if same_place.is_some_and(|other| other.oid == entry.oid) || entry.mode.is_commit() {
+            continue;
+        }
+        if entry.mode.is_tree() {
+            changed(repo, same_place.map(|other| other.oid.to_owned()), entry.oid.to_owned(), found)?;
+        } else {
+            found.insert(entry.oid.to_owned());
+        }
+        if found.len() > FEW {
+            return None;
+        }
+    }
+    (found.len() <= FEW).then_some(())
+}
+
+fn one_by_one(objects: &Path, ids: &BTreeSet<ObjectId>) -> Result<()> {
+    let path = |id: &ObjectId| {
+        let hex = id.to_string();
+        objects.join(&hex[..2]).join(&hex[2..])
+    };
+    let files: Vec<PathBuf> = ids.iter().map(path).collect();
+    together(&files)?;
+    // Sorted, so that the files of one directory follow one another.
+    let mut dirs: Vec<PathBuf> = files.iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    dirs.dedup();
+    dirs.push(objects.to_owned());
+    together(&dirs)
+}
+
+fn together(paths: &[PathBuf]) -> Result<()> {
+    let flush = |paths: &[PathBuf]| paths.iter().try_for_each(|path| flush(path));
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = paths.chunks(paths.len().div_ceil(AT_ONCE).max(1)).collect();
+        let flushing: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || flush(part))).collect();
+        flushing.into_iter().try_for_each(|one| one.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
+    })
+}
+
+fn flush(path: &Path) -> Result<()> {
+    match File::open(path).and_then(|file| file.sync_all()) {
+        // In a pack, which whoever packs makes durable.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        flushed => flushed.map_err(fault::io("flush", path)),
+    }
+}
+
+/// Flushes the whole file system.
+fn everything(objects: &Path) -> Result<()> {
+    let dir = File::open(objects).map_err(fault::io("open", objects))?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&dir).map_err(fault::io("sync", objects))?;
+    #[cfg(not(target_os = "linux"))]
+    {
+        drop(dir);
+        rustix::fs::sync();
+    }
+    Ok(())
+}
