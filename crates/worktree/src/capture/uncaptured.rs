@@ -23,7 +23,7 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     let base = listing::of_commit(repo, input.base).map_err(|why| fault::strange(&input.common, &why))?;
     let mut lines = history.lines;
     let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &base, &of_agent, &mut notices)?;
+    let content = snapshot::take(repo, &common, &root, input, &base, of_agent.as_ref().unwrap_or(&base), &mut notices)?;
     if let Some(notice) = notices.into_list().into_iter().next() {
         return Ok(Some(told(&notice)));
     }
