@@ -3,6 +3,7 @@
 mod capture;
 mod disk;
 mod error;
+mod integration;
 mod local;
 mod manager;
 mod name;
@@ -13,6 +14,7 @@ mod view;
 mod worktree;
 
 pub use error::{Error, Result};
+pub use integration::Integration;
 pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
 pub use local::{Change, Fingerprint, Loss, Repair, What};
 pub use local::{LocalOptions, LocalWorktrees};

@@ -40,16 +40,35 @@ pub(super) fn contained(
     Ok(found)
 }
 
-/// Whether `old` is `new` or one of its ancestors.
+/// Whether `old` is `new` or one of its ancestors, whatever the clocks of their authors said.
+///
+/// The walk ends where the histories of both have met. A commit that is missing is in no history.
 pub(crate) fn contains(repo: &gix::Repository, new: ObjectId, old: ObjectId) -> Result<bool> {
-    Ok(!contained(repo, [new], [old], None)?.is_empty())
+    Ok(repo.has_object(old) && since_at_most(repo, new, old, 0)?.is_some())
 }
 
 /// The commits that `tip` contains and `base` does not, newest first.
-pub(super) fn since(repo: &gix::Repository, base: ObjectId, tip: ObjectId) -> Result<Vec<ObjectId>> {
+pub(crate) fn since(repo: &gix::Repository, base: ObjectId, tip: ObjectId) -> Result<Vec<ObjectId>> {
+    Ok(since_at_most(repo, base, tip, usize::MAX)?.unwrap_or_default())
+}
+
+/// As [`since`], or none when there are more than so many.
+pub(crate) fn since_at_most(
+    repo: &gix::Repository,
+    base: ObjectId,
+    tip: ObjectId,
+    most: usize,
+) -> Result<Option<Vec<ObjectId>>> {
     if base == tip {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let walk = repo.rev_walk([tip]).with_hidden([base]).all().map_err(fault::git("walk the history"))?;
-    walk.map(|commit| commit.map(|c| c.id).map_err(fault::git("walk the history"))).collect()
+    let mut found = Vec::new();
+    for commit in walk {
+        if found.len() == most {
+            return Ok(None);
+        }
+        found.push(commit.map_err(fault::git("walk the history"))?.id);
+    }
+    Ok(Some(found))
 }

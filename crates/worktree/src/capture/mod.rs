@@ -4,7 +4,7 @@
 //! no symlink is followed, nothing but regular files is read, every size is limited (see [`limits`]), and an object is
 //! believed for its hash alone.
 
-mod ancestry;
+pub(crate) mod ancestry;
 mod beneath;
 mod cache;
 mod commit;

@@ -12,6 +12,7 @@ mod lease;
 mod list;
 mod lock;
 mod manager;
+mod merged;
 mod publish;
 mod purge;
 mod record;

@@ -7,7 +7,7 @@ use gix::ObjectId;
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, refs, remove, scan};
+use super::{base, merged, refs, remove, scan};
 use crate::capture::{self, fault};
 use crate::disk;
 use crate::{
@@ -106,7 +106,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
     };
     let mut rescues = work.rescued;
     for tip in work.tips {
-        let safe = tip == work.base || into.is_some_and(|into| reaches(&repo, into, tip));
+        let safe = tip == work.base || into.is_some_and(|into| is_integrated(&repo, work.base, into, tip));
         if !safe {
             let made = capture::rescue(&repo, &record.parts.id, tip)?;
             rescues.retain(|rescue| *rescue != made);
@@ -216,13 +216,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
         Some(branch) => refs::branch_tip(repo, branch)?,
         None => None,
     };
-    let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
-    let admin = admins.into_iter().find(|admin| admin.name == record.admin);
-    let head = match admin.and_then(|admin| admin.head) {
-        Some(scan::Head::Commit(id)) => Some(base::object_id(&id)?),
-        _ => None,
-    };
-    let tips = head.into_iter().chain(branch).collect();
+    let tips = head(layout, record)?.into_iter().chain(branch).collect();
     Ok(Work::Whole(Tips { rescued: Vec::new(), base: base::object_id(&parts.base)?, branch, tips }))
 }
 
@@ -230,13 +224,31 @@ fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// The base of a worktree and the last commit that was made in it, as far as the repository has it.
+pub(super) fn tip_of(repo: &gix::Repository, layout: &Layout, id: &WorktreeId) -> Result<(ObjectId, Option<ObjectId>)> {
+    let Some(record) = Record::read(layout, id)? else {
+        return Err(lost(id, "there is no worktree of this id"));
+    };
+    let tip = match &record.parts.branch {
+        Some(branch) => refs::branch_tip(repo, branch)?,
+        None => head(layout, &record)?,
+    };
+    Ok((base::object_id(&record.parts.base)?, tip.filter(|tip| repo.has_object(tip))))
+}
+
+/// What a detached `HEAD` of the worktree names.
+fn head(layout: &Layout, record: &Record) -> Result<Option<ObjectId>> {
+    let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
+    let admin = admins.into_iter().find(|admin| admin.name == record.admin);
+    match admin.and_then(|admin| admin.head) {
+        Some(scan::Head::Commit(id)) => Ok(Some(base::object_id(&id)?)),
+        _ => Ok(None),
+    }
+}
+
 /// Whether `tip` is provably part of `into`; what cannot be told is not.
-fn reaches(repo: &gix::Repository, into: &CommitId, tip: ObjectId) -> bool {
-    let Ok(into) = base::object_id(into) else { return false };
-    let Ok(time) = repo.find_commit(tip).and_then(|commit| commit.time()) else { return false };
-    let sorting = gix::revision::walk::Sorting::ByCommitTimeCutoff { order: Default::default(), seconds: time.seconds };
-    let Ok(mut walk) = repo.rev_walk([into]).sorting(sorting).all() else { return false };
-    walk.any(|commit| commit.is_ok_and(|commit| commit.id == tip))
+fn is_integrated(repo: &gix::Repository, base: ObjectId, into: &CommitId, tip: ObjectId) -> bool {
+    base::object_id(into).is_ok_and(|into| merged::integration(repo, base, tip, into).is_integrated())
 }
 
 /// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by

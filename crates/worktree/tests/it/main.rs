@@ -10,6 +10,7 @@ mod crash_points;
 mod create;
 mod guard;
 mod list;
+mod merged;
 mod recover;
 mod release;
 mod removal;
