@@ -72,6 +72,14 @@ pub enum Error {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// No slot of a pool could be used, and its options say not to do without one.
+    #[error("no tree of the pool can be used for {commit}: {problem}")]
+    Exhausted {
+        /// The commit that was wanted.
+        commit: String,
+        /// What to do.
+        problem: &'static str,
+    },
     /// A file operation failed.
     #[error("failed to {action} {path:?}")]
     Io {
@@ -105,6 +113,6 @@ pub enum Error {
 impl Error {
     /// Whether trying the same again later may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::RefMoved { .. } | Self::Locked { .. })
+        matches!(self, Self::RefMoved { .. } | Self::Locked { .. } | Self::Exhausted { .. })
     }
 }

@@ -17,7 +17,10 @@ pub use error::{Error, Result};
 pub use integration::Integration;
 pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
 pub use local::{Change, Fingerprint, Loss, Repair, What};
-pub use local::{LocalOptions, LocalWorktrees};
+pub use local::{
+    Check, Claims, Dropped, Exhausted, Keep, LocalOptions, LocalWorktrees, Pool, PoolOptions, PoolStatus, Refilled,
+    Unseen,
+};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use name::{BranchName, CommitId, WorktreeId};
 pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, State};

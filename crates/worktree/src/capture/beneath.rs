@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat};
+use rustix::io::Errno;
 
 /// A directory that is held open.
 #[derive(Debug)]
-pub(super) struct Dir {
+pub(crate) struct Dir {
     fd: OwnedFd,
     path: PathBuf,
 }
@@ -23,18 +24,18 @@ const REGULAR: OFlags =
 
 impl Dir {
     /// Opens a directory whose own path is the host's; only what lies below it is hostile.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let fd = openat(CWD, path, DIRECTORY, Mode::empty())?;
         Ok(Self { fd, path: path.to_owned() })
     }
 
     /// Where it was opened.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Opens a directory below this one, one step at a time; an empty path is this directory again.
-    pub(super) fn dir(&self, relative: &[u8]) -> Result<Self> {
+    pub(crate) fn dir(&self, relative: &[u8]) -> Result<Self> {
         let mut fd = openat(&self.fd, ".", DIRECTORY, Mode::empty())?;
         for part in parts(relative)?.filter(|_| !relative.is_empty()) {
             fd = openat(&fd, OsStr::from_bytes(part), DIRECTORY, Mode::empty())?;
@@ -52,7 +53,7 @@ impl Dir {
     }
 
     /// Opens a regular file below this directory.
-    pub(super) fn file(&self, relative: &[u8]) -> Result<(File, Stat)> {
+    pub(crate) fn file(&self, relative: &[u8]) -> Result<(File, Stat)> {
         let (above, name) = match relative.iter().rposition(|b| *b == b'/') {
             Some(at) => (Some(self.dir(&relative[..at])?), &relative[at + 1..]),
             None => (None, relative),
@@ -71,7 +72,7 @@ impl Dir {
     }
 
     /// Reads a regular file that must not be larger than `cap`.
-    pub(super) fn read(&self, relative: &[u8], cap: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, relative: &[u8], cap: u64) -> Result<Vec<u8>> {
         let (file, _) = self.file(relative)?;
         let mut bytes = Vec::new();
         file.take(cap + 1).read_to_end(&mut bytes)?;
@@ -81,8 +82,21 @@ impl Dir {
         Ok(bytes)
     }
 
+    /// The handle itself.
+    pub(crate) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// Makes a directory in this one, unless there is something of its name.
+    pub(crate) fn make(&self, name: &[u8]) -> Result<()> {
+        match mkdirat(&self.fd, OsStr::from_bytes(name), Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// What lies under this name, without following it.
-    pub(super) fn stat(&self, name: &[u8]) -> Result<Stat> {
+    pub(crate) fn stat(&self, name: &[u8]) -> Result<Stat> {
         Ok(statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
@@ -92,17 +106,17 @@ impl Dir {
     }
 
     /// What this directory itself is.
-    pub(super) fn own_stat(&self) -> Result<Stat> {
+    pub(crate) fn own_stat(&self) -> Result<Stat> {
         Ok(fstat(&self.fd)?)
     }
 
     /// Where a symlink points to.
-    pub(super) fn link(&self, name: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn link(&self, name: &[u8]) -> Result<Vec<u8>> {
         Ok(readlinkat(&self.fd, OsStr::from_bytes(name), Vec::new())?.into_bytes())
     }
 
     /// The names in this directory, at most `cap` of them.
-    pub(super) fn names(&self, cap: usize) -> Result<Vec<CString>> {
+    pub(crate) fn names(&self, cap: usize) -> Result<Vec<CString>> {
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.fd)? {
             let entry = entry?;
@@ -119,7 +133,7 @@ impl Dir {
 }
 
 /// The kind of thing that a stat describes.
-pub(super) fn kind(stat: &Stat) -> FileType {
+pub(crate) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 

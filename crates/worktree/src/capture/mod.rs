@@ -5,8 +5,8 @@
 //! believed for its hash alone.
 
 pub(crate) mod ancestry;
-mod beneath;
-mod cache;
+pub(crate) mod beneath;
+pub(crate) mod cache;
 mod commit;
 mod convert;
 mod crew;

@@ -47,7 +47,7 @@ pub(super) fn into_new(
 }
 
 /// Marks what the repository's sparse-checkout patterns leave out, as git does for its own new worktrees.
-fn leave_out_sparse(repo: &gix::Repository, index: &mut gix::index::File) -> Result<()> {
+pub(super) fn leave_out_sparse(repo: &gix::Repository, index: &mut gix::index::File) -> Result<()> {
     let Some(patterns) = sparse_patterns(repo)? else { return Ok(()) };
     let cone = repo.config_snapshot().boolean("core.sparseCheckoutCone").unwrap_or(true);
     let source = repo.common_dir().join("info/sparse-checkout");

@@ -16,7 +16,7 @@ use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Workt
 
 /// Where the files of a new worktree come from: makes the directory `record.temporary` with the content of the commit
 /// in it, and returns the index that describes it.
-pub(super) type Fill<'a> = Box<dyn FnOnce(&gix::Repository, ObjectId, &Record) -> Result<gix::index::File> + 'a>;
+pub(super) type Fill<'a> = Box<dyn FnOnce(&gix::Repository, ObjectId, &mut Record) -> Result<gix::index::File> + 'a>;
 
 /// Creates what the request asks for, with the files that `fill` makes.
 pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancelled: &AtomicBool) -> Result<Worktree> {
@@ -95,7 +95,10 @@ fn make(
     let saved = layout.index(&request.id);
     admin::write_index(&index, &saved)?;
     if let Some(main) = &layout.main {
-        seed::copy(repo, main, &request.seed, &tree)?;
+        let seeded = seed::copy(repo, main, &request.seed, &tree)?;
+        if let Some(origin) = &mut record.origin {
+            origin.note_seeded(seeded);
+        }
     }
     if request.git == GitAccess::Private {
         let parts = &record.parts;

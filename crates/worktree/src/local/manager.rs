@@ -23,10 +23,10 @@ use crate::{
 /// Cheap to clone; any number of managers, in any number of processes, may work on one repository at a time.
 #[derive(Clone, Debug)]
 pub struct LocalWorktrees {
-    layout: Arc<Layout>,
-    creations: Arc<Semaphore>,
-    captures: Arc<Semaphore>,
-    threads: usize,
+    pub(super) layout: Arc<Layout>,
+    pub(super) creations: Arc<Semaphore>,
+    pub(super) captures: Arc<Semaphore>,
+    pub(super) threads: usize,
     pub(super) purger: Arc<Purger>,
 }
 
@@ -157,7 +157,7 @@ impl WorktreeManager for LocalWorktrees {
         let slot = slot(&self.captures).await;
         self.blocking(move |layout| {
             let _slot = slot;
-            release::release(layout, worktree, &disposition)
+            release::release(layout, worktree, &disposition, &|_| Ok(()))
         })
         .await
     }
@@ -176,7 +176,7 @@ impl WorktreeManager for LocalWorktrees {
     }
 }
 
-async fn slot(of: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+pub(super) async fn slot(of: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     Arc::clone(of).acquire_owned().await.expect("the semaphore is never closed")
 }
 

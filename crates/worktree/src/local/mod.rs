@@ -13,6 +13,7 @@ mod list;
 mod lock;
 mod manager;
 mod merged;
+mod pool;
 mod publish;
 mod purge;
 mod record;
@@ -28,4 +29,5 @@ mod usage;
 
 pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use manager::{LocalOptions, LocalWorktrees};
+pub use pool::{Check, Claims, Dropped, Exhausted, Keep, Pool, PoolOptions, PoolStatus, Refilled, Unseen};
 pub use usage::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Moment;
 use super::layout::Layout;
 use super::lease::Holder;
+use super::pool::Origin;
 use crate::capture::fault;
 use crate::disk::{self, Identity};
 use crate::{CommitId, Error, Parts, Result, WorktreeId};
@@ -40,6 +41,9 @@ pub(super) struct Record {
     /// When this was written.
     #[serde(default)]
     written: Option<Moment>,
+    /// What else its files depend on, if a pool made it.
+    #[serde(default)]
+    pub(super) origin: Option<Origin>,
 }
 
 /// How far a worktree is.
@@ -73,6 +77,7 @@ impl Record {
             parts,
             root: None,
             written: None,
+            origin: None,
         })
     }
 

@@ -79,14 +79,22 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
     })
 }
 
+/// Asked before a tree is removed, everything in it being rescued: may name another place for it than the trash.
+pub(super) type Goes<'a> = &'a dyn Fn(&mut Record) -> Result<()>;
+
 /// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.
-pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposition) -> Result<Released> {
+pub(super) fn release(
+    layout: &Layout,
+    worktree: Worktree,
+    disposition: &Disposition,
+    goes: Goes<'_>,
+) -> Result<Released> {
     let mut record = leased(layout, &held(&worktree)?)?;
     let into = match disposition {
         Disposition::Keep => return keep(layout, &mut record, None, Vec::new()),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
-        Disposition::Discard => return discard(layout, worktree, record),
+        Disposition::Discard => return discard(layout, worktree, record, goes),
     };
     let repo = repo::open(&layout.common)?;
     let before = capture::rescues(&layout.common, &record.parts.id)?;
@@ -113,6 +121,7 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
             rescues.push(made);
         }
     }
+    goes(&mut record)?;
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
     remove::remove(&repo, layout, &record)?;
@@ -121,11 +130,12 @@ pub(super) fn release(layout: &Layout, worktree: Worktree, disposition: &Disposi
 }
 
 /// Removes a tree in which nobody worked.
-fn discard(layout: &Layout, worktree: Worktree, mut record: Record) -> Result<Released> {
+fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'_>) -> Result<Released> {
     if let Some(branch) = &record.parts.branch {
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
         return keep(layout, &mut record, Some(why), Vec::new());
     }
+    goes(&mut record)?;
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
     remove::remove(&repo::open(&layout.common)?, layout, &record)?;

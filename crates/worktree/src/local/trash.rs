@@ -29,18 +29,21 @@ pub(super) fn delete_unless(path: &Path, stop: &AtomicBool) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path without a parent is not deleted"));
     };
-    let name = CString::new(name.as_bytes())?;
-    let parent: OwnedFd = match File::open(parent) {
-        Ok(dir) => dir.into(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    match rustix::fs::unlinkat(&parent, &name, AtFlags::empty()) {
+    match File::open(parent) {
+        Ok(dir) => delete_at(&dir.into(), &CString::new(name.as_bytes())?, stop),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// As [`delete_unless`], for a name in a directory that is held open.
+pub(super) fn delete_at(parent: &OwnedFd, name: &CStr, stop: &AtomicBool) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(e) => return Err(e.into()),
     }
-    let root = match enter(&parent, &name) {
+    let root = match enter(parent, name) {
         Ok(root) => root,
         Err(Errno::NOENT) => return Ok(()),
         Err(e) => return Err(e.into()),
@@ -48,8 +51,8 @@ pub(super) fn delete_unless(path: &Path, stop: &AtomicBool) -> io::Result<()> {
     let emptying = Emptying { root, stop, moved: AtomicU64::new(0), work: Mutex::default(), changed: Condvar::new() };
     let mut first = emptying.run();
     if !stop.load(Ordering::Relaxed) {
-        remove_dir(&parent, &name, &mut first);
-    } else if first.is_none() && rustix::fs::statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        remove_dir(parent, name, &mut first);
+    } else if first.is_none() && rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         first = Some(Errno::INTR);
     }
     first.map_or(Ok(()), |e| Err(e.into()))

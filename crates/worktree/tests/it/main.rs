@@ -11,6 +11,7 @@ mod create;
 mod guard;
 mod list;
 mod merged;
+mod pool;
 mod recover;
 mod release;
 mod removal;

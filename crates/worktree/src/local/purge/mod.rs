@@ -17,7 +17,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::manager::CancelOnDrop;
 use super::record::Record;
-use super::trash;
+use super::{pool, trash};
 use crate::capture::fault;
 use crate::disk;
 use crate::{LocalWorktrees, Purged, Result};
@@ -111,7 +111,10 @@ impl<'a> Purge<'a> {
         if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
             return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
         }
-        for path in [&record.trash, &record.temporary, &record.staging_dir(layout), &layout.leaving_view(name)] {
+        // A tree that went back into a pool is not garbage.
+        let trash = Some(&record.trash).filter(|path| !pool::is_slot(layout, path));
+        let others = [&record.temporary, &record.staging_dir(layout), &layout.leaving_view(name)];
+        for path in trash.into_iter().chain(others) {
             trash::delete_unless(path, self.stop).map_err(fault::io("delete", path))?;
         }
         let entry = record.admin_dir(layout);

@@ -4,7 +4,7 @@ use std::fs::{File, Permissions};
 use std::io::{Read, copy};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -17,6 +17,8 @@ pub(super) struct Copier<'a> {
     source: &'a OwnedFd,
     target: &'a OwnedFd,
     left: u64,
+    /// What was copied, relative to both.
+    pub(super) copied: Vec<PathBuf>,
 }
 
 /// The most bytes of one file: these are settings, not data.
@@ -26,7 +28,7 @@ const LARGEST_SEED: u64 = 256 << 20;
 
 impl<'a> Copier<'a> {
     pub(super) fn new(source: &'a OwnedFd, target: &'a OwnedFd) -> Self {
-        Self { source, target, left: LARGEST_SEED }
+        Self { source, target, left: LARGEST_SEED, copied: Vec::new() }
     }
 
     /// Copies one file with its mode, unless something is in its place already.
@@ -66,6 +68,7 @@ impl<'a> Copier<'a> {
             })
             .map_err(fault::io("copy into the new worktree", path))?;
         self.left = self.left.saturating_sub(written);
+        self.copied.push(path.to_owned());
         Ok(())
     }
 

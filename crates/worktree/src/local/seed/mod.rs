@@ -8,20 +8,22 @@ mod rules;
 mod walk;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rules::Rules;
 
 use crate::capture::fault;
 use crate::{Result, Seed};
 
-/// Copies what the seed asks for from `main` into `tree`.
-pub(super) fn copy(repo: &gix::Repository, main: &Path, seed: &Seed, tree: &Path) -> Result<()> {
+/// Copies what the seed asks for from `main` into `tree`, and returns what it copied.
+pub(super) fn copy(repo: &gix::Repository, main: &Path, seed: &Seed, tree: &Path) -> Result<Vec<PathBuf>> {
     if seed.patterns.is_empty() && seed.lists.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let source = File::open(main).map_err(fault::io("open", main))?.into();
     let target = File::open(tree).map_err(fault::io("open", tree))?.into();
     let rules = Rules::read(&source, seed)?;
-    walk::walk(repo, main, &source, &rules, &mut copy::Copier::new(&source, &target))
+    let mut copier = copy::Copier::new(&source, &target);
+    walk::walk(repo, main, &source, &rules, &mut copier)?;
+    Ok(copier.copied)
 }

@@ -1,0 +1,53 @@
+//! What a pool reports.
+
+use crate::CommitId;
+
+/// What [`Pool::refill`](crate::Pool::refill) did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refilled {
+    /// Slots that were filled from nothing.
+    pub made: usize,
+    /// Slots that were at the commit already and were found to be clean.
+    pub kept: usize,
+    /// Slots of another commit that were brought to this one by writing the difference.
+    pub moved: usize,
+    /// Released trees that were reset, proven and made ready again.
+    pub recycled: usize,
+    /// Slots that were deleted.
+    pub dropped: Vec<Dropped>,
+}
+
+/// A slot that was deleted, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The commit that it was at; none if its record could not be read.
+    pub commit: Option<CommitId>,
+    /// Why it could not stay, in words.
+    pub why: String,
+}
+
+/// What [`Pool::status`](crate::Pool::status) found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The commits of the slots that can be claimed now.
+    pub ready: Vec<CommitId>,
+    /// How many slots somebody is making, proving or claiming at this moment.
+    pub filling: usize,
+    /// How many released trees wait for a refill.
+    pub dirty: usize,
+    /// What this handle and its clones claimed.
+    pub claims: Claims,
+}
+
+/// How creations through a [`Pool`](crate::Pool) got their files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Creations that were given a slot.
+    pub hits: u64,
+    /// Creations for which there was none.
+    pub misses: u64,
+    /// Files that had to be written into claimed slots: those that differ between two commits.
+    pub written: u64,
+    /// Files that had to be deleted from claimed slots.
+    pub deleted: u64,
+}

@@ -1,0 +1,66 @@
+//! Clears away what dead processes left of slots, and what cannot be used any more.
+
+use super::outcome::Dropped;
+use super::shelf::{self, Held};
+use super::slot::{self, Stage};
+use crate::Result;
+use crate::capture::fault;
+use crate::disk;
+use crate::local::layout::Layout;
+use crate::local::trash;
+
+/// Deletes half-made slots, those of an earlier boot, and trees that no record names. Slots that somebody has stay.
+pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
+    let mut dropped = Vec::new();
+    for token in found(layout)? {
+        let Some(lock) = shelf::lock(layout, &token)? else { continue };
+        let tree = slot::tree(layout, &token);
+        let why = match slot::Slot::read(layout, &token) {
+            Some(slot) => {
+                let there = disk::identity(&tree);
+                let why = match slot.stage {
+                    Stage::Partial => "it was half made when its maker died",
+                    _ if there.is_none() => "its tree is gone",
+                    _ if there != slot.root => "its tree was replaced",
+                    Stage::Ready | Stage::Dirty => continue,
+                };
+                let dead = Dropped { commit: Some(slot.commit.clone()), why: why.to_owned() };
+                Held { slot, lock }.delete(layout)?;
+                dead
+            }
+            None => {
+                trash::delete(&tree).map_err(fault::io("delete", &tree))?;
+                shelf::forget(layout, &token)?;
+                Dropped { commit: None, why: "it belongs to an earlier boot, or to nobody".to_owned() }
+            }
+        };
+        dropped.push(why);
+    }
+    Ok(dropped)
+}
+
+/// The tokens of everything that looks like a part of a slot.
+fn found(layout: &Layout) -> Result<Vec<String>> {
+    let mut tokens = Vec::new();
+    let dir = slot::dir(layout);
+    for entry in std::fs::read_dir(&dir).map_err(fault::io("list", &dir))? {
+        let name = entry.map_err(fault::io("list", &dir))?.file_name();
+        let token = name.to_str().and_then(|name| name.split('.').next()).filter(|token| slot::is_token(token));
+        tokens.extend(token.map(str::to_owned));
+    }
+    if layout.trees.is_dir() {
+        for entry in std::fs::read_dir(&layout.trees).map_err(fault::io("list", &layout.trees))? {
+            let name = entry.map_err(fault::io("list", &layout.trees))?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(token) = slot::token_of(name) {
+                tokens.push(token.to_owned());
+            } else if name.strip_suffix(slot::PROBE).is_some_and(|name| slot::token_of(name).is_some()) {
+                // Made to be looked at and empty; somebody else may be about to remove it.
+                let _ = std::fs::remove_dir(layout.trees.join(name));
+            }
+        }
+    }
+    tokens.sort();
+    tokens.dedup();
+    Ok(tokens)
+}
