@@ -8,7 +8,7 @@ use gix::config::Source;
 
 use super::layout::Layout;
 use super::record::Record;
-use super::{base, checkout, refs};
+use super::{base, refs, sparse};
 use crate::capture::fault;
 use crate::{Result, disk, swap};
 
@@ -36,7 +36,7 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, in
         disk::write_synced(&logs.join("HEAD"), line.as_bytes())?;
     }
     copy_config(repo, layout, &dir)?;
-    if let Some(patterns) = checkout::sparse_patterns(repo)? {
+    if let Some(patterns) = sparse::patterns(repo)? {
         let info = dir.join("info");
         std::fs::create_dir(&info).map_err(fault::io("create", &info))?;
         disk::write_synced(&info.join("sparse-checkout"), &patterns)?;

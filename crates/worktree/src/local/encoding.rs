@@ -10,7 +10,7 @@ const ATTRIBUTE: &str = "working-tree-encoding";
 
 /// Refuses a commit with files in UTF-16 or UTF-32 in the worktree: the library would write them as UTF-8, and git would
 /// then read nonsense from them.
-pub(super) fn check(repo: &gix::Repository, index: &gix::index::File) -> Result<()> {
+pub(super) fn check(repo: &gix::Repository, index: &gix::index::State) -> Result<()> {
     if !is_used(repo, index) {
         return Ok(());
     }
@@ -43,7 +43,7 @@ fn is_wide(encoding: &str) -> bool {
 }
 
 /// Whether any attribute file mentions the attribute at all; nearly none does.
-fn is_used(repo: &gix::Repository, index: &gix::index::File) -> bool {
+fn is_used(repo: &gix::Repository, index: &gix::index::State) -> bool {
     let mentions = |text: &[u8]| text.windows(ATTRIBUTE.len()).any(|part| part == ATTRIBUTE.as_bytes());
     let info = repo.common_dir().join("info/attributes");
     if std::fs::read(info).is_ok_and(|text| mentions(&text)) {

@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::fill::CopyFrom;
 use super::layout::{self, Layout};
 use super::purge::{self, Purger};
-use super::{checkout, create, list, recover, release};
+use super::{list, recover, release};
 use crate::disk;
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
@@ -27,6 +28,7 @@ pub struct LocalWorktrees {
     pub(super) creations: Arc<Semaphore>,
     pub(super) captures: Arc<Semaphore>,
     pub(super) threads: usize,
+    pub(super) copy_from: CopyFrom,
     pub(super) purger: Arc<Purger>,
 }
 
@@ -41,6 +43,8 @@ pub struct LocalOptions {
     /// How long git's entry of a removed worktree stays on disk, where git passes it by, before it is deleted: longer
     /// than any git takes to look at it. None is two seconds.
     pub grace: Option<Duration>,
+    /// Where new worktrees may take files from that need not be inflated then.
+    pub copy_from: CopyFrom,
 }
 
 impl LocalWorktrees {
@@ -81,7 +85,8 @@ impl LocalWorktrees {
         // A capture waits for the disk half of the time, where a checkout keeps its threads busy.
         let (creations, captures) = (slots(parallel), slots(parallel.saturating_mul(2)));
         let purger = Arc::new(Purger::new(options.grace.unwrap_or(purge::GRACE)));
-        Ok(Self { layout: Arc::new(layout), creations, captures, threads, purger })
+        let copy_from = options.copy_from;
+        Ok(Self { layout: Arc::new(layout), creations, captures, threads, copy_from, purger })
     }
 
     /// The repository's common directory, canonical.
@@ -128,19 +133,7 @@ impl LocalWorktrees {
 #[async_trait]
 impl WorktreeManager for LocalWorktrees {
     async fn create(&self, request: Request) -> Result<Worktree> {
-        let slot = slot(&self.creations).await;
-        let cancel = CancelOnDrop(Arc::default());
-        let cancelled = Arc::clone(&cancel.0);
-        let threads = self.threads;
-        self.blocking(move |layout| {
-            let fill: create::Fill<'_> = Box::new(|repo, commit, record| {
-                // Given back when the part that uses the processor is over.
-                let _slot = slot;
-                checkout::into_new(repo, commit, &record.temporary, threads, &cancelled)
-            });
-            create::create(layout, &request, fill, &cancelled)
-        })
-        .await
+        self.create_reporting(request).await.map(|(worktree, _)| worktree)
     }
 
     async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {

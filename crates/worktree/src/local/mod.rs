@@ -2,10 +2,10 @@
 
 mod admin;
 mod base;
-mod checkout;
 mod clock;
 mod create;
 mod encoding;
+mod fill;
 mod guard;
 mod layout;
 mod lease;
@@ -23,10 +23,12 @@ mod release;
 mod remove;
 mod scan;
 mod seed;
+mod sparse;
 mod stale;
 mod trash;
 mod usage;
 
+pub use fill::{CopyFrom, Filled};
 pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use manager::{LocalOptions, LocalWorktrees};
 pub use pool::{Check, Claims, Dropped, Exhausted, Keep, Pool, PoolOptions, PoolStatus, Refilled, Unseen};

@@ -16,7 +16,7 @@ use super::write::Writing;
 use crate::Result;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
-use crate::local::{checkout, encoding};
+use crate::local::{encoding, sparse};
 
 /// The steps from one commit to another.
 pub(super) struct Plan {
@@ -65,7 +65,7 @@ impl Plan {
         }
         update(&mut index, &changes);
         encoding::check(repo, &index)?;
-        checkout::leave_out_sparse(repo, &mut index)?;
+        sparse::leave_out(repo, &mut index)?;
         let comes = |change: &&Change| change.after.is_some();
         plan.write = changes.iter().filter(comes).map(|change| change.path.clone()).collect();
         plan.index = index;

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ use super::write::{self, Writing};
 use crate::Result;
 use crate::capture::fault;
 use crate::disk;
+use crate::local::fill::{self, CopyFrom, Order};
 use crate::local::layout::Layout;
-use crate::local::{admin, base, checkout};
+use crate::local::{admin, base};
 
 /// What every work on slots needs.
 pub(super) struct Tools<'a> {
@@ -67,12 +69,19 @@ impl<'a> Tools<'a> {
     /// Fills a slot of which nothing exists yet.
     pub(super) fn fill(&self, held: &mut Held, commit: ObjectId) -> Result<()> {
         let tree = held.slot.tree(self.layout);
-        let index = checkout::into_new(self.repo, commit, &tree, self.threads, self.cancelled)?;
+        let index = self.write_all(commit, &tree)?;
         let all = index.entries().iter().map(|entry| entry.path(&index).to_owned()).collect();
         write::submodules(&index, &tree, &all)?;
         held.slot.root = disk::identity(&tree);
         self.describe(held, commit, &index)?;
         self.seal(held)
+    }
+
+    /// Makes a directory with all files of a commit.
+    pub(super) fn write_all(&self, commit: ObjectId, into: &Path) -> Result<gix::index::File> {
+        let donor = CopyFrom::MainCheckout.open(self.layout, self.repo);
+        let order = Order { donor, threads: self.threads, cancelled: self.cancelled };
+        fill::into_new(self.repo, commit, into, order).map(|(index, _)| index)
     }
 
     /// Writes down what a tree now is.
@@ -109,7 +118,7 @@ impl<'a> Tools<'a> {
 pub(super) const CLOSED: u32 = 0o700;
 
 /// Closes the root of a tree to other users.
-pub(super) fn close(tree: &std::path::Path) -> Result<()> {
+pub(super) fn close(tree: &Path) -> Result<()> {
     let mode = || tree.symlink_metadata().map(|meta| meta.permissions().mode() & 0o7777);
     let closed = match mode() {
         Ok(CLOSED) => Ok(()),

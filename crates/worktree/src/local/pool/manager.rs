@@ -18,7 +18,7 @@ use super::{recycle, shelf, sweep};
 use crate::local::layout::Layout;
 use crate::local::manager::{CancelOnDrop, LocalWorktrees, slot as permit};
 use crate::local::record::Record;
-use crate::local::{base, checkout, create, release};
+use crate::local::{base, create, release};
 use crate::{
     Base, Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree,
     WorktreeId, WorktreeManager, disk, repo,
@@ -232,7 +232,7 @@ impl Pool {
         match self.options.exhausted {
             Exhausted::Create => {
                 let _turn = self.turn();
-                checkout::into_new(repo, commit, &record.temporary, tools.threads, cancelled)
+                tools.write_all(commit, &record.temporary)
             }
             Exhausted::Refuse => Err(Error::Exhausted {
                 commit: commit.to_string(),

@@ -17,7 +17,7 @@ use crate::Result;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
 use crate::disk;
-use crate::local::{base, checkout, trash};
+use crate::local::{base, sparse, trash};
 
 impl Tools<'_> {
     /// Leaves the slot ready and proven, or fails; then it must not be used.
@@ -76,7 +76,7 @@ impl Tools<'_> {
         for entry in index.entries_mut() {
             entry.flags.remove(Flags::SKIP_WORKTREE);
         }
-        checkout::leave_out_sparse(self.repo, index)?;
+        sparse::leave_out(self.repo, index)?;
         Ok(left_out(index) != before)
     }
 

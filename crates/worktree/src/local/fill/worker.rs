@@ -1,0 +1,186 @@
+//! What one thread does: it makes the files of one stretch of the index after another.
+
+use std::io::{Error as IoError, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gix::bstr::{BStr, ByteSlice};
+use gix::index::entry::{Flags, Mode};
+use gix::index::{Entry, PathStorageRef};
+use gix::objs::{Find, FindHeader, Kind};
+use rustix::fs::Timespec;
+use rustix::io::Errno;
+
+use super::Filled;
+use super::convert::Converter;
+use super::dirs::Dirs;
+use super::donor::Donor;
+use super::file::{self, Came, New};
+use crate::capture::fault;
+use crate::{Error, Result};
+
+/// A buffer that once held a large file is given back.
+const BUFFER: usize = 4 << 20;
+
+/// What all threads share.
+pub(super) struct Job<'a> {
+    pub(super) target: &'a OwnedFd,
+    pub(super) donor: Option<&'a Donor>,
+    pub(super) paths: &'a PathStorageRef,
+    pub(super) chunks: Mutex<std::vec::IntoIter<Chunk<'a>>>,
+    pub(super) settled: Timespec,
+    pub(super) reflinks: AtomicBool,
+    pub(super) cancelled: &'a AtomicBool,
+    /// Set when one thread has failed, so that the others do not go on in vain.
+    pub(super) failed: AtomicBool,
+}
+
+/// A stretch of the index, and for each entry the donor's entry of the same content.
+pub(super) struct Chunk<'a> {
+    pub(super) entries: &'a mut [Entry],
+    pub(super) sources: &'a [Option<u32>],
+}
+
+/// What a thread has done, and what it leaves for the end.
+#[derive(Default)]
+pub(super) struct Done<'a> {
+    pub(super) filled: Filled,
+    /// Symlinks are made when all files are, so that none is ever written through one.
+    pub(super) links: Vec<&'a mut Entry>,
+}
+
+pub(super) struct Worker<'a> {
+    job: &'a Job<'a>,
+    objects: gix::OdbHandleArc,
+    converter: Option<Converter>,
+    dirs: Dirs<'a>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(job: &'a Job<'a>, objects: gix::OdbHandleArc, converter: Option<Converter>) -> Result<Self> {
+        let dirs = Dirs::new(job.target, job.donor).map_err(fault::io("enter", "the new tree"))?;
+        Ok(Self { job, objects, converter, dirs, buffer: Vec::new() })
+    }
+
+    /// Works until nothing is left to do.
+    pub(super) fn run(mut self) -> Result<Done<'a>> {
+        let mut done = Done::default();
+        let result = self.work(&mut done);
+        if result.is_err() {
+            self.job.failed.store(true, Ordering::Relaxed);
+        }
+        result.map(|()| done)
+    }
+
+    fn work(&mut self, done: &mut Done<'a>) -> Result<()> {
+        while let Some(chunk) = self.job.chunks.lock().ok().and_then(|mut chunks| chunks.next()) {
+            for (entry, source) in chunk.entries.iter_mut().zip(chunk.sources) {
+                if self.job.cancelled.load(Ordering::Relaxed) || self.job.failed.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if entry.flags.contains(Flags::SKIP_WORKTREE) {
+                    continue;
+                }
+                let path = entry.path_in(self.job.paths);
+                match entry.mode {
+                    Mode::SYMLINK => done.links.push(entry),
+                    // A submodule is an empty directory until somebody fills it.
+                    Mode::COMMIT => self.dirs.enter(path).map_err(|e| failed(path, e.into()))?,
+                    _ => self.file(entry, *source, path, &mut done.filled)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, entry: &mut Entry, source: Option<u32>, path: &BStr, filled: &mut Filled) -> Result<()> {
+        let (dir, name) = split(path);
+        self.dirs.enter(dir).map_err(|e| failed(path, e.into()))?;
+        let io = |e: IoError| failed(path, e);
+        let mut new = New::create(self.dirs.target(), name, entry.mode).map_err(io)?;
+        let plain = match &mut self.converter {
+            Some(converter) => converter.is_plain(path, entry.mode, &self.objects).map_err(io)?,
+            None => true,
+        };
+        let copied = match source {
+            Some(number) if plain => self.copy(&mut new, number, name, entry.id).map_err(io)?,
+            _ => None,
+        };
+        match copied {
+            Some(Came::Reflinked) => filled.reflinked += 1,
+            Some(Came::Copied) => filled.copied += 1,
+            None => {
+                self.inflate(&mut new, entry, path, plain)?;
+                filled.inflated += 1;
+            }
+        }
+        entry.stat = new.settle(self.job.settled).map_err(io)?;
+        Ok(())
+    }
+
+    /// Copies from the donor, or says that this file has to be inflated.
+    fn copy(&mut self, new: &mut New, number: u32, name: &[u8], id: gix::ObjectId) -> std::io::Result<Option<Came>> {
+        let (Some(donor), Some(dir)) = (self.job.donor, self.dirs.source()) else { return Ok(None) };
+        let Some(entry) = donor.unchanged(number, dir, name) else { return Ok(None) };
+        // A conversion that is not known here, by the user's own settings or by attributes that are gone, makes another
+        // size of it.
+        let header = self.objects.try_header(&id).ok().flatten();
+        if header.is_none_or(|header| header.kind != Kind::Blob || header.size != u64::from(entry.stat.size)) {
+            return Ok(None);
+        }
+        let Ok(source) = file::open(dir, name) else { return Ok(None) };
+        new.copy(&source, &entry.stat, &self.job.reflinks, &mut self.buffer)
+    }
+
+    fn inflate(&mut self, new: &mut New, entry: &Entry, path: &BStr, plain: bool) -> Result<()> {
+        let blob = find_blob(&self.objects, entry, path, &mut self.buffer)?;
+        match &mut self.converter {
+            Some(converter) if !plain => {
+                let converted = converter
+                    .convert(blob, path, entry.mode, &self.objects)
+                    .map_err(fault::git(format!("convert {path:?}")))?;
+                new.write(converted.unwrap_or(blob)).map_err(|e| failed(path, e))?;
+            }
+            _ => new.write(blob).map_err(|e| failed(path, e))?,
+        }
+        if self.buffer.capacity() > BUFFER {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// The content of an entry.
+pub(super) fn find_blob<'b>(
+    objects: &dyn Find,
+    entry: &Entry,
+    path: &BStr,
+    buffer: &'b mut Vec<u8>,
+) -> Result<&'b [u8]> {
+    let action = || format!("read the object {} of {path:?}", entry.id);
+    let found = objects.try_find(&entry.id, buffer).map_err(|e| fault::git(action())(e))?;
+    match found {
+        Some(data) if data.kind == Kind::Blob => Ok(data.data),
+        Some(_) => Err(Error::Git { action: action(), source: "it is not a file".into() }),
+        None => Err(Error::Git { action: action(), source: "it is missing (a partial clone?); fetch it first".into() }),
+    }
+}
+
+/// The directory and the name of a path.
+pub(super) fn split(path: &BStr) -> (&[u8], &[u8]) {
+    path.rfind_byte(b'/').map_or((&[], path), |at| (&path[..at], &path[at + 1..]))
+}
+
+/// The error for a path that could not be written.
+pub(super) fn failed(path: &BStr, error: IoError) -> Error {
+    let blocked = matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    if blocked {
+        let problem = format!("{path:?} collides with another path of the commit");
+        return Error::Git { action: "check out the commit".into(), source: problem.into() };
+    }
+    use std::os::unix::ffi::OsStrExt;
+    fault::io("write", std::path::Path::new(std::ffi::OsStr::from_bytes(path)))(error)
+}
