@@ -91,6 +91,7 @@ impl Demo {
         show(&format!("running {} agents at once in the {} lane\n", AGENTS.len(), lane.name))?;
         let mut fleet = run::open(&repo, lane, Some(AGENTS.len()), Checkout::Refuse).await?;
         let report = run::drive(&mut fleet, plan()?, Show::for_terminal()).await?;
+        run::clear(&fleet).await?;
         show(&table::of(&report))?;
         let lost = lost(&repo, &report)?;
         show(&format!(

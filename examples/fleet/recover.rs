@@ -28,6 +28,7 @@ impl Recover {
         let checkout: Checkout = self.checkout.into();
         let mut fleet = run::open(&self.repo.repo, lane, None, checkout).await?;
         let report = if self.close { fleet.close().await? } else { fleet.recover().await? };
+        run::clear(&fleet).await?;
         let Some(report) = report else {
             show("nothing is left to recover\n")?;
             return Ok(End::Landed);

@@ -56,6 +56,7 @@ impl Run {
         let how = if self.json { Show::Json } else { Show::for_terminal() };
         let mut fleet = open(&self.repo.repo, lane, self.parallel.map(usize::from), self.checkout.into()).await?;
         let report = drive(&mut fleet, plan, how).await?;
+        clear(&fleet).await?;
         finish(&fleet, &report, how)
     }
 }
@@ -93,6 +94,14 @@ pub(crate) async fn drive(fleet: &mut Fleet, plan: Plan, how: Show) -> Result<Re
     signals.abort();
     progress::settle(shown).await;
     Ok(report?)
+}
+
+/// Waits until what was removed is deleted, and tells what cannot be.
+pub(crate) async fn clear(fleet: &Fleet) -> Result<(), Failure> {
+    for line in fleet.purge().await? {
+        tell(&format!("could not be deleted: {line}"));
+    }
+    Ok(())
 }
 
 /// Prints the report and says what the exit status must be.

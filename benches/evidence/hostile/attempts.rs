@@ -47,6 +47,7 @@ pub(super) async fn run(lane: Lane, sandbox: Arc<dyn Sandbox>, probes: &[Probe])
         let mut fleet = builder.parallel(PARALLEL).open().await?;
         let gauge = Gauge::start();
         let report = tokio::time::timeout(PATIENCE, fleet.run(plan)).await.map_err(|_| "the fleet is stuck")??;
+        fleet.purge().await?;
         drop(fleet);
         let rise = gauge.rise();
         for (probe, before) in group.iter().zip(&before) {

@@ -106,7 +106,8 @@ impl Builder {
         let (worktrees, repository) = handoff::blocking("opening the repository", open).await??;
         let state = worktrees.state_dir().to_owned();
         let services = Services {
-            worktrees: Arc::new(worktrees),
+            worktrees: Arc::new(worktrees.clone()),
+            local: worktrees,
             lane: self.lane,
             repository,
             strategy: self.strategy,

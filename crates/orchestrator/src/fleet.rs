@@ -327,6 +327,15 @@ impl Fleet {
         }
     }
 
+    /// Waits until the worktrees that were removed are gone from the disk, which happens in the background, and says in
+    /// words what could not be deleted. For the end of a program; what it does not wait for, the next fleet deletes.
+    ///
+    /// # Errors
+    /// When the state of the worktrees cannot be read.
+    pub async fn purge(&self) -> Result<Vec<String>> {
+        Ok(self.services.local.purge().await?.left)
+    }
+
     /// Whether this fleet was told to stop.
     pub fn stopping(&self) -> bool {
         self.stopper.watch().phase() != Phase::Run

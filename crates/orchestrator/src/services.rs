@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hedgerow_merge::{Checkout, MergeStrategy};
 use hedgerow_sandbox::{Policy, Sandbox};
-use hedgerow_worktree::{Seed, WorktreeManager};
+use hedgerow_worktree::{LocalWorktrees, Seed, WorktreeManager};
 
 use crate::{Agent, Gate};
 
@@ -13,6 +13,8 @@ use crate::{Agent, Gate};
 #[derive(Clone, Debug)]
 pub(crate) struct Services {
     pub(crate) worktrees: Arc<dyn WorktreeManager>,
+    /// The same, for what only the local ones have to do.
+    pub(crate) local: LocalWorktrees,
     pub(crate) lane: Arc<dyn Sandbox>,
     pub(crate) repository: hedgerow_merge::Repository,
     pub(crate) strategy: Arc<dyn MergeStrategy>,
