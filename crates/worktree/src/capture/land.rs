@@ -2,7 +2,7 @@
 
 use gix::ObjectId;
 
-use super::{Input, commit, durable, rescue};
+use super::{Fence, Input, commit, durable, rescue};
 use crate::swap::{self, Log, Value};
 use crate::{BranchName, Error, Message, Rescue, Result};
 
@@ -22,6 +22,7 @@ pub(super) fn publish(
     message: &Message,
     to: Move,
     lines: &[ObjectId],
+    fence: Fence<'_>,
 ) -> Result<Vec<Rescue>> {
     let moves = input.branch.as_ref().filter(|_| to.previous != Some(to.tip));
     if lines.is_empty() && (to.previous == Some(to.tip) || to.tip == input.base) && moves.is_none() {
@@ -29,6 +30,7 @@ pub(super) fn publish(
     }
     let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).collect();
     durable::sync(repo, input.base, &tips)?;
+    let _turn = fence()?;
     let mut rescued: Vec<Rescue> = Vec::new();
     for &line in lines {
         let made = rescue(repo, &input.id, line)?;

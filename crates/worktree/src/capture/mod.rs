@@ -34,6 +34,7 @@ mod uncaptured;
 mod verify;
 mod walk;
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use gix::ObjectId;
@@ -71,6 +72,9 @@ pub(crate) struct Input {
     pub(crate) git: GitAccess,
 }
 
+/// Asked right before refs are moved, and kept until they are: an error there ends the capture.
+pub(crate) type Fence<'a> = &'a dyn Fn() -> Result<Box<dyn Any>>;
+
 /// Takes over the agent's commits and a snapshot of the tree, and moves the branch there.
 ///
 /// Everything is durable when this returns. Capturing a tree again that has not changed finds the same commit.
@@ -78,7 +82,7 @@ pub(crate) struct Input {
 /// # Errors
 /// When the repository or the tree cannot be read, or the repository cannot be written; no ref was moved then, unless
 /// the error is that the branch could not be.
-pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) -> Result<Capture> {
+pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, fence: Fence<'_>) -> Result<Capture> {
     let mut repo = repo.clone();
     repo.objects.ignore_replacements = true;
     let repo = &repo;
@@ -100,7 +104,7 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message) 
     {
         lines.push(previous);
     }
-    let rescued = land::publish(repo, input, message, land::Move { previous, tip }, &lines)?;
+    let rescued = land::publish(repo, input, message, land::Move { previous, tip }, &lines, fence)?;
     Ok(Capture {
         base: commit_id(input.base)?,
         tip: commit_id(tip)?,

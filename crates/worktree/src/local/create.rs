@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gix::ObjectId;
 
 use super::layout::Layout;
-use super::lease::{self, Lease};
+use super::lease;
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
@@ -52,7 +52,7 @@ pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancell
         let _ = remove::undo(&repo, layout, &record, progress);
         return Err(e);
     }
-    Ok(Worktree::new(record.parts, Lease { id: record.holder.lease, _lock: lock }))
+    Ok(record.handle(lock))
 }
 
 fn claim(layout: &Layout, request: &Request) -> Result<Lock> {

@@ -17,6 +17,8 @@ pub(super) struct Layout {
     pub(super) state: PathBuf,
     /// The directory of the trees.
     pub(super) trees: PathBuf,
+    /// What holders of leases are called.
+    pub(super) owner: Arc<str>,
     /// Set when something was put into the trash.
     pub(super) left: Arc<AtomicBool>,
 }
@@ -25,6 +27,11 @@ impl Layout {
     /// The lock under which worktrees appear and disappear; it is held for milliseconds and never deleted.
     pub(super) fn lock(&self) -> PathBuf {
         self.state.join("lock")
+    }
+
+    /// The number of the last lease.
+    pub(super) fn generation(&self) -> PathBuf {
+        self.state.join("generation")
     }
 
     /// Held by whoever deletes from the trash, so that only one does.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::generation;
 use super::layout::Layout;
 use super::lock::Lock;
 use crate::disk;
@@ -12,6 +13,8 @@ use crate::{Error, Result, WorktreeId};
 pub(super) struct Lease {
     /// The number of this lease; a record with another one belongs to somebody else.
     pub(super) id: String,
+    /// Its place in the order of all leases.
+    pub(super) generation: u64,
     /// Holds while the handle lives. That it can be taken is the proof that nobody holds the lease.
     pub(super) _lock: Lock,
 }
@@ -21,6 +24,12 @@ pub(super) struct Lease {
 pub(super) struct Holder {
     /// The number of the lease, new each time.
     pub(super) lease: String,
+    /// Grows with every lease that is given in a repository, so that of two holders the later one can be told.
+    #[serde(default)]
+    pub(super) generation: u64,
+    /// What it calls itself, for people to look at.
+    #[serde(default)]
+    pub(super) owner: String,
     /// For people to look at; whether the holder lives is decided by the lock alone.
     pub(super) pid: u32,
     /// The boot in which that process ran.
@@ -29,14 +38,34 @@ pub(super) struct Holder {
 
 impl Holder {
     /// This process, with a new lease.
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self { lease: disk::token()?, pid: std::process::id(), boot: boot() })
+    pub(super) fn new(layout: &Layout) -> Result<Self> {
+        let owner = layout.owner.to_string();
+        let generation = generation::next(layout)?;
+        Ok(Self { lease: disk::token()?, generation, owner, pid: std::process::id(), boot: boot() })
     }
 
     /// The reason in git's `locked` file while the worktree is leased.
     pub(super) fn reason(&self, id: &WorktreeId) -> String {
-        format!("hedgerow worktree {id}: leased, lease={} pid={} boot={}", self.lease, self.pid, self.boot)
+        format!("hedgerow worktree {id}: leased, {}", self.facts())
     }
+
+    /// The reason while it is on its way to another holder.
+    pub(super) fn handing_over(&self, id: &WorktreeId) -> String {
+        format!("hedgerow worktree {id}: being handed over, last {}", self.facts())
+    }
+
+    fn facts(&self) -> String {
+        let Self { lease, generation, owner, pid, boot } = self;
+        format!("owner={owner} generation={generation} lease={lease} pid={pid} boot={boot}")
+    }
+}
+
+/// What holders are called: one word, so that the reason stays one line that can be taken apart.
+pub(super) fn owner(given: Option<String>) -> String {
+    let name = given.or_else(|| std::fs::read_to_string("/proc/self/comm").ok()).unwrap_or_default();
+    let plain = |c: char| if c.is_whitespace() || c.is_control() { '-' } else { c };
+    let name: String = name.trim().chars().take(64).map(plain).collect();
+    if name.is_empty() { "unknown".to_owned() } else { name }
 }
 
 /// The number of the machine's current boot.

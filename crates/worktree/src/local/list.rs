@@ -44,6 +44,7 @@ fn records(layout: &Layout) -> Result<Vec<Found>> {
             Ok(Some(record)) => {
                 let state = match record.stage {
                     Stage::Creating => State::Creating,
+                    Stage::Leased if record.is_on_offer() => State::Leased,
                     Stage::Leased if Lock::is_held(&layout.lease(&id))? => State::Leased,
                     Stage::Leased => State::Orphaned,
                     Stage::Kept => State::Kept,

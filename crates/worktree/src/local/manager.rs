@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::fill::CopyFrom;
 use super::layout::{self, Layout};
 use super::purge::{self, Purger};
-use super::{list, recover, release};
+use super::{lease, list, recover, release};
 use crate::disk;
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
@@ -40,6 +40,9 @@ pub struct LocalOptions {
     pub trees: Option<PathBuf>,
     /// How many worktrees are filled at the same time; up to twice as many are captured. None asks the machine.
     pub parallel: Option<NonZeroUsize>,
+    /// What the holder of a lease is called in `git worktree list`, for people to look at. None is the name of this
+    /// process.
+    pub owner: Option<String>,
     /// How long git's entry of a removed worktree stays on disk, where git passes it by, before it is deleted: longer
     /// than any git takes to look at it. None is two seconds.
     pub grace: Option<Duration>,
@@ -74,7 +77,14 @@ impl LocalWorktrees {
             return Err(Error::Repository { path: trees, problem });
         }
         let state = place.common.join("hedgerow");
-        let layout = Layout { common: place.common, main: place.main, state, trees, left: Arc::default() };
+        let layout = Layout {
+            common: place.common,
+            main: place.main,
+            state,
+            trees,
+            owner: lease::owner(options.owner).into(),
+            left: Arc::default(),
+        };
         for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
             disk::private_dir(&dir)?;
         }

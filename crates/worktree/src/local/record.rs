@@ -8,12 +8,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Moment;
+use super::handover::Offer;
 use super::layout::Layout;
-use super::lease::Holder;
+use super::lease::{Holder, Lease};
+use super::lock::Lock;
 use super::pool::Origin;
 use crate::capture::fault;
 use crate::disk::{self, Identity};
-use crate::{CommitId, Error, Parts, Result, WorktreeId};
+use crate::{CommitId, Error, Parts, Result, Worktree, WorktreeId};
 
 /// The format that this version writes and reads.
 const VERSION: u32 = 1;
@@ -38,6 +40,9 @@ pub(super) struct Record {
     pub(super) trash: PathBuf,
     /// Its tree, whatever its name; written before anything becomes visible.
     pub(super) root: Option<Identity>,
+    /// To whom the lease is on offer, if it was handed over.
+    #[serde(default)]
+    pub(super) offer: Option<Offer>,
     /// When this was written.
     #[serde(default)]
     written: Option<Moment>,
@@ -69,13 +74,14 @@ impl Record {
         Ok(Self {
             version: VERSION,
             stage: Stage::Creating,
-            holder: Holder::new()?,
+            holder: Holder::new(layout)?,
             admin: format!("{}-{}", parts.id, &token[..8]),
             temporary: layout.beside(&parts.id, &token, "tmp"),
             trash: layout.beside(&parts.id, &token, "trash"),
             token,
             parts,
             root: None,
+            offer: None,
             written: None,
             origin: None,
         })
@@ -116,6 +122,11 @@ impl Record {
         disk::replace(&path, &text)
     }
 
+    /// Whether somebody has been given the right to accept it, and still can.
+    pub(super) fn is_on_offer(&self) -> bool {
+        self.stage == Stage::Leased && self.offer.as_ref().is_some_and(Offer::is_valid)
+    }
+
     /// How long ago it was written; an old version did not say, and is gone for long.
     pub(super) fn written(&self) -> Duration {
         self.written.as_ref().map_or(Duration::MAX, Moment::age)
@@ -131,6 +142,12 @@ impl Record {
         }
         disk::remove_file(&layout.index(id))?;
         disk::remove_file(&layout.lease(id))
+    }
+
+    /// The handle of its holder, who has the lock of the lease.
+    pub(super) fn handle(self, lock: Lock) -> Worktree {
+        let lease = Lease { id: self.holder.lease, generation: self.holder.generation, _lock: lock };
+        Worktree::new(self.parts, lease)
     }
 
     /// Its admin directory, in git's place.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::layout::Layout;
-use super::lease::{self, Holder, Lease};
+use super::lease::{self, Holder};
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
@@ -22,6 +22,10 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
     let trashed = names(&layout.trash())?;
     let mut recovery = Recovery::default();
     for id in record::ids(layout)? {
+        // Its taker must not find it taken for the time of a look.
+        if Record::read(layout, &id).is_ok_and(|record| record.is_some_and(|record| record.is_on_offer())) {
+            continue;
+        }
         if let Some(lock) = lease::claim(layout, &id)?
             && let Err(e) = mend(&repo, layout, &id, lock, &mut recovery)
         {
@@ -43,6 +47,7 @@ pub(super) fn adopt(layout: &Layout, id: &WorktreeId) -> Result<Worktree> {
     }
     let Some(lock) = lease::claim(layout, id)? else { return Err(lost(id, "a living process holds it")) };
     match Record::read(layout, id)? {
+        Some(record) if record.is_on_offer() => Err(lost(id, "it is being handed over")),
         Some(record) if matches!(record.stage, Stage::Leased | Stage::Kept) => take(layout, record, lock),
         Some(_) => Err(lost(id, "it is half made or half removed; run a recovery first")),
         None => Err(lost(id, "there is no worktree of this id")),
@@ -53,6 +58,9 @@ fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, re
     let Some(record) = Record::read(layout, id)? else {
         return disk::remove_file(&layout.lease(id));
     };
+    if record.is_on_offer() {
+        return Ok(());
+    }
     if record.stage != Stage::Kept {
         stale::clear(layout, &record)?;
     }
@@ -142,12 +150,13 @@ fn survive(
 }
 
 /// Makes this process the holder.
-fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Worktree> {
-    record.holder = Holder::new()?;
+pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Worktree> {
+    record.holder = Holder::new(layout)?;
+    record.offer = None;
     record.stage = Stage::Leased;
     record.write(layout)?;
     write_reason(layout, &record, &record.holder.reason(&record.parts.id))?;
-    Ok(Worktree::new(record.parts, Lease { id: record.holder.lease, _lock: lock }))
+    Ok(record.handle(lock))
 }
 
 /// Deletes what no record names.

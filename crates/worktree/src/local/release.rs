@@ -7,7 +7,7 @@ use gix::ObjectId;
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, merged, refs, remove, scan};
+use super::{base, fence, merged, refs, remove, scan};
 use crate::capture::{self, fault};
 use crate::disk;
 use crate::{
@@ -20,26 +20,30 @@ use crate::{
 pub(super) struct Held {
     id: WorktreeId,
     lease: String,
+    generation: u64,
 }
 
 /// What the handle says that it holds.
 pub(super) fn held(worktree: &Worktree) -> Result<Held> {
     match worktree.lease().downcast_ref::<Lease>() {
-        Some(lease) => Ok(Held { id: worktree.id().clone(), lease: lease.id.clone() }),
+        Some(lease) => Ok(Held { id: worktree.id().clone(), lease: lease.id.clone(), generation: lease.generation }),
         None => Err(lost(worktree.id(), "the handle was not made by this manager")),
     }
 }
 
 /// The record behind the handle, if the handle still holds it.
-fn leased(layout: &Layout, held: &Held) -> Result<Record> {
+pub(super) fn leased(layout: &Layout, held: &Held) -> Result<Record> {
     let Some(record) = Record::read(layout, &held.id)? else {
         return Err(lost(&held.id, "this repository has no record of it"));
     };
-    if record.holder.lease != held.lease {
+    if record.holder.lease != held.lease || record.holder.generation != held.generation {
         return Err(lost(&held.id, "it was leased anew to somebody else"));
     }
     if record.stage != Stage::Leased {
         return Err(lost(&held.id, "it was released or is being removed"));
+    }
+    if record.offer.is_some() {
+        return Err(lost(&held.id, "it was handed over"));
     }
     Ok(record)
 }
@@ -61,7 +65,7 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
         let problem = "the directory that was made for this worktree is not there any more";
         return Err(fault::strange(&parts.path, problem));
     }
-    capture::capture(repo, &input(layout, record)?, message)
+    capture::capture(repo, &input(layout, record)?, message, &|| Ok(Box::new(fence::enter(layout, record)?)))
 }
 
 /// What a capture of this worktree must know.
@@ -112,18 +116,21 @@ pub(super) fn release(
             return Ok(leave(&record, fault::with_causes(&e), rescued));
         }
     };
+    let is_safe = |tip| tip == work.base || into.is_some_and(|into| is_integrated(&repo, work.base, into, tip));
+    let needed: Vec<ObjectId> = work.tips.iter().copied().filter(|tip| !is_safe(*tip)).collect();
+    let turn = fence::enter(layout, &record)?;
     let mut rescues = work.rescued;
-    for tip in work.tips {
-        let safe = tip == work.base || into.is_some_and(|into| is_integrated(&repo, work.base, into, tip));
-        if !safe {
-            let made = capture::rescue(&repo, &record.parts.id, tip)?;
-            rescues.retain(|rescue| *rescue != made);
-            rescues.push(made);
-        }
+    for tip in needed {
+        let made = capture::rescue(&repo, &record.parts.id, tip)?;
+        rescues.retain(|rescue| *rescue != made);
+        rescues.push(made);
     }
+    drop(turn);
     goes(&mut record)?;
+    let turn = fence::enter(layout, &record)?;
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
+    drop(turn);
     remove::remove(&repo, layout, &record)?;
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues })
@@ -136,8 +143,10 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
         return keep(layout, &mut record, Some(why), Vec::new());
     }
     goes(&mut record)?;
+    let turn = fence::enter(layout, &record)?;
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
+    drop(turn);
     remove::remove(&repo::open(&layout.common)?, layout, &record)?;
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues: Vec::new() })
@@ -274,8 +283,10 @@ fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<
         None => format!("hedgerow worktree {id}: kept"),
         Some(why) => format!("hedgerow worktree {id}: kept, {}", why.replace('\n', " ")),
     };
+    let turn = fence::enter(layout, record)?;
     record.stage = Stage::Kept;
     record.write(layout)?;
+    drop(turn);
     write_reason(layout, record, &reason)?;
     Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues })
 }

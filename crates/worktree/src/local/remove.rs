@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::publish::Progress;
 use super::record::{Record, Stage};
-use super::{base, refs, scan};
+use super::{base, fence, refs, scan};
 use crate::capture::fault;
 use crate::disk;
 use crate::{CommitId, Result, view};
@@ -18,6 +18,7 @@ use crate::{CommitId, Result, view};
 /// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work.
 pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
     let _turn = turn(layout, record)?;
+    fence::check(layout, record)?;
     let parts = &record.parts;
     // Only the very directory that we made; what somebody else put in its place is theirs.
     if record.root.is_some() && disk::identity(&parts.path) == record.root {

@@ -3,6 +3,7 @@
 //! The test binary starts itself: the one test here is ignored, and does what the environment tells it to.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use hedgerow_worktree::{Disposition, LocalWorktrees, WorktreeManager};
 
@@ -61,6 +62,13 @@ fn child() {
                 announce();
                 manager.release(worktree, Disposition::Archive).await.unwrap();
                 std::future::pending::<()>().await;
+            }
+            ["hand-over", path, name, place] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                let worktree = manager.create(request(name)).await.unwrap();
+                write(&worktree.path().join("work"), &format!("the work of {name}\n"));
+                let handover = manager.hand_over(worktree, Duration::from_secs(600)).await.unwrap();
+                std::fs::write(place, serde_json::to_vec(&handover).unwrap()).unwrap();
             }
             _ => panic!("no such role: {args:?}"),
         }

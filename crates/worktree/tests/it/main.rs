@@ -9,6 +9,7 @@ mod concurrent;
 mod crash_points;
 mod create;
 mod guard;
+mod lease;
 mod list;
 mod merged;
 mod pool;

@@ -119,7 +119,7 @@ fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
         let name = format!("{name}/{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &name, found);
-        } else if !["repo/.git/hedgerow/lock", "repo/.git/hedgerow/purge"].contains(&name.as_str()) {
+        } else if !["lock", "purge", "generation"].iter().any(|file| name == format!("repo/.git/hedgerow/{file}")) {
             found.push(name);
         }
     }

@@ -104,7 +104,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let common = dir.path().to_owned();
         let state = common.join("hedgerow");
-        let layout = Layout { trees: common.join("trees"), main: None, state, common, left: Arc::default() };
+        let layout = Layout {
+            trees: common.join("trees"),
+            main: None,
+            state,
+            common,
+            owner: "test".into(),
+            left: Arc::default(),
+        };
         std::fs::create_dir_all(layout.trash()).unwrap();
         std::fs::write(layout.leaving("x"), "").unwrap();
         // Somebody else is at it, so that there is always something to wait for.
