@@ -34,16 +34,38 @@ impl Cache {
         Some(Self { state, written: of(&stat).mtime, options })
     }
 
+    /// An index of this tree without any stat data, so that no file counts as unchanged; in words why it cannot be read.
+    pub(super) fn of_tree(repo: &gix::Repository, tree: ObjectId) -> Result<Self, String> {
+        let index = repo.index_from_tree(&tree).map_err(|e| e.to_string())?;
+        let options = repo.stat_options().map_err(|e| e.to_string())?;
+        Ok(Self { state: index.into_parts().0, written: entry::stat::Time::default(), options })
+    }
+
+    /// Whether every entry is one file, as in an index that nobody has merged into.
+    pub(super) fn is_plain(&self) -> bool {
+        self.state.entries().iter().all(|entry| entry.stage_raw() == 0 && !entry.mode.is_sparse())
+    }
+
+    /// All of it.
+    pub(super) fn state(&self) -> &gix::index::State {
+        &self.state
+    }
+
     /// The object that the file held when it was last looked at, if it was not touched since.
     pub(crate) fn unchanged(&self, path: &BStr, stat: &Stat) -> Option<ObjectId> {
         let entry = self.state.entry_by_path(path)?;
+        self.is_unchanged(entry, stat).then_some(entry.id)
+    }
+
+    /// Whether the file was not touched since it was last looked at.
+    pub(super) fn is_unchanged(&self, entry: &gix::index::Entry, stat: &Stat) -> bool {
         let now = of(stat);
         let nsec = self.options.use_nsec && self.options.check_stat;
         let older = entry.stat.mtime.secs < self.written.secs
             || nsec && entry.stat.mtime.secs == self.written.secs && entry.stat.mtime.nsecs < self.written.nsecs;
         let link = entry.mode == entry::Mode::SYMLINK;
         let same_kind = link == (super::beneath::kind(stat) == rustix::fs::FileType::Symlink);
-        (older && same_kind && entry.stat.matches(&now, self.options)).then_some(entry.id)
+        older && same_kind && entry.stat.matches(&now, self.options)
     }
 
     /// The entries, conflicts and what was left out of the tree among them.

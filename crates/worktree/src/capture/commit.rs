@@ -4,8 +4,8 @@ use gix::ObjectId;
 use gix::actor::Signature;
 use gix::objs::{Commit, Kind, WriteTo};
 
-use super::listing::{self, Listing};
-use super::{ancestry, fault};
+use super::tree::{Changes, Tree};
+use super::{ancestry, base, differ, edit, fault};
 use crate::{Message, Result};
 
 /// The commits that a snapshot may be put upon.
@@ -14,7 +14,7 @@ pub(super) struct Lines<'a> {
     pub(super) repo: &'a gix::Repository,
     /// The agent's last commit, or the base.
     pub(super) agent: ObjectId,
-    pub(super) of_agent: &'a Listing,
+    pub(super) of_agent: &'a Tree<'a>,
     /// What the branch names.
     pub(super) previous: Option<ObjectId>,
 }
@@ -25,8 +25,8 @@ pub(super) struct Placed {
     pub(super) tip: ObjectId,
     /// The commit that holds what was not committed by the agent.
     pub(super) snapshot: Option<ObjectId>,
-    /// The tree of the tip, if it is another one than was captured.
-    pub(super) content: Option<Listing>,
+    /// What the tree of the tip has other than the base, if it is another one than was captured.
+    pub(super) content: Option<Changes>,
 }
 
 impl Lines<'_> {
@@ -34,13 +34,13 @@ impl Lines<'_> {
     ///
     /// A snapshot that an earlier capture left on the branch is used again, or built upon, as long as the agent has not
     /// committed since; so the branch only moves forward.
-    pub(super) fn place(&self, content: &Listing, message: &Message) -> Result<Placed> {
-        let dirty = content != self.of_agent;
-        let Some((earlier, listing)) = self.earlier()? else {
+    pub(super) fn place(&self, content: &Tree<'_>, message: &Message) -> Result<Placed> {
+        let dirty = content.changes() != self.of_agent.changes();
+        let Some((earlier, changes)) = self.earlier()? else {
             let snapshot = if dirty { Some(self.commit(self.agent, content, message)?) } else { None };
             return Ok(Placed { tip: snapshot.unwrap_or(self.agent), snapshot, content: None });
         };
-        if listing == *content {
+        if changes == *content.changes() {
             return Ok(Placed { tip: earlier, snapshot: dirty.then_some(earlier), content: None });
         }
         if self.is_ours(earlier, message)? {
@@ -52,16 +52,18 @@ impl Lines<'_> {
             let tip = self.commit(self.agent, content, message)?;
             return Ok(Placed { tip, snapshot: Some(tip), content: None });
         }
-        Ok(Placed { tip: earlier, snapshot: None, content: Some(listing) })
+        Ok(Placed { tip: earlier, snapshot: None, content: Some(changes) })
     }
 
     /// The branch's commit, if it goes on from the agent's.
-    fn earlier(&self) -> Result<Option<(ObjectId, Listing)>> {
+    fn earlier(&self) -> Result<Option<(ObjectId, Changes)>> {
         let Some(previous) = self.previous.filter(|id| *id != self.agent) else { return Ok(None) };
         if !self.repo.has_object(previous) || !ancestry::contains(self.repo, previous, self.agent)? {
             return Ok(None);
         }
-        Ok(listing::of_commit(self.repo, previous).ok().map(|listing| (previous, listing)))
+        let root = base::root(self.repo, previous);
+        let changes = root.and_then(|root| differ::changes(self.repo, self.of_agent.base().root(), root));
+        Ok(changes.ok().map(|changes| (previous, changes)))
     }
 
     /// Whether all commits after the agent's were made by captures with the same author.
@@ -77,14 +79,14 @@ impl Lines<'_> {
         Ok(true)
     }
 
-    fn commit(&self, parent: ObjectId, content: &Listing, message: &Message) -> Result<ObjectId> {
+    fn commit(&self, parent: ObjectId, content: &Tree<'_>, message: &Message) -> Result<ObjectId> {
         let who = signature(message);
         let mut text = message.text.replace('\0', "");
         if !text.ends_with('\n') {
             text.push('\n');
         }
         let commit = Commit {
-            tree: listing::write(self.repo, content)?,
+            tree: content.write(self.repo)?,
             parents: [parent].into_iter().collect(),
             author: who.clone(),
             committer: who,
@@ -94,7 +96,7 @@ impl Lines<'_> {
         };
         let mut data = Vec::new();
         commit.write_to(&mut data).map_err(fault::git("encode a commit"))?;
-        listing::put(self.repo, Kind::Commit, &data)
+        edit::put(self.repo, Kind::Commit, &data)
     }
 }
 

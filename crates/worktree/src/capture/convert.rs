@@ -13,9 +13,9 @@ use gix::worktree::stack::State;
 use gix::worktree::stack::state::Attributes;
 use gix::worktree::stack::state::attributes::Source;
 
+use super::base::Base;
 use super::beneath::Dir;
 use super::fault;
-use super::listing::Listing;
 use super::notices::path_of;
 use crate::Result;
 
@@ -30,27 +30,20 @@ impl<'a> Converter<'a> {
     /// A converter for the attributes in the tree of `base`, or none if nothing can need conversion.
     ///
     /// The agent's own `.gitattributes` have no say: they could name an encoding that loses its work.
-    pub(super) fn new(
-        repo: &'a gix::Repository,
-        common: &Dir,
-        base: ObjectId,
-        listing: &Listing,
-        case: Case,
-    ) -> Result<Option<Self>> {
+    pub(super) fn new(repo: &'a gix::Repository, common: &Dir, base: &Base, case: Case) -> Result<Option<Self>> {
         let config = repo.config_snapshot();
         let info = common.file(b"info/attributes").is_ok().then(|| common.path().join("info/attributes"));
-        let attributes = listing.keys().any(|path| path.ends_with(b".gitattributes"));
+        let index = base.index().state();
+        let attributes = index.entries().iter().any(|entry| entry.path(index).ends_with(b".gitattributes"));
         if !attributes && info.is_none() && config.string("core.autocrlf").is_none() {
             return Ok(None);
         }
         let action = "prepare the conversion of line ends";
-        let tree = repo.find_commit(base).map_err(fault::git(action))?.tree_id().map_err(fault::git(action))?;
-        let index = repo.index_from_tree(&tree).map_err(fault::git(action))?;
         let mut collection = gix::attrs::search::MetadataCollection::default();
         let globals = gix::attrs::Search::new_globals(std::iter::empty::<PathBuf>(), &mut Vec::new(), &mut collection);
         let globals = globals.map_err(fault::git(action))?;
         let state = State::AttributesStack(Attributes::new(globals, info, Source::IdMapping, collection));
-        let mappings = state.id_mappings_from_index(&index, index.path_backing(), case);
+        let mappings = state.id_mappings_from_index(index, index.path_backing(), case);
         let mut options = gix::filter::Pipeline::options(repo).map_err(fault::git(action))?;
         // A driver is a program, and its arguments or its script may lie in the tree.
         options.drivers.clear();

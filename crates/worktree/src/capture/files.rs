@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use super::beneath::{self, Dir};
 use super::convert::Converter;
-use super::{fault, limits, listing};
+use super::{edit, fault, limits};
 use crate::Result;
 
 /// How often a file is read again that changes while it is read.
@@ -43,7 +43,7 @@ pub(super) fn store(
         content(root, path, converter, previous)
     };
     match read {
-        Ok(Content::Bytes(bytes)) => Ok(Stored::As(listing::put(repo, Kind::Blob, &bytes)?)),
+        Ok(Content::Bytes(bytes)) => Ok(Stored::As(edit::put(repo, Kind::Blob, &bytes)?)),
         Ok(Content::Large(file, stat)) => stream(repo, &file, &stat),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Stored::Gone),
         Err(e) => Ok(Stored::Unreadable(e.to_string())),

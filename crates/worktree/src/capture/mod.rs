@@ -5,13 +5,16 @@
 //! believed for its hash alone.
 
 pub(crate) mod ancestry;
+mod base;
 pub(crate) mod beneath;
 pub(crate) mod cache;
 mod commit;
 mod convert;
 mod crew;
 mod delta;
+mod differ;
 mod durable;
+mod edit;
 pub(crate) mod fault;
 mod files;
 mod glob;
@@ -21,7 +24,6 @@ mod import;
 mod inflate;
 mod land;
 mod limits;
-mod listing;
 mod loose;
 mod notices;
 mod pack;
@@ -30,6 +32,7 @@ mod rescue;
 mod snapshot;
 mod store;
 pub(crate) mod survey;
+mod tree;
 mod uncaptured;
 mod verify;
 mod walk;
@@ -45,9 +48,10 @@ pub(crate) use cache::Cache;
 pub(crate) use rescue::{rescue, rescues};
 pub(crate) use uncaptured::uncaptured;
 
+use base::Base;
 use beneath::Dir;
-use listing::Listing;
 use notices::Notices;
+use tree::{Changes, Tree};
 
 use crate::{BranchName, Capture, CommitId, GitAccess, Message, Notice, Result, WorktreeId};
 
@@ -91,12 +95,11 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, 
     let mut notices = Notices::default();
     let previous = branch_value(&common, input)?;
     let history = history::take(repo, &common, input, &mut notices)?;
-    let base = listing::of_commit(repo, input.base).map_err(|why| fault::strange(&input.common, &why))?;
+    let base = open_base(repo, input)?;
     let mut lines = history.lines;
     let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let of_agent = of_agent.as_ref().unwrap_or(&base);
-    let content = snapshot::take(repo, &common, &root, input, &base, of_agent, &mut notices)?;
-    let lines_of = commit::Lines { repo, agent, of_agent, previous };
+    let content = snapshot::take(repo, &common, &root, input, &of_agent, &mut notices)?;
+    let lines_of = commit::Lines { repo, agent, of_agent: &of_agent, previous };
     let placed = lines_of.place(&content, message)?;
     let tip = placed.tip;
     if let Some(previous) = previous
@@ -109,11 +112,15 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, 
         base: commit_id(input.base)?,
         tip: commit_id(tip)?,
         commits: ancestry::since(repo, input.base, tip)?.len(),
-        files: listing::differences(&base, placed.content.as_ref().unwrap_or(&content)),
+        files: placed.content.as_ref().unwrap_or(content.changes()).len(),
         snapshot: placed.snapshot.map(commit_id).transpose()?,
         rescued,
         notices: notices.into_list(),
     })
+}
+
+fn open_base(repo: &gix::Repository, input: &Input) -> Result<Base> {
+    Base::open(repo, input.base, &input.index).map_err(|why| fault::strange(&input.common, &why))
 }
 
 /// What the branch names before anything is done.
@@ -123,34 +130,37 @@ fn branch_value(common: &Dir, input: &Input) -> Result<Option<ObjectId>> {
     refs.commit(&format!("refs/heads/{branch}")).map_err(|why| fault::strange(&input.common, &why))
 }
 
-/// The agent's last commit and its tree, or the base and no tree of its own where the agent's history cannot be built upon; that history is
+/// The agent's last commit and its tree, or the base where the agent's history cannot be built upon; that history is
 /// then one of the `lines` to be rescued.
-fn agent_tip(
+fn agent_tip<'a>(
     repo: &gix::Repository,
     input: &Input,
     tip: Option<ObjectId>,
-    base: &Listing,
+    base: &'a Base,
     lines: &mut Vec<ObjectId>,
     notices: &mut Notices,
-) -> Result<(ObjectId, Option<Listing>)> {
-    let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, None)) };
+) -> Result<(ObjectId, Tree<'a>)> {
+    let of_base = Tree::new(base, Changes::new());
+    let Some(tip) = tip.filter(|tip| *tip != input.base) else { return Ok((input.base, of_base)) };
     if !contains(repo, tip, input.base)? {
         notices.push(Notice::HistoryNotFromBase { tip: commit_id(tip)? });
         lines.push(tip);
-        return Ok((input.base, None));
+        return Ok((input.base, of_base));
     }
-    match listing::of_commit(repo, tip) {
-        Ok(listing) => {
-            let module = |path: &_, item: &listing::Item| item.kind == EntryKind::Commit && !base.contains_key(path);
-            for (path, _) in listing.iter().filter(|(path, item)| module(*path, item)) {
-                notices.nested(path.as_ref());
+    match base::root(repo, tip).and_then(|root| differ::changes(repo, base.root(), root)) {
+        Ok(changes) => {
+            let is_module = |item: &Option<base::Item>| item.is_some_and(|item| item.kind == EntryKind::Commit);
+            for (path, _) in changes.iter().filter(|(_, item)| is_module(item)) {
+                if base.get(path.as_ref()).is_none() {
+                    notices.nested(path.as_ref());
+                }
             }
-            Ok((tip, Some(listing)))
+            Ok((tip, Tree::new(base, changes)))
         }
         Err(why) => {
             notices.refused(format!("commit {tip}: {why}"));
             lines.push(tip);
-            Ok((input.base, None))
+            Ok((input.base, of_base))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::beneath::Dir;
 use super::notices::Notices;
-use super::{Input, agent_tip, branch_value, contains, fault, history, listing, rescues, snapshot};
+use super::{Input, agent_tip, base, branch_value, contains, differ, fault, history, open_base, rescues, snapshot};
 use crate::{Notice, Result};
 
 /// Why not everything in the worktree is on its branch, in words; none when it provably is.
@@ -20,10 +20,10 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     let mut notices = Notices::default();
     let branch = branch_value(&common, input)?;
     let history = history::take(repo, &common, input, &mut notices)?;
-    let base = listing::of_commit(repo, input.base).map_err(|why| fault::strange(&input.common, &why))?;
+    let base = open_base(repo, input)?;
     let mut lines = history.lines;
     let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &base, of_agent.as_ref().unwrap_or(&base), &mut notices)?;
+    let content = snapshot::take(repo, &common, &root, input, &of_agent, &mut notices)?;
     if let Some(notice) = notices.into_list().into_iter().next() {
         return Ok(Some(told(&notice)));
     }
@@ -36,8 +36,9 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     if !contains(repo, tip, agent)? {
         return Ok(Some("its last commit is not on its branch".into()));
     }
-    let of_tip = listing::of_commit(repo, tip).map_err(|why| fault::strange(&input.common, &why))?;
-    Ok((content != of_tip).then(|| "files in it are not as its branch has them".into()))
+    let of_tip = base::root(repo, tip).and_then(|root| differ::changes(repo, base.root(), root));
+    let of_tip = of_tip.map_err(|why| fault::strange(&input.common, &why))?;
+    Ok((*content.changes() != of_tip).then(|| "files in it are not as its branch has them".into()))
 }
 
 fn told(notice: &Notice) -> String {

@@ -5,6 +5,7 @@
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,19 +14,22 @@ use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
 use rustix::fs::{FileType, RawDir, Stat};
 
+use super::base::Item;
 use super::beneath::{self, Dir};
 use super::crew::Stack;
 use super::ignore::Ignore;
-use super::listing::{self, Listing};
 use super::notices::Notices;
+use super::tree::{Tree, with_slash};
 use super::{limits, verify};
 use crate::Result;
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Regular files and symlinks.
-    pub(super) files: Vec<(BString, Stat)>,
+    /// The positions in the base of files that are as they were checked out.
+    pub(super) same: Vec<usize>,
+    /// Other regular files and symlinks, with their positions in the base.
+    pub(super) files: Vec<(BString, Stat, Option<usize>)>,
     /// Paths that could not be looked at: what was tracked there, or below, must not be taken for deleted.
     pub(super) unknown: Vec<BString>,
     /// Submodules that are still there.
@@ -37,8 +41,9 @@ pub(super) struct Found {
 struct Walk<'a> {
     root: &'a Dir,
     device: u64,
-    /// What counts as tracked: the agent's tree, and the base's.
-    tracked: [&'a Listing; 2],
+    /// The agent's tree: what is in it or in its base counts as tracked.
+    tracked: &'a Tree<'a>,
+    kinds: Kinds,
     /// How many files and directories were found.
     paths: AtomicUsize,
     /// How long all their paths are together.
@@ -55,17 +60,50 @@ struct Step {
     /// An ignored directory is only searched for what is tracked in it.
     ignored: bool,
     depth: usize,
+    /// Where in the base everything below it is.
+    range: Range<usize>,
+}
+
+/// What tells an executable file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kinds {
+    /// Its permissions.
+    ByMode,
+    /// What is tracked, because the permissions of this file system mean nothing.
+    ByTree,
+}
+
+impl Kinds {
+    /// What a file or symlink is to git.
+    pub(super) fn of(self, stat: &Stat, tracked: impl FnOnce() -> Option<Item>) -> EntryKind {
+        if beneath::kind(stat) == FileType::Symlink {
+            return EntryKind::Link;
+        }
+        let executable = match self {
+            Self::ByMode => stat.st_mode & 0o100 != 0,
+            Self::ByTree => tracked().is_some_and(|item| item.kind == EntryKind::BlobExecutable),
+        };
+        if executable { EntryKind::BlobExecutable } else { EntryKind::Blob }
+    }
 }
 
 /// How deep directories are kept open for those below them. Deeper ones are opened from the root.
 const OPEN_DEPTH: usize = 32;
 
 /// Walks the tree at `root`.
-pub(super) fn walk(root: &Dir, tracked: [&Listing; 2], ignore: &Ignore, notices: &mut Notices) -> Result<Found> {
+pub(super) fn walk(
+    root: &Dir,
+    tracked: &Tree<'_>,
+    kinds: Kinds,
+    ignore: &Ignore,
+    notices: &mut Notices,
+) -> Result<Found> {
     let stat = root.own_stat().map_err(super::fault::io("look at", root.path()))?;
-    let walk =
-        Walk { root, device: device(&stat), tracked, paths: AtomicUsize::default(), bytes: AtomicUsize::default() };
-    let first = Step { path: BString::default(), around: None, ignore: ignore.clone(), ignored: false, depth: 0 };
+    let (paths, bytes) = (AtomicUsize::default(), AtomicUsize::default());
+    let walk = Walk { root, device: device(&stat), tracked, kinds, paths, bytes };
+    let range = 0..tracked.base().len();
+    let first =
+        Step { path: BString::default(), around: None, ignore: ignore.clone(), ignored: false, depth: 0, range };
     let stack = Stack::new(first);
     let work = || {
         let mut worker =
@@ -75,6 +113,7 @@ pub(super) fn walk(root: &Dir, tracked: [&Listing; 2], ignore: &Ignore, notices:
     let mut found = Found::default();
     for result in super::crew::together(&work) {
         let (part, noticed) = result?;
+        found.same.extend(part.same);
         found.files.extend(part.files);
         found.unknown.extend(part.unknown);
         found.submodules.extend(part.submodules);
@@ -180,11 +219,20 @@ impl Worker<'_> {
             },
         };
         let is_dir = kind == FileType::Directory;
+        let base = self.walk.tracked.base();
+        let position = base.find(path.as_bstr(), step.range.clone());
+        if let (Some(position), Some(stat)) = (position, &stat)
+            && matches!(kind, FileType::RegularFile | FileType::Symlink)
+            && self.is_same(position, stat)
+        {
+            return self.found.same.push(position);
+        }
+        let range = if is_dir { base.below(&with_slash(&path), step.range.clone()) } else { 0..0 };
         let path_bytes: &BStr = path.as_bstr();
+        let in_base = position.is_some() || !range.is_empty();
         // Most files are tracked, and then no pattern has to be asked.
-        let tracked = !is_dir && self.is_tracked(path_bytes, is_dir);
-        let ignored = !tracked && (step.ignored || ignore.covers(path_bytes, is_dir));
-        if ignored && !(is_dir && self.is_tracked(path_bytes, is_dir)) {
+        let ignored = (is_dir || !in_base) && (step.ignored || ignore.covers(path_bytes, is_dir));
+        if ignored && !in_base && !self.is_agents(path_bytes, is_dir) {
             return;
         }
         if let Some(why) = verify::name_problem(name, kind == FileType::Symlink) {
@@ -196,12 +244,12 @@ impl Worker<'_> {
         match (kind, stat) {
             (FileType::RegularFile | FileType::Symlink, Some(stat)) => {
                 self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
-                self.found.files.push((path, stat));
+                self.found.files.push((path, stat, position));
             }
             (FileType::Directory, _) if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
             (FileType::Directory, _) => {
                 let around = (step.depth < OPEN_DEPTH).then(|| Arc::clone(dir));
-                self.below.push(Step { path, around, ignore: ignore.clone(), ignored, depth: step.depth + 1 });
+                self.below.push(Step { path, around, ignore: ignore.clone(), ignored, depth: step.depth + 1, range });
             }
             (FileType::Fifo, _) => self.notices.unstorable(path_bytes, "it is a FIFO"),
             (FileType::Socket, _) => self.notices.unstorable(path_bytes, "it is a socket"),
@@ -214,13 +262,24 @@ impl Worker<'_> {
         self.found.unknown.push(path.clone());
     }
 
-    fn is_tracked(&self, path: &BStr, is_dir: bool) -> bool {
-        let here = |list: &&Listing| list.contains_key(path) || is_dir && listing::has_below(list, path);
-        self.walk.tracked.iter().any(here)
+    /// Whether a file is as it was checked out, its mode too.
+    fn is_same(&self, position: usize, stat: &Stat) -> bool {
+        let tracked = self.walk.tracked;
+        if !tracked.base().unchanged(position, stat) {
+            return false;
+        }
+        let (path, item) = tracked.base().at(position);
+        self.walk.kinds.of(stat, || tracked.get(path).or(Some(item))) == item.kind
+    }
+
+    /// Whether the agent's tree has something here that its base has not.
+    fn is_agents(&self, path: &BStr, is_dir: bool) -> bool {
+        let tracked = self.walk.tracked;
+        !tracked.changes().is_empty() && (tracked.get(path).is_some() || is_dir && tracked.has_below(path))
     }
 
     fn is_submodule(&self, path: &BStr) -> bool {
-        self.walk.tracked[0].get(path).is_some_and(|item| item.kind == EntryKind::Commit)
+        self.walk.tracked.get(path).is_some_and(|item| item.kind == EntryKind::Commit)
     }
 
     /// A submodule stays what it is; what lies in it belongs to another repository, and is not captured.
