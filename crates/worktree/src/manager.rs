@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{BranchName, Capture, CommitId, Entry, Recovery, Released, Rescue, Result, Worktree, WorktreeId};
+use crate::{
+    BranchName, Capture, CommitId, Entry, Recovery, Released, Rescue, Result, SafetyReport, Worktree, WorktreeId,
+};
 
 /// Hands out worktrees of one repository and never loses what was written into them.
 ///
@@ -53,6 +55,15 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the repository cannot be read; a single record that cannot be mended is reported in [`Recovery::left`].
     async fn recover(&self) -> Result<Recovery>;
+
+    /// States what is in a worktree that removing it could lose, and what could not be told. Reads only.
+    ///
+    /// Whoever holds the worktree may go on meanwhile; the report is of one moment.
+    ///
+    /// # Errors
+    /// When there is no worktree of this id, or the repository cannot be read. What of the worktree cannot be read is
+    /// among [`SafetyReport::unknowns`], and counts as work.
+    async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport>;
 
     /// The refs under which work of this worktree was put, oldest first; also when the worktree is long gone.
     ///
@@ -122,7 +133,7 @@ pub enum GitAccess {
 ///
 /// Only files that are ignored *and* listed are copied: never a tracked one, never through a symlink, never over a file
 /// that is already there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seed {
     /// Patterns in the syntax of `.gitignore`, for example `.env` or `config/*.local`.
     pub patterns: Vec<String>,

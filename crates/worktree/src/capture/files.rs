@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use super::beneath::{self, Dir};
 use super::convert::Converter;
-use super::{edit, fault, limits};
+use super::{Keep, edit, fault, limits};
 use crate::Result;
 
 /// How often a file is read again that changes while it is read.
@@ -36,6 +36,7 @@ pub(super) fn store(
     found: &Stat,
     converter: Option<&mut Converter<'_>>,
     previous: Option<ObjectId>,
+    keep: Keep,
 ) -> Result<Stored> {
     let read = if beneath::kind(found) == FileType::Symlink {
         target(root, path).map(Content::Bytes)
@@ -43,11 +44,19 @@ pub(super) fn store(
         content(root, path, converter, previous)
     };
     match read {
-        Ok(Content::Bytes(bytes)) => Ok(Stored::As(edit::put(repo, Kind::Blob, &bytes)?)),
-        Ok(Content::Large(file, stat)) => stream(repo, &file, &stat),
+        Ok(Content::Bytes(bytes)) => Ok(Stored::As(put(repo, &bytes, keep)?)),
+        Ok(Content::Large(file, stat)) => stream(repo, &file, &stat, keep),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Stored::Gone),
         Err(e) => Ok(Stored::Unreadable(e.to_string())),
     }
+}
+
+fn put(repo: &gix::Repository, content: &[u8], keep: Keep) -> Result<ObjectId> {
+    if keep == Keep::Nothing {
+        let hash = gix::objs::compute_hash(repo.object_hash(), Kind::Blob, content);
+        return hash.map_err(fault::git("hash a file"));
+    }
+    edit::put(repo, Kind::Blob, content)
 }
 
 enum Content {
@@ -88,7 +97,7 @@ fn content(
 }
 
 /// Stores a file that is too large for memory.
-fn stream(repo: &gix::Repository, file: &File, stat: &Stat) -> Result<Stored> {
+fn stream(repo: &gix::Repository, file: &File, stat: &Stat, keep: Keep) -> Result<Stored> {
     // Hashed first: mostly it is there from an earlier capture, and packing it again would take far longer.
     let never = AtomicBool::new(false);
     let hashed = exactly(file, stat, |input| {
@@ -99,7 +108,7 @@ fn stream(repo: &gix::Repository, file: &File, stat: &Stat) -> Result<Stored> {
         Ok(id) => id.map_err(fault::git("hash a large file"))?,
         Err(why) => return Ok(Stored::Unreadable(why)),
     };
-    if !repo.has_object(id) {
+    if keep == Keep::Objects && !repo.has_object(id) {
         match exactly(file, stat, |input| repo.objects.write_stream(Kind::Blob, size(stat), input)) {
             Ok(Ok(written)) if written == id => {}
             Ok(Ok(_)) => return Ok(Stored::Unreadable(CHANGED.into())),

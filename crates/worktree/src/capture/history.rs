@@ -66,7 +66,7 @@ fn private(
         Err(why) => return Ok(Err(why)),
     };
     let refs = Refs { own: &git, common: &git };
-    let importer = Importer::new(repo, &store);
+    let importer = Importer::new(repo, &store, input.keep);
     let tip = match refs.head().and_then(|id| importer.peel(id)) {
         Ok(tip) => importer.import(tip)?.map(|()| tip),
         Err(why) => Err(why),
@@ -74,6 +74,43 @@ fn private(
     let tip = tip.map_err(|why| notices.refused(why)).ok();
     let lines = lines(repo, &refs, &importer, tip, input, notices)?;
     Ok(Ok(History { tip, lines }))
+}
+
+/// The commits that the reflogs of this worktree name and that are still there, and in words what could not be read.
+pub(super) fn logged(
+    repo: &gix::Repository,
+    input: &Input,
+    own: &Dir,
+    common: &Dir,
+) -> (Vec<ObjectId>, Option<String>) {
+    let mut strange = None;
+    let mut logs = vec![(own, "HEAD".to_owned())];
+    if let Some(branch) = &input.branch {
+        let of_branch = if input.git == GitAccess::Private { own } else { common };
+        logs.push((of_branch, format!("refs/heads/{branch}")));
+    }
+    let mut named = Vec::new();
+    for (dir, name) in logs {
+        match (Refs { own: dir, common: dir }).log(&name) {
+            Ok(ids) => named.extend(ids.into_iter().rev().take(limits::LOGGED)),
+            Err(why) => strange = Some(why),
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    if input.git == GitAccess::Private {
+        let place = view::dir(&input.common, &input.id);
+        match Store::open(own, &place, repo.object_hash()) {
+            Ok(store) => {
+                // What was pruned in there is gone; there is nothing left to lose.
+                let importer = Importer::new(repo, &store, input.keep);
+                named.retain(|id| repo.has_object(*id) || importer.import(*id).is_ok_and(|done| done.is_ok()));
+            }
+            Err(why) => strange = Some(why),
+        }
+    }
+    named.retain(|id| repo.find_commit(*id).is_ok());
+    (named, strange)
 }
 
 /// Imports what the other refs hold.

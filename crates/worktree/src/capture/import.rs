@@ -8,7 +8,7 @@ use gix::objs::{Kind, Write};
 
 use super::loose::Object;
 use super::store::Store;
-use super::{fault, limits, verify};
+use super::{Keep, fault, limits, verify};
 use crate::Result;
 
 /// Takes histories over from a store into a repository.
@@ -16,6 +16,7 @@ use crate::Result;
 pub(super) struct Importer<'a> {
     repo: &'a gix::Repository,
     store: &'a Store,
+    keep: Keep,
 }
 
 /// Everything that a history has and the repository has not, in the order in which it must be written: what is referred
@@ -29,8 +30,8 @@ struct Plan {
 }
 
 impl<'a> Importer<'a> {
-    pub(super) fn new(repo: &'a gix::Repository, store: &'a Store) -> Self {
-        Self { repo, store }
+    pub(super) fn new(repo: &'a gix::Repository, store: &'a Store, keep: Keep) -> Self {
+        Self { repo, store, keep }
     }
 
     /// Takes over the history of the commit `tip`; the inner error says why it was refused, and nothing was written then.
@@ -42,12 +43,21 @@ impl<'a> Importer<'a> {
         if let Err(why) = self.commits(tip, &mut plan) {
             return Ok(Err(why));
         }
-        for &id in plan.blobs.iter().chain(&plan.trees).chain(&plan.commits) {
+        let dry = self.keep == Keep::Nothing;
+        let mut room = limits::MEMORY_BYTES;
+        let blobs = plan.blobs.iter().filter(|_| !dry);
+        for &id in blobs.chain(&plan.trees).chain(&plan.commits) {
             // Read again, and checked again: loose objects may have changed in between.
             let object = match self.store.find(id) {
                 Ok(object) => object,
                 Err(why) => return Ok(Err(why)),
             };
+            if dry {
+                match room.checked_sub(object.data.len()) {
+                    Some(left) => room = left,
+                    None => return Ok(Err("the history is too large to be looked at in memory".into())),
+                }
+            }
             self.repo
                 .objects
                 .write_buf(object.kind, &object.data)

@@ -52,3 +52,7 @@ pub(super) const CONVERTED_BYTES: u64 = 256 << 20;
 pub(super) const NOTICES: usize = 100;
 /// Length of the reason in a notice, which may quote names of the agent's.
 pub(super) const NOTICE_CHARS: usize = 1000;
+/// Bytes of an agent's commits and trees that are held in memory while a worktree is only looked at.
+pub(super) const MEMORY_BYTES: usize = 1 << 30;
+/// Entries of a reflog that are looked at, the newest.
+pub(super) const LOGGED: usize = 1000;

@@ -21,15 +21,18 @@ mod glob;
 mod history;
 mod ignore;
 mod import;
+mod index;
 mod inflate;
 mod land;
 mod limits;
 mod loose;
 mod notices;
+mod observe;
 mod pack;
 mod refs;
 mod rescue;
 mod snapshot;
+mod stash;
 mod store;
 pub(crate) mod survey;
 mod tree;
@@ -45,6 +48,7 @@ use gix::objs::tree::EntryKind;
 
 pub(crate) use ancestry::contains;
 pub(crate) use cache::Cache;
+pub(crate) use observe::{Marks, Observed, observe};
 pub(crate) use rescue::{rescue, rescues};
 pub(crate) use uncaptured::uncaptured;
 
@@ -74,6 +78,17 @@ pub(crate) struct Input {
     pub(crate) branch: Option<BranchName>,
     /// Whether git inside worked on the repository itself or on a view.
     pub(crate) git: GitAccess,
+    /// What becomes of what is found.
+    pub(crate) keep: Keep,
+}
+
+/// What becomes of the objects that a look at a worktree makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// They are stored.
+    Objects,
+    /// They are forgotten: commits and trees are in memory for as long as it takes, files are only hashed.
+    Nothing,
 }
 
 /// Asked right before refs are moved, and kept until they are: an error there ends the capture.

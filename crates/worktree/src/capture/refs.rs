@@ -120,6 +120,15 @@ impl Refs<'_> {
         strange.map_or(Ok(()), Err)
     }
 
+    /// Everything that a reflog names, the newest last; `name` is that of a file below `logs`.
+    pub(super) fn log(&self, name: &str) -> Result<Vec<ObjectId>, String> {
+        match self.own.read(format!("logs/{name}").as_bytes(), limits::STASH_LOG_BYTES) {
+            Ok(text) => Ok(parse_log(&text)),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+            Err(e) => Err(format!("the log of {name} {e}")),
+        }
+    }
+
     /// The commits of all stashes, of which only the newest has a ref.
     pub(super) fn stashes(&self) -> Vec<ObjectId> {
         self.common.read(b"logs/refs/stash", limits::STASH_LOG_BYTES).map(|text| parse_log(&text)).unwrap_or_default()

@@ -12,7 +12,7 @@ use super::ignore::Ignore;
 use super::notices::Notices;
 use super::tree::{Changes, Tree};
 use super::walk::Kinds;
-use super::{Input, walk};
+use super::{Input, Keep, walk};
 use crate::{Notice, Result};
 
 /// Takes a snapshot of one tree.
@@ -23,6 +23,7 @@ struct Snapshot<'a> {
     agent: &'a Tree<'a>,
     case: Case,
     kinds: Kinds,
+    keep: Keep,
     /// Made for the first file that has to be stored; most of the time none has.
     converter: Option<Option<Converter<'a>>>,
     content: Tree<'a>,
@@ -48,7 +49,7 @@ pub(super) fn take<'a>(
     let base = agent.base();
     let found = walk::walk(root, agent, kinds, &Ignore::new(common, case), notices)?;
     let content = Tree::new(base, Changes::new());
-    let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, converter: None, content };
+    let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep: input.keep, converter: None, content };
     let mut seen = vec![false; base.len()];
     for position in found.same {
         seen[position] = true;
@@ -87,13 +88,15 @@ impl Snapshot<'_> {
         }
         let converter = self.converter.as_mut().and_then(Option::as_mut);
         let previous = self.agent.get(path).or_else(|| self.agent.base().get(path)).map(|item| item.id);
-        files::store(self.repo, self.root, path, stat, converter, previous)
+        files::store(self.repo, self.root, path, stat, converter, previous, self.keep)
     }
 
     /// Leaves a path, or what is below it, as the agent's last commit has it.
     fn keep(&mut self, path: &BStr) {
         for (path, item) in self.agent.at_or_below(path) {
-            if fits(&self.content, path.as_bstr()) {
+            // A file that is there although it was left out of the tree is what somebody made of it.
+            let absent = self.content.get(path.as_bstr()).is_none();
+            if absent && fits(&self.content, path.as_bstr()) {
                 self.content.set(path, Some(item));
             }
         }

@@ -45,6 +45,7 @@ pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancell
         mounts: vec![tree],
     };
     let mut record = Record::new(layout, parts)?;
+    record.seed.clone_from(&request.seed);
     let mut progress = Progress::default();
     let done = make(&repo, layout, request, &mut record, fill, cancelled, &mut progress);
     if let Err(e) = done {

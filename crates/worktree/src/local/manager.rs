@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::fill::CopyFrom;
 use super::layout::{self, Layout};
 use super::purge::{self, Purger};
-use super::{lease, list, recover, release};
+use super::{lease, list, recover, release, safety};
 use crate::disk;
 use crate::{
-    Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree, WorktreeId,
-    WorktreeManager, capture, repo,
+    Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, SafetyReport, Worktree,
+    WorktreeId, WorktreeManager, capture, repo,
 };
 
 /// Worktrees of one repository on the local disk.
@@ -29,6 +29,7 @@ pub struct LocalWorktrees {
     pub(super) captures: Arc<Semaphore>,
     pub(super) threads: usize,
     pub(super) copy_from: CopyFrom,
+    pub(super) precious: Arc<[String]>,
     pub(super) purger: Arc<Purger>,
 }
 
@@ -38,6 +39,9 @@ pub struct LocalOptions {
     /// The directory of the trees, each named after its id. None puts them beside the repository, into
     /// `<repository>.worktrees`. It is created when it is first needed.
     pub trees: Option<PathBuf>,
+    /// Patterns of ignored files that are worth keeping, in the syntax of `.gitignore`, besides those that were seeded:
+    /// [`inspect`](WorktreeManager::inspect) names them, since a removal deletes them.
+    pub precious: Vec<String>,
     /// How many worktrees are filled at the same time; up to twice as many are captured. None asks the machine.
     pub parallel: Option<NonZeroUsize>,
     /// What the holder of a lease is called in `git worktree list`, for people to look at. None is the name of this
@@ -95,8 +99,8 @@ impl LocalWorktrees {
         // A capture waits for the disk half of the time, where a checkout keeps its threads busy.
         let (creations, captures) = (slots(parallel), slots(parallel.saturating_mul(2)));
         let purger = Arc::new(Purger::new(options.grace.unwrap_or(purge::GRACE)));
-        let copy_from = options.copy_from;
-        Ok(Self { layout: Arc::new(layout), creations, captures, threads, copy_from, purger })
+        let (copy_from, precious) = (options.copy_from, options.precious.into());
+        Ok(Self { layout: Arc::new(layout), creations, captures, threads, copy_from, precious, purger })
     }
 
     /// The repository's common directory, canonical.
@@ -171,6 +175,16 @@ impl WorktreeManager for LocalWorktrees {
 
     async fn recover(&self) -> Result<Recovery> {
         self.blocking(recover::recover).await
+    }
+
+    async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport> {
+        let slot = slot(&self.captures).await;
+        let (id, precious) = (id.clone(), Arc::clone(&self.precious));
+        self.blocking(move |layout| {
+            let _slot = slot;
+            Ok(safety::inspect(layout, &safety::record(layout, &id)?, &precious)?.report)
+        })
+        .await
     }
 
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {

@@ -24,6 +24,7 @@ mod recover;
 mod refs;
 mod release;
 mod remove;
+mod safety;
 mod scan;
 mod seed;
 mod sparse;

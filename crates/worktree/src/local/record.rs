@@ -15,7 +15,7 @@ use super::lock::Lock;
 use super::pool::Origin;
 use crate::capture::fault;
 use crate::disk::{self, Identity};
-use crate::{CommitId, Error, Parts, Result, Worktree, WorktreeId};
+use crate::{CommitId, Error, Parts, Result, Seed, Worktree, WorktreeId};
 
 /// The format that this version writes and reads.
 const VERSION: u32 = 1;
@@ -38,6 +38,9 @@ pub(super) struct Record {
     pub(super) temporary: PathBuf,
     /// Where its tree is moved to be deleted.
     pub(super) trash: PathBuf,
+    /// Which ignored files were copied into it.
+    #[serde(default)]
+    pub(super) seed: Seed,
     /// Its tree, whatever its name; written before anything becomes visible.
     pub(super) root: Option<Identity>,
     /// To whom the lease is on offer, if it was handed over.
@@ -80,6 +83,7 @@ impl Record {
             trash: layout.beside(&parts.id, &token, "trash"),
             token,
             parts,
+            seed: Seed::default(),
             root: None,
             offer: None,
             written: None,

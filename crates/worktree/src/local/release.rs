@@ -80,6 +80,7 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
         base: base::object_id(&parts.base)?,
         branch: parts.branch.clone(),
         git: parts.git,
+        keep: capture::Keep::Objects,
     })
 }
 

@@ -17,6 +17,7 @@ mod recover;
 mod release;
 mod removal;
 mod repo;
+mod safety;
 mod seed;
 mod usage;
 mod view;

@@ -20,8 +20,8 @@ use crate::local::manager::{CancelOnDrop, LocalWorktrees, slot as permit};
 use crate::local::record::Record;
 use crate::local::{base, create, release};
 use crate::{
-    Base, Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, Worktree,
-    WorktreeId, WorktreeManager, disk, repo,
+    Base, Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, SafetyReport,
+    Worktree, WorktreeId, WorktreeManager, disk, repo,
 };
 
 /// Worktrees whose files are there before they are asked for.
@@ -285,6 +285,10 @@ impl WorktreeManager for Pool {
 
     async fn recover(&self) -> Result<Recovery> {
         self.worktrees.recover().await
+    }
+
+    async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport> {
+        self.worktrees.inspect(id).await
     }
 
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {

@@ -95,7 +95,7 @@ pub(super) fn open_dir(root: &OwnedFd, path: &Path) -> std::result::Result<Owned
 }
 
 /// Opens a file beneath a directory for reading.
-pub(super) fn open_file(root: &OwnedFd, path: &Path) -> std::result::Result<File, Errno> {
+pub(in crate::local) fn open_file(root: &OwnedFd, path: &Path) -> std::result::Result<File, Errno> {
     let dir = open_dir(root, path.parent().unwrap_or(Path::new("")))?;
     let name = path.file_name().ok_or(Errno::NOENT)?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

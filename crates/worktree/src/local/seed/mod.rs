@@ -10,7 +10,8 @@ mod walk;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rules::Rules;
+pub(super) use copy::open_file;
+pub(super) use rules::Rules;
 
 use crate::capture::fault;
 use crate::{Result, Seed};

@@ -12,7 +12,7 @@ use crate::capture::fault;
 use crate::{Error, Result, Seed};
 
 /// The patterns of a seed.
-pub(super) struct Rules {
+pub(in crate::local) struct Rules {
     search: gix::ignore::Search,
     /// Patterns with a slash inside, as path components: only they may reach into an ignored directory.
     anchored: Vec<Vec<BString>>,
@@ -20,7 +20,7 @@ pub(super) struct Rules {
 
 impl Rules {
     /// Reads the lists beneath the main checkout.
-    pub(super) fn read(main: &OwnedFd, seed: &Seed) -> Result<Self> {
+    pub(in crate::local) fn read(main: &OwnedFd, seed: &Seed) -> Result<Self> {
         let mut text = Vec::new();
         for list in &seed.lists {
             if !list.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -49,14 +49,14 @@ impl Rules {
     }
 
     /// Whether this very path is listed.
-    pub(super) fn lists(&self, path: &BStr, is_dir: bool) -> bool {
+    pub(in crate::local) fn lists(&self, path: &BStr, is_dir: bool) -> bool {
         let found = self.search.pattern_matching_relative_path(path, Some(is_dir), Case::Sensitive);
         found.is_some_and(|found| !found.pattern.is_negative())
     }
 
     /// Whether something below this ignored directory may be listed by a pattern that names the way there. Bare names
     /// are not looked for below ignored directories: there lie other people's packages and build output.
-    pub(super) fn reach_into(&self, dir: &BStr) -> bool {
+    pub(in crate::local) fn reach_into(&self, dir: &BStr) -> bool {
         let dir: Vec<_> = dir.split_str("/").collect();
         self.anchored.iter().any(|pattern| {
             let above = &pattern[..pattern.len() - 1];

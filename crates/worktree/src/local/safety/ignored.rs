@@ -1,0 +1,142 @@
+//! What no capture takes: ignored files, and the histories of repositories inside.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use gix::bstr::{BStr, BString, ByteSlice};
+use gix::glob::pattern::Case;
+
+use super::super::layout::Layout;
+use super::super::record::Record;
+use super::super::seed::{self, Rules};
+use crate::capture::fault;
+use crate::capture::survey::{Extent, Found as Seen, survey};
+use crate::{Result, Seed};
+
+/// Ignored files, all in all, and those of them that matter.
+#[derive(Debug, Default)]
+pub(in crate::local) struct Ignored {
+    pub(in crate::local) files: usize,
+    pub(in crate::local) bytes: u64,
+    /// Those that are listed and not the same in the main checkout.
+    pub(super) precious: Vec<BString>,
+    pub(super) nested: Vec<BString>,
+    /// What could not be looked at, in words.
+    pub(super) unknown: Option<String>,
+    /// A number that changes with any of them.
+    pub(in crate::local) mark: String,
+}
+
+/// A larger file is taken to differ from the one in the main checkout.
+const COMPARED: u64 = 16 << 20;
+
+/// Looks through the whole tree, including what git would not look at.
+pub(super) fn look(repo: &gix::Repository, layout: &Layout, record: &Record, precious: &[String]) -> Result<Ignored> {
+    let tree = &record.parts.path;
+    let main = layout.main.as_ref().map(|main| open(main)).transpose()?;
+    let mut listed = record.seed.clone();
+    listed.patterns.extend(precious.iter().cloned());
+    if main.is_none() {
+        listed.lists.clear();
+    }
+    let here = open(tree)?;
+    let rules = rules(main.as_ref().unwrap_or(&here), &listed)?;
+    let mut looking = Looking {
+        rules,
+        main,
+        tree: here,
+        listed: HashSet::new(),
+        closed: HashSet::new(),
+        found: Ignored::default(),
+        hasher: gix::hash::hasher(gix::hash::Kind::Sha1),
+    };
+    let fold = repo.config_snapshot().boolean("core.ignoreCase").unwrap_or(false);
+    let case = if fold { Case::Fold } else { Case::Sensitive };
+    let mut visit = |one: &Seen<'_>| {
+        looking.visit(one);
+        ControlFlow::Continue(())
+    };
+    let unknown =
+        survey(tree, &layout.common, case, Extent::Everything, &mut visit).map_err(fault::io("look through", tree))?;
+    let Looking { mut found, hasher, .. } = looking;
+    found.mark = hasher.try_finalize().map_err(fault::git("hash what was found"))?.to_string();
+    found.unknown = unknown;
+    Ok(found)
+}
+
+fn open(dir: &Path) -> Result<OwnedFd> {
+    Ok(File::open(dir).map_err(fault::io("open", dir))?.into())
+}
+
+fn rules(main: &OwnedFd, listed: &Seed) -> Result<Option<Rules>> {
+    let any = !listed.patterns.is_empty() || !listed.lists.is_empty();
+    any.then(|| Rules::read(main, listed)).transpose()
+}
+
+struct Looking {
+    rules: Option<Rules>,
+    main: Option<OwnedFd>,
+    tree: OwnedFd,
+    /// Directories of which everything is listed.
+    listed: HashSet<BString>,
+    /// Ignored directories in which no pattern looks for anything: packages and build output.
+    closed: HashSet<BString>,
+    found: Ignored,
+    hasher: gix::hash::Hasher,
+}
+
+impl Looking {
+    fn visit(&mut self, one: &Seen<'_>) {
+        let at = one.path.rfind_byte(b'/');
+        let (dir, name) = (&one.path[..at.unwrap_or(0)], &one.path[at.map_or(0, |at| at + 1)..]);
+        if name == b".git" && !dir.is_empty() {
+            self.found.nested.push(dir.into());
+        }
+        if one.is_dir() {
+            return self.directory(one, dir.as_bstr());
+        }
+        if !one.ignored {
+            return;
+        }
+        self.found.files += 1;
+        self.found.bytes += u64::try_from(one.stat.st_size).unwrap_or_default();
+        let stat = one.stat;
+        self.hasher.update(one.path);
+        self.hasher.update(format!("\0{} {} {}\0", stat.st_size, stat.st_mtime, stat.st_mtime_nsec).as_bytes());
+        let Some(rules) = &self.rules else { return };
+        let is_listed =
+            self.listed.contains(dir.as_bstr()) || !self.closed.contains(dir.as_bstr()) && rules.lists(one.path, false);
+        if is_listed && !self.is_in_main(one.path) {
+            self.found.precious.push(one.path.to_owned());
+        }
+    }
+
+    fn directory(&mut self, one: &Seen<'_>, around: &BStr) {
+        let Some(rules) = &self.rules else { return };
+        if self.listed.contains(around) || !self.closed.contains(around) && rules.lists(one.path, true) {
+            self.listed.insert(one.path.to_owned());
+        } else if self.closed.contains(around) || one.ignored && !rules.reach_into(one.path) {
+            self.closed.insert(one.path.to_owned());
+        }
+    }
+
+    /// Whether the main checkout has the very same file, so that it is not lost.
+    fn is_in_main(&self, path: &BStr) -> bool {
+        let Some(main) = &self.main else { return false };
+        let path = Path::new(OsStr::from_bytes(path));
+        let read = |root: &OwnedFd| {
+            let file = seed::open_file(root, path).ok()?;
+            let meta = file.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= COMPARED)?;
+            let mut content = Vec::new();
+            file.take(meta.len() + 1).read_to_end(&mut content).ok()?;
+            Some(content)
+        };
+        read(&self.tree).is_some_and(|ours| read(main) == Some(ours))
+    }
+}

@@ -1,0 +1,106 @@
+//! Looks at a worktree and states what is in it. Nothing is written, and nothing of the agent's configuration is asked:
+//! what it told git to hide is found like everything else.
+
+mod ignored;
+mod processes;
+
+use std::path::PathBuf;
+
+use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice};
+
+use super::base::commit_id;
+use super::layout::Layout;
+use super::record::Record;
+use super::release::{input, lost};
+use crate::capture::{self, Marks, Observed, fault};
+use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, disk, repo};
+
+/// What was found, and what tells whether it is still so.
+#[derive(Debug)]
+#[expect(dead_code, reason = "for the comparison with what was planned")]
+pub(super) struct Found {
+    pub(super) report: SafetyReport,
+    /// What removing would delete without a trace, as nothing of it is captured.
+    pub(super) ignored: ignored::Ignored,
+    pub(super) marks: Marks,
+}
+
+/// The record of this id, which must be there.
+pub(super) fn record(layout: &Layout, id: &WorktreeId) -> Result<Record> {
+    Record::read(layout, id)?.ok_or_else(|| lost(id, "there is no worktree of this id"))
+}
+
+/// States what is in the worktree of this record. What cannot be read becomes an unknown, never an absence.
+pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> Result<Found> {
+    let repo = repo::open(&layout.common)?;
+    let parts = &record.parts;
+    let mut report = SafetyReport { id: parts.id.clone(), facts: Vec::new(), unknowns: Vec::new() };
+    let mut marks = Marks::default();
+    let mut ignored = ignored::Ignored::default();
+    if record.root.is_none() || disk::identity(&parts.path) != record.root {
+        let why = "the directory that was made for this worktree is not there any more, or not yet".to_owned();
+        report.unknowns.push(Unknown { subject: format!("{:?}", parts.path), why });
+        return Ok(Found { report, ignored, marks });
+    }
+    if parts.path.join(".git").symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        let why = "it was replaced by a directory, perhaps with a history of its own".to_owned();
+        report.unknowns.push(Unknown { subject: ".git".into(), why });
+    }
+    let mut submodules = Vec::new();
+    match input(layout, record).and_then(|input| capture::observe(&repo, &input)) {
+        Ok(observed) => {
+            marks = observed.marks.clone();
+            submodules.clone_from(&observed.submodules);
+            tell(&mut report, observed);
+        }
+        Err(e) => {
+            let why = fault::with_causes(&e);
+            report.unknowns.push(Unknown { subject: "the worktree".into(), why });
+        }
+    }
+    match ignored::look(&repo, layout, record, precious) {
+        Ok(found) => ignored = found,
+        Err(e) => {
+            let why = fault::with_causes(&e);
+            report.unknowns.push(Unknown { subject: "what is ignored".into(), why });
+        }
+    }
+    report.unknowns.extend(ignored.unknown.take().map(|why| Unknown { subject: "what is ignored".into(), why }));
+    ignored.nested.retain(|path| !submodules.contains(path));
+    report.facts.extend(Sample::of(paths(&ignored.precious)).map(Fact::Precious));
+    report.facts.extend(Sample::of(paths(&ignored.nested)).map(Fact::NestedRepositories));
+    match processes::inside(&parts.path) {
+        Ok(found) => report.facts.extend(Sample::of(found).map(Fact::Processes)),
+        Err(e) => report.unknowns.push(Unknown { subject: "the processes".into(), why: e.to_string() }),
+    }
+    Ok(Found { report, ignored, marks })
+}
+
+fn tell(report: &mut SafetyReport, observed: Observed) {
+    let Observed { changed, unseen, staged, unmerged, untracked, commits, rewritten, stashes, .. } = observed;
+    let stashes = Sample::of(ids(&stashes));
+    let facts = [
+        Sample::of(paths(&changed)).map(Fact::Changed),
+        Sample::of(paths(&unseen)).map(Fact::ChangedUnseen),
+        Sample::of(paths(&staged)).map(Fact::Staged),
+        Sample::of(paths(&unmerged)).map(Fact::Unmerged),
+        Sample::of(paths(&untracked)).map(Fact::Untracked),
+        Sample::of(ids(&commits)).map(Fact::Commits),
+        Sample::of(ids(&rewritten)).map(Fact::Rewritten),
+        stashes.map(if observed.stash_is_shared { Fact::SharedStashes } else { Fact::Stashes }),
+        Sample::of(paths(&observed.submodules)).map(Fact::Submodules),
+    ];
+    report.facts.extend(facts.into_iter().flatten());
+    report.facts.extend(observed.operations.into_iter().map(Fact::Operation));
+    report.unknowns.extend(observed.unknown);
+}
+
+/// Paths for a report. Reports are stored as text, so a name that is none must not make that fail.
+fn paths(found: &[BString]) -> impl Iterator<Item = PathBuf> {
+    found.iter().map(|path| PathBuf::from(path.to_str_lossy().into_owned()))
+}
+
+fn ids(found: &[ObjectId]) -> impl Iterator<Item = crate::CommitId> {
+    found.iter().map(|id| commit_id(*id))
+}
