@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hedgerow_worktree::{Disposition, LocalWorktrees, WorktreeManager};
 
+use crate::pool;
 use crate::repo::{id, request, write};
 
 const ROLE: &str = "HEDGEROW_TEST_ROLE";
@@ -70,6 +71,10 @@ fn child() {
                 let handover = manager.hand_over(worktree, Duration::from_secs(600)).await.unwrap();
                 std::fs::write(place, serde_json::to_vec(&handover).unwrap()).unwrap();
             }
+            ["pool-claim-many", path, prefix, count] => {
+                pool::contention::claim_many(path, prefix, count.parse().unwrap()).await;
+            }
+            ["pool-cycle", path, prefix] => pool::crash::cycle(path, prefix).await,
             _ => panic!("no such role: {args:?}"),
         }
     });

@@ -1,6 +1,8 @@
 //! The pool: what it hands out, what it does not, and what a kill leaves.
 
 mod claim;
+pub(crate) mod contention;
+pub(crate) mod crash;
 mod recycle;
 
 use std::collections::BTreeMap;
