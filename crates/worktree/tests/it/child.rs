@@ -27,6 +27,16 @@ pub(crate) fn start_in(role: &str, args: &[&str], environment: &[(&str, &str)]) 
     command.spawn().unwrap()
 }
 
+/// As `start`, with a umask that keeps what it makes to itself.
+pub(crate) fn start_private(role: &str, args: &[&str]) -> Child {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 077 && exec \"$0\" child::child --exact --ignored"])
+        .arg(std::env::current_exe().unwrap());
+    command.env(ROLE, [&[role], args].concat().join("\n")).stdin(Stdio::null());
+    command.spawn().unwrap()
+}
+
 /// Waits until the child says that it begins.
 pub(crate) fn wait_until_it_begins(child: &mut Child) {
     use std::io::BufRead;

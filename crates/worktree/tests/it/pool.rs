@@ -42,6 +42,12 @@ pub(crate) fn slots(manager: &LocalWorktrees) -> Vec<PathBuf> {
     found
 }
 
+/// Where the pool keeps its records.
+fn records(repo: &Repo) -> PathBuf {
+    let mut found = std::fs::read_dir(repo.path().join(".git/hedgerow/pool")).unwrap();
+    found.next().unwrap().unwrap().path()
+}
+
 /// The only slot of a pool.
 fn slot(pool: &Pool) -> PathBuf {
     let [slot] = <[PathBuf; 1]>::try_from(slots(pool.worktrees())).unwrap();

@@ -47,7 +47,7 @@ impl Plan {
     /// written at all.
     pub(super) fn new(
         repo: &gix::Repository,
-        mut index: gix::index::File,
+        index: gix::index::File,
         changes: Vec<Change>,
         root: &Dir,
         fresh: &Fresh,
@@ -57,18 +57,17 @@ impl Plan {
         if changes.len() > most {
             return Ok(None);
         }
-        let mut plan = Self { index: index.clone(), remove: Vec::new(), write: HashSet::new(), gone: 0 };
+        let mut plan = Self { index, remove: Vec::new(), write: HashSet::new(), gone: 0 };
         let leaving: HashSet<&BStr> =
             changes.iter().filter(|change| change.before.is_some()).map(|change| change.path.as_bstr()).collect();
         for change in &changes {
             plan.look_at(change, &leaving, root, fresh)?;
         }
-        update(&mut index, &changes);
-        encoding::check(repo, &index)?;
-        sparse::leave_out(repo, &mut index)?;
+        update(&mut plan.index, &changes);
+        encoding::check(repo, &plan.index)?;
+        sparse::leave_out(repo, &mut plan.index)?;
         let comes = |change: &&Change| change.after.is_some();
         plan.write = changes.iter().filter(comes).map(|change| change.path.clone()).collect();
-        plan.index = index;
         Ok(Some(plan))
     }
 

@@ -32,7 +32,7 @@ impl Tools<'_> {
     /// Makes `record.temporary` the tree of the commit, out of the best slot; none if no slot can be used.
     pub(super) fn claim(&self, commit: ObjectId, record: &Record) -> Result<Option<(gix::index::File, Work)>> {
         let fresh = Fresh::probe(&record.temporary)?;
-        for Candidate { slot, changes } in self.candidates(commit)? {
+        for Candidate { slot, changes } in self.candidates(commit, &fresh)? {
             let Some(mut held) = shelf::take(self.layout, &slot.token)? else { continue };
             if held.slot != slot {
                 continue;
@@ -56,11 +56,12 @@ impl Tools<'_> {
     }
 
     /// The usable slots, the nearest first.
-    fn candidates(&self, commit: ObjectId) -> Result<Vec<Candidate>> {
+    fn candidates(&self, commit: ObjectId, fresh: &Fresh) -> Result<Vec<Candidate>> {
         let mut found: Vec<Candidate> = Vec::new();
         for slot in shelf::slots(self.layout)? {
             let kept_alike = slot.kept.as_ref().is_none_or(|kept| *kept == self.rules.digest);
-            if slot.stage != Stage::Ready || slot.origin.setting != self.setting || !kept_alike {
+            let written_alike = slot.origin.setting == self.setting && slot.mode == fresh.mode;
+            if slot.stage != Stage::Ready || !written_alike || !kept_alike {
                 continue;
             }
             let known = found.iter().find(|other| other.slot.commit == slot.commit);

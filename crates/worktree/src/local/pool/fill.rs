@@ -16,12 +16,12 @@ use super::setting;
 use super::shelf::Held;
 use super::slot::{self, Seal, Stage};
 use super::write::{self, Writing};
-use crate::Result;
 use crate::capture::fault;
 use crate::disk;
 use crate::local::fill::{self, CopyFrom, Order};
 use crate::local::layout::Layout;
 use crate::local::{admin, base};
+use crate::{LocalWorktrees, Result};
 
 /// What every work on slots needs.
 pub(super) struct Tools<'a> {
@@ -32,6 +32,8 @@ pub(super) struct Tools<'a> {
     /// The settings that say how files are written now.
     pub(super) setting: String,
     pub(super) threads: usize,
+    /// Where a tree that is filled from nothing may take files from.
+    pub(super) copy_from: CopyFrom,
     pub(super) cancelled: &'a AtomicBool,
 }
 
@@ -43,11 +45,12 @@ impl<'a> Tools<'a> {
         layout: &'a Layout,
         repo: &'a gix::Repository,
         options: &'a PoolOptions,
-        threads: usize,
+        worktrees: &LocalWorktrees,
         cancelled: &'a AtomicBool,
     ) -> Result<Self> {
         let rules = Rules::new(repo, &options.keep)?;
-        Ok(Self { layout, repo, options, rules, setting: setting::digest(repo)?, threads, cancelled })
+        let (threads, copy_from) = (worktrees.threads, worktrees.copy_from);
+        Ok(Self { layout, repo, options, rules, setting: setting::digest(repo)?, threads, copy_from, cancelled })
     }
 
     /// What a tree that is filled now depends on.
@@ -79,7 +82,7 @@ impl<'a> Tools<'a> {
 
     /// Makes a directory with all files of a commit.
     pub(super) fn write_all(&self, commit: ObjectId, into: &Path) -> Result<gix::index::File> {
-        let donor = CopyFrom::MainCheckout.open(self.layout, self.repo);
+        let donor = self.copy_from.open(self.layout, self.repo);
         let order = Order { donor, threads: self.threads, cancelled: self.cancelled };
         fill::into_new(self.repo, commit, into, order).map(|(index, _)| index)
     }
@@ -88,11 +91,13 @@ impl<'a> Tools<'a> {
     pub(super) fn describe(&self, held: &mut Held, commit: ObjectId, index: &gix::index::File) -> Result<()> {
         // An index that is younger than every file tells a later change of any of them.
         std::thread::sleep(TICK);
+        let mode = self.fresh(&held.slot.token)?.mode;
         let slot = &mut held.slot;
         slot.turn_to_next_index();
         admin::write_index(index, &slot.index(self.layout))?;
         slot.commit = base::commit_id(commit);
         slot.files = index.entries().len();
+        slot.mode = mode;
         slot.origin = self.origin();
         slot.write(self.layout)
     }

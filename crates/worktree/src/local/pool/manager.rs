@@ -205,7 +205,7 @@ impl Pool {
         repo: &'a gix::Repository,
         cancelled: &'a AtomicBool,
     ) -> Result<Tools<'a>> {
-        Tools::new(layout, repo, &self.options, self.worktrees.threads, cancelled)
+        Tools::new(layout, repo, &self.options, &self.worktrees, cancelled)
     }
 
     /// Waits for the right to keep the processor busy, on a thread that may wait.

@@ -1,6 +1,7 @@
 //! What a pool reports.
 
-use crate::CommitId;
+use crate::capture::fault;
+use crate::{CommitId, Result};
 
 /// What [`Pool::refill`](crate::Pool::refill) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +23,17 @@ pub struct Refilled {
 pub struct Dropped {
     /// The commit that it was at; none if its record could not be read.
     pub commit: Option<CommitId>,
-    /// Why it could not stay, in words.
+    /// Why it could not stay, in words; also why it could not be deleted, if so. Then the next refill tries again.
     pub why: String,
+}
+
+impl Dropped {
+    pub(super) fn new(commit: Option<CommitId>, why: String, deleted: Result<()>) -> Self {
+        match deleted {
+            Ok(()) => Self { commit, why },
+            Err(e) => Self { commit, why: format!("{why}; it could not be deleted: {}", fault::with_causes(&e)) },
+        }
+    }
 }
 
 /// What [`Pool::status`](crate::Pool::status) found.

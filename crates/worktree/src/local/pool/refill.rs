@@ -27,7 +27,7 @@ impl Tools<'_> {
         let mut done = Refilled { dropped: sweep::sweep(self.layout)?, ..Refilled::default() };
         let most = self.options.slots.get();
         let mut ready = 0;
-        for token in shelf::tokens(self.layout)? {
+        for token in shelf::whole(self.layout)? {
             let _turn = pause();
             if self.is_cancelled() {
                 return Ok(done);
@@ -49,8 +49,8 @@ impl Tools<'_> {
                 }
                 Err(_) if self.is_cancelled() => return Ok(done),
                 Err(why) => {
-                    done.dropped.push(Dropped { commit: Some(held.slot.commit.clone()), why });
-                    held.delete(self.layout)?;
+                    let commit = Some(held.slot.commit.clone());
+                    done.dropped.push(Dropped::new(commit, why, held.delete(self.layout)));
                 }
             }
         }

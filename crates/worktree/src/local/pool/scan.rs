@@ -91,7 +91,8 @@ pub(super) fn untouched(index: &gix::index::File, fresh: &Fresh, entry: &gix::in
         _ => false,
     };
     let written = entry::stat::Time::from(index.timestamp());
-    let older = (entry.stat.mtime.secs, entry.stat.mtime.nsecs) < (written.secs, written.nsecs);
+    let older = |time: entry::stat::Time| (time.secs, time.nsecs) < (written.secs, written.nsecs);
+    let older = older(entry.stat.mtime) && older(entry.stat.ctime);
     sound && older && cache::of(stat) == entry.stat
 }
 

@@ -63,6 +63,12 @@ pub(super) fn tokens(layout: &Layout) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// The tokens of the slots that are not half made or half deleted.
+pub(super) fn whole(layout: &Layout) -> Result<Vec<String>> {
+    let whole = slots(layout)?.into_iter().filter(|slot| slot.stage != Stage::Partial);
+    Ok(whole.map(|slot| slot.token).collect())
+}
+
 /// All slots whose records can be read, had by somebody or not.
 pub(super) fn slots(layout: &Layout) -> Result<Vec<Slot>> {
     Ok(tokens(layout)?.iter().filter_map(|token| Slot::read(layout, token)).collect())
@@ -97,7 +103,13 @@ pub(super) fn reserve(
     stage: Stage,
 ) -> Result<Option<Held>> {
     let _turn = Lock::wait(&turn(layout))?;
-    if tokens(layout)?.len() >= most {
+    let mut found = 0;
+    for slot in slots(layout)? {
+        // What is left of one that cannot be deleted does not count.
+        let lasts = slot.stage != Stage::Partial || Lock::is_held(&slot::file(layout, &slot.token, "lock"))?;
+        found += usize::from(lasts);
+    }
+    if found >= most {
         return Ok(None);
     }
     let slot = Slot::new(commit.clone(), origin.clone(), stage)?;

@@ -1,5 +1,6 @@
 //! What is written down about one slot, and where it lies.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub(super) struct Slot {
     generation: u32,
     /// How many files it has.
     pub(super) files: usize,
+    /// The permissions that new directories had when its files were written.
+    pub(super) mode: u32,
     /// What else than the commit its files depend on.
     pub(super) origin: Origin,
     /// Under which rules ignored files were kept in it; none if there are none.
@@ -87,6 +90,7 @@ impl Slot {
             seal: None,
             generation: 0,
             files: 0,
+            mode: 0,
             origin,
             kept: None,
             boot: lease::boot(),
@@ -123,9 +127,11 @@ impl Slot {
     }
 }
 
-/// The directory of the records.
+/// The directory of the records. Managers that put their trees elsewhere have slots of their own.
 pub(super) fn dir(layout: &Layout) -> PathBuf {
-    layout.state.join("pool")
+    let place = layout.trees.as_os_str().as_bytes();
+    let name = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, place);
+    layout.state.join("pool").join(name.map_or_else(|_| "other".into(), |id| id.to_hex_with_len(DIGITS).to_string()))
 }
 
 /// One of the files of a slot.
@@ -148,10 +154,9 @@ pub(super) fn is_token(text: &str) -> bool {
     text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether a tree that was moved there is a slot's, and no garbage.
-pub(in crate::local) fn is_slot(layout: &Layout, path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    path.parent() == Some(&layout.trees) && name.is_some_and(|name| token_of(name).is_some())
+/// Whether a tree that was moved there is a slot's, of this or another manager, and no garbage.
+pub(in crate::local) fn is_slot(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| token_of(name).is_some())
 }
 
 #[cfg(test)]

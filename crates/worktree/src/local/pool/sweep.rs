@@ -15,7 +15,7 @@ pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
     for token in found(layout)? {
         let Some(lock) = shelf::lock(layout, &token)? else { continue };
         let tree = slot::tree(layout, &token);
-        let why = match slot::Slot::read(layout, &token) {
+        let done = match slot::Slot::read(layout, &token) {
             Some(slot) => {
                 let there = disk::identity(&tree);
                 let why = match slot.stage {
@@ -24,17 +24,20 @@ pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
                     _ if there != slot.root => "its tree was replaced",
                     Stage::Ready | Stage::Dirty => continue,
                 };
-                let dead = Dropped { commit: Some(slot.commit.clone()), why: why.to_owned() };
-                Held { slot, lock }.delete(layout)?;
-                dead
+                let commit = Some(slot.commit.clone());
+                (commit, why, Held { slot, lock }.delete(layout))
             }
             None => {
-                trash::delete(&tree).map_err(fault::io("delete", &tree))?;
-                shelf::forget(layout, &token)?;
-                Dropped { commit: None, why: "it belongs to an earlier boot, or to nobody".to_owned() }
+                let deleted = trash::delete(&tree).map_err(fault::io("delete", &tree));
+                (
+                    None,
+                    "it is of an earlier boot or another version, or nobody's",
+                    deleted.and_then(|()| shelf::forget(layout, &token)),
+                )
             }
         };
-        dropped.push(why);
+        let (commit, why, deleted) = done;
+        dropped.push(Dropped::new(commit, why.to_owned(), deleted));
     }
     Ok(dropped)
 }

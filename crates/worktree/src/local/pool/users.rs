@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use gix::bstr::ByteSlice;
+
 use super::options::Unseen;
 
 /// Files and directories by device and number.
@@ -53,8 +55,7 @@ impl Users<'_> {
             match self.is_used_by(&process.path()) {
                 Ok(true) => return Some(format!("process {number} is at work in it")),
                 Ok(false) => {}
-                // It has ended.
-                Err(e) if e.kind() == ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
+                Err(e) if has_ended(&e) => {}
                 Err(_) if self.unseen == Unseen::Elsewhere || is_of_the_kernel(&process.path()) => {}
                 Err(e) => return Some(format!("process {number} may be at work in it and cannot be asked: {e}")),
             }
@@ -64,17 +65,25 @@ impl Users<'_> {
 
     fn is_used_by(&self, process: &Path) -> Result<bool> {
         for task in std::fs::read_dir(process.join("task"))? {
-            let task = task?.path();
-            if self.leads_inside(&task.join("cwd"))? || self.leads_inside(&task.join("root"))? {
-                return Ok(true);
-            }
-            for file in std::fs::read_dir(task.join("fd"))? {
-                if self.leads_inside(&file?.path()).or_else(gone)? {
-                    return Ok(true);
-                }
+            match self.is_used_by_thread(&task?.path()) {
+                Err(e) if has_ended(&e) => {}
+                Ok(false) => {}
+                other => return other,
             }
         }
-        Ok(self.names_it(&process.join("mountinfo"))? || self.names_it(&process.join("maps"))?)
+        Ok(false)
+    }
+
+    fn is_used_by_thread(&self, task: &Path) -> Result<bool> {
+        if self.leads_inside(&task.join("cwd"))? || self.leads_inside(&task.join("root"))? {
+            return Ok(true);
+        }
+        for file in std::fs::read_dir(task.join("fd"))? {
+            if self.leads_inside(&file?.path()).or_else(gone)? {
+                return Ok(true);
+            }
+        }
+        Ok(self.names_it(&task.join("mountinfo"))? || self.names_it(&task.join("maps"))?)
     }
 
     fn leads_inside(&self, link: &Path) -> Result<bool> {
@@ -90,14 +99,14 @@ impl Users<'_> {
     }
 
     fn names_it(&self, file: &Path) -> Result<bool> {
-        let text = std::fs::read(file)?;
-        let name = self.name.as_bytes();
-        Ok(text.windows(name.len()).any(|part| part == name))
+        Ok(std::fs::read(file)?.contains_str(self.name))
     }
 }
 
-/// No such process.
-const ESRCH: i32 = rustix::io::Errno::SRCH.raw_os_error();
+/// Whether it says that there is no such process or thread any more.
+fn has_ended(e: &std::io::Error) -> bool {
+    e.kind() == ErrorKind::NotFound || e.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
 
 /// A file that was closed meanwhile leads nowhere.
 fn gone(e: std::io::Error) -> Result<bool> {

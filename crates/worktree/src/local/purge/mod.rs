@@ -112,7 +112,7 @@ impl<'a> Purge<'a> {
             return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
         }
         // A tree that went back into a pool is not garbage.
-        let trash = Some(&record.trash).filter(|path| !pool::is_slot(layout, path));
+        let trash = Some(&record.trash).filter(|path| !pool::is_slot(path));
         let others = [&record.temporary, &record.staging_dir(layout), &layout.leaving_view(name)];
         for path in trash.into_iter().chain(others) {
             trash::delete_unless(path, self.stop).map_err(fault::io("delete", path))?;

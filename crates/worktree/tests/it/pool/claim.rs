@@ -4,10 +4,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use hedgerow_worktree::{
-    Base, Check, CommitId, Disposition, Error, Exhausted, Fate, GitAccess, Message, Pool, Request, WorktreeManager,
+    Base, Check, CommitId, Disposition, Error, Exhausted, Fate, GitAccess, LocalOptions, LocalWorktrees, Message, Pool,
+    Request, WorktreeManager,
 };
 
-use super::{by_git, chmod, content, filled, open, options, slot, slots};
+use super::{by_git, chmod, content, filled, open, options, records, slot, slots};
+use crate::child;
 use crate::repo::{Repo, branch, git_in, id, request, status, write};
 
 /// Commits that differ in every way in which commits can differ.
@@ -264,8 +266,7 @@ async fn a_damaged_record_or_index_costs_the_slot_and_nothing_else() {
     for suffix in ["json", "index"] {
         let repo = Repo::new();
         let pool = filled(&repo, 1).await;
-        let dir = repo.path().join(".git/hedgerow/pool");
-        for entry in std::fs::read_dir(&dir).unwrap() {
+        for entry in std::fs::read_dir(records(&repo)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == suffix) {
                 let mut bytes = std::fs::read(&path).unwrap();
@@ -305,6 +306,56 @@ async fn a_drained_pool_leaves_nothing() {
     pool.release(worktree, Disposition::Archive).await.unwrap();
     assert_eq!(pool.drain().await.unwrap(), 2);
     assert_eq!(slots(pool.worktrees()).len(), 0);
-    let left: Vec<_> = std::fs::read_dir(repo.path().join(".git/hedgerow/pool")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(records(&repo)).unwrap().collect();
     assert_eq!(left.len(), 1, "the lock of the pool: {left:?}");
+}
+
+#[tokio::test]
+async fn a_slot_whose_commit_was_collected_as_garbage_is_replaced() {
+    let repo = Repo::new();
+    repo.git(["checkout", "-q", "-b", "gone"]);
+    repo.write("new", "file\n");
+    let gone = repo.commit("soon gone");
+    let pool = open(&repo, 1).await;
+    pool.refill(&Base::Commit(gone)).await.unwrap();
+    repo.git(["checkout", "-q", "main"]);
+    repo.git(["branch", "-D", "gone"]);
+    repo.git(["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(["gc", "-q", "--prune=now"]);
+    let worktree = pool.create(request("fix")).await.unwrap();
+    assert_eq!(pool.status().await.unwrap().claims.hits, 0);
+    assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"));
+    let done = pool.refill(&Base::Head).await.unwrap();
+    assert_eq!((done.made, done.dropped.len()), (1, 1), "{done:?}");
+}
+
+#[tokio::test]
+async fn managers_with_trees_in_different_places_do_not_take_each_others_slots_away() {
+    let repo = Repo::new();
+    let here = filled(&repo, 1).await;
+    let elsewhere = LocalOptions { trees: Some(repo.root().join("elsewhere")), ..LocalOptions::default() };
+    let elsewhere = LocalWorktrees::open_with(repo.path(), elsewhere).unwrap();
+    let there = Pool::open(elsewhere, options(1)).await.unwrap();
+    assert_eq!(there.refill(&Base::Head).await.unwrap().made, 1);
+    let worktree = there.create(request("there")).await.unwrap();
+    there.release(worktree, Disposition::Archive).await.unwrap();
+    let again = open(&repo, 1).await;
+    assert_eq!(again.worktrees().purge().await.unwrap().left, Vec::<String>::new());
+    assert_eq!((again.status().await.unwrap().ready.len(), slots(there.worktrees()).len()), (1, 1));
+    assert_eq!(there.refill(&Base::Head).await.unwrap().recycled, 1);
+    let worktree = here.create(request("here")).await.unwrap();
+    assert_eq!(here.status().await.unwrap().claims.hits, 1);
+    assert_eq!(status(worktree.path()), "");
+}
+
+#[tokio::test]
+async fn a_process_with_another_umask_gets_files_with_its_own_modes() {
+    let repo = Repo::new();
+    let pool = filled(&repo, 1).await;
+    let mut child = child::start_private("pool-claim-many", &[repo.path().to_str().unwrap(), "p", "1"]);
+    assert!(child.wait().unwrap().success());
+    let tree = pool.worktrees().trees().join("p-0");
+    let mode = |path: &str| std::os::unix::fs::MetadataExt::mode(&tree.join(path).metadata().unwrap()) & 0o777;
+    assert_eq!((mode(""), mode("src/deep"), mode("README")), (0o700, 0o700, 0o600));
+    assert_eq!(slots(pool.worktrees()).len(), 1, "the slot was left to others");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hedgerow_worktree::{Base, Disposition, Fate, LocalWorktrees, Pool, WorktreeManager};
 use serde_json::{Value, json};
 
-use super::{by_git, content, filled, open, options, slot, slots};
+use super::{by_git, content, filled, open, options, records, slot, slots};
 use crate::child;
 use crate::repo::{Repo, git_in, id, request, write};
 
@@ -101,7 +101,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_everything_converges() {
 /// The record of the only slot.
 fn record(repo: &Repo, slot: &Path) -> (std::path::PathBuf, Value) {
     let token = slot.file_name().unwrap().to_str().unwrap().strip_prefix(".pool.").unwrap();
-    let path = repo.path().join(".git/hedgerow/pool").join(format!("{token}.json"));
+    let path = records(repo).join(format!("{token}.json"));
     let value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     (path, value)
 }
