@@ -1,12 +1,13 @@
 //! Lists all worktrees of the repository, whoever made them and whatever became of them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{self, Record, Stage};
 use super::scan::{self, Admin, Head};
-use super::{base, purge, refs};
+use super::{base, doctor, purge, refs};
 use crate::capture::fault;
 use crate::disk;
 use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
@@ -14,6 +15,8 @@ use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo}
 /// Our own worktrees by id, then the others by path.
 pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     let repo = repo::open(&layout.common)?;
+    // Before the records, so that nothing that appears meanwhile looks like a tree of nobody.
+    let trees = trees(layout);
     let records = records(layout)?;
     let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
     let leaving = purge::leaving(layout)?;
@@ -29,7 +32,25 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     let mut foreign: Vec<_> = admins.into_values().map(|admin| foreign(&repo, layout, admin)).collect();
     foreign.sort_by(|a, b| a.path.cmp(&b.path));
     entries.extend(foreign);
+    let strays: Vec<_> = trees.into_iter().filter(|tree| entries.iter().all(|entry| entry.path != *tree)).collect();
+    entries
+        .extend(strays.into_iter().filter(|tree| disk::identity(tree).is_some() && doctor::is_stray(tree)).map(stray));
     Ok(entries)
+}
+
+/// What lies where our trees belong.
+fn trees(layout: &Layout) -> Vec<PathBuf> {
+    let children = std::fs::read_dir(&layout.trees).into_iter().flatten().flatten();
+    let named = children.filter(|child| !child.file_name().as_encoded_bytes().starts_with(b"."));
+    let mut found: Vec<_> = named.map(|child| child.path()).filter(|path| disk::identity(path).is_some()).collect();
+    found.sort();
+    found
+}
+
+/// A tree that neither git nor a record of ours knows.
+fn stray(path: PathBuf) -> Entry {
+    let problem = Some("git does not know it, and no record of ours does".to_owned());
+    Entry { path, branch: None, head: None, owner: Owner::Foreign, locked: None, problem }
 }
 
 type Found = (WorktreeId, std::result::Result<(Record, State), String>);

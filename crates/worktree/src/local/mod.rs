@@ -4,6 +4,7 @@ mod admin;
 mod base;
 mod clock;
 mod create;
+mod doctor;
 mod encoding;
 mod fence;
 mod fill;
@@ -33,6 +34,7 @@ mod trash;
 mod usage;
 
 pub use fill::{CopyFrom, Filled};
+pub use doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble};
 pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use handover::Handover;
 pub use manager::{LocalOptions, LocalWorktrees};

@@ -75,6 +75,9 @@ fn one(dir: &Path, name: OsString) -> Admin {
     if tree.as_ref().is_some_and(|tree| disk::identity(tree).is_none()) {
         problems.push("its tree is missing".into());
     }
+    if tree.as_ref().is_some_and(|tree| disk::identity(tree).is_some()) && !dir.join("index").exists() {
+        problems.push("its index is missing".into());
+    }
     let parsed = head.as_deref().and_then(parse_head);
     if head.is_some() && parsed.is_none() {
         problems.push("its HEAD names neither a branch nor a commit".into());
@@ -100,7 +103,7 @@ fn tree(dir: &Path, gitdir: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(parent)))
 }
 
-fn parse_head(text: &[u8]) -> Option<Head> {
+pub(super) fn parse_head(text: &[u8]) -> Option<Head> {
     let text = std::str::from_utf8(text).ok()?;
     if let Some(name) = text.strip_prefix("ref: ") {
         return BranchName::new(name.trim().strip_prefix("refs/heads/")?).ok().map(Head::Branch);

@@ -8,6 +8,7 @@ mod child;
 mod concurrent;
 mod crash_points;
 mod create;
+mod doctor;
 mod guard;
 mod lease;
 mod list;

@@ -1,0 +1,57 @@
+//! Where things are put that are in the way: moved by one rename, never deleted, with a note beside them.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::super::layout::Layout;
+use crate::capture::fault;
+use crate::{Result, disk};
+
+/// Moves an entry or a file here. The note is durable before it moves.
+pub(super) fn take(layout: &Layout, path: &Path, why: &str) -> Result<PathBuf> {
+    const TRIES: u32 = 100;
+    let place = dir(layout)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut last = ErrorKind::AlreadyExists.into();
+    for n in 0..TRIES {
+        let more = if n == 0 { String::new() } else { format!(".{n}") };
+        let to = place.join(format!("{name}-{time}{more}"));
+        let note = place.join(format!("{name}-{time}{more}.note"));
+        if to.symlink_metadata().is_ok() || note.symlink_metadata().is_ok() {
+            continue;
+        }
+        let text = format!("from: {}\nwhy: {why}\nback: rename {} to that path\n", path.display(), to.display());
+        disk::replace(&note, text.as_bytes())?;
+        match disk::rename_new(path, &to) {
+            Ok(()) => {
+                disk::sync_dir(&place)?;
+                return Ok(to);
+            }
+            Err(e) => {
+                disk::remove_file(&note)?;
+                if e.kind() != ErrorKind::AlreadyExists {
+                    return Err(fault::io("move to the quarantine", path)(e));
+                }
+                last = e;
+            }
+        }
+    }
+    Err(fault::io("move to the quarantine", path)(last))
+}
+
+/// Puts a complete file where it is missing or damaged: after a crash there is the old or the new one.
+pub(super) fn put(layout: &Layout, path: &Path, content: &[u8]) -> Result<()> {
+    let temporary = dir(layout)?.join(format!(".{}", disk::token()?));
+    disk::write_synced(&temporary, content)?;
+    std::fs::rename(&temporary, path).map_err(fault::io("write", path))?;
+    path.parent().map_or(Ok(()), disk::sync_dir)
+}
+
+/// The directory, made when it is first needed.
+pub(super) fn dir(layout: &Layout) -> Result<PathBuf> {
+    let dir = layout.state.join("quarantine");
+    disk::private_dir(&dir)?;
+    Ok(dir)
+}
