@@ -11,8 +11,13 @@ use hedgerow_worktree::{Cure, Finding, Holds, LocalWorktrees, Remedy, Severity, 
 use crate::repo::{Repo, git_in, request, status, try_git};
 use plant::Planted;
 
-/// Which of the commands that everybody needs fail in the repository. They run in a copy: some of them prune.
-pub(crate) fn broken(repo: &Path) -> Vec<&'static str> {
+/// Which of the commands that everybody needs fail in the repository.
+fn broken(repo: &Path) -> Vec<&'static str> {
+    broken_of(repo, &["list", "add", "fetch", "fsck", "gc", "branch"])
+}
+
+/// The same of fewer commands. They run in a copy, because some of them prune.
+fn broken_of(repo: &Path, wanted: &[&str]) -> Vec<&'static str> {
     let place = tempfile::tempdir().unwrap();
     let copy = place.path().join("copy");
     let made = std::process::Command::new("cp").arg("-a").arg(repo).arg(&copy).status().unwrap();
@@ -27,7 +32,8 @@ pub(crate) fn broken(repo: &Path) -> Vec<&'static str> {
         ("branch", &["branch", "-q", "-D", "spare"]),
     ];
     let _made = try_git(&copy, ["branch", "spare"]);
-    commands.into_iter().filter(|(_, args)| !try_git(&copy, *args).status.success()).map(|(name, _)| name).collect()
+    let commands = commands.into_iter().filter(|(name, _)| wanted.contains(name));
+    commands.filter(|(_, args)| !try_git(&copy, *args).status.success()).map(|(name, _)| name).collect()
 }
 
 /// The findings that concern this entry or tree.
@@ -71,7 +77,9 @@ async fn mend_all(manager: &LocalWorktrees) -> Vec<Cure> {
 
 async fn check(repo: &Repo, manager: &LocalWorktrees, planted: &Planted) {
     let number = planted.number;
-    let before = broken(repo.path());
+    // The rest is slow, and fails where one of these fails.
+    let quick = ["list", "fetch", "fsck"];
+    let before = if matches!(number, 4 | 6) { broken(repo.path()) } else { broken_of(repo.path(), &quick) };
     assert_eq!(before, planted.breaks(), "state {number}: other commands fail than expected");
 
     // Nobody is hindered from making worktrees.

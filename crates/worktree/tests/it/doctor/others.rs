@@ -172,7 +172,7 @@ fn stuck(repo: &Repo, tree: &Path) -> Child {
     let mut git = Command::new("git");
     git.current_dir(repo.path()).args(["worktree", "add", "-q", "--detach"]).arg(tree).stderr(Stdio::null());
     git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let child = git.spawn().unwrap();
+    let mut child = git.spawn().unwrap();
     let waiting = repo.path().join(".git/worktrees").join(tree.file_name().unwrap()).join("index.lock");
     for _ in 0..3000 {
         if waiting.exists() {
@@ -180,6 +180,8 @@ fn stuck(repo: &Repo, tree: &Path) -> Child {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     panic!("git worktree add did not come to the files");
 }
 

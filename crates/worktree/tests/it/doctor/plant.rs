@@ -120,7 +120,7 @@ fn damage(number: u32, entry: PathBuf, tree: PathBuf) -> Planted {
             write("HEAD", &format!("{}\n", "0".repeat(40)));
         }
         7 | 8 => remove(&entry, &["index"]),
-        9 | 10 | 11 => {}
+        9..=11 => {}
         12 => {
             remove(&entry, &["index"]);
             write("index.lock", "");
