@@ -20,7 +20,7 @@ pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
 pub use local::{Change, Fingerprint, Loss, Repair, What};
 pub use local::{Check, Claims, Dropped, Exhausted, Keep, Pool, PoolOptions, PoolStatus, Refilled, Unseen};
 pub use local::{CopyFrom, Filled, Handover, LocalOptions, LocalWorktrees};
-pub use local::{Cure, Finding, Holds, LocalOptions, LocalWorktrees, Remedy, Severity, Trouble};
+pub use local::{Cure, Finding, Holds, Remedy, Severity, Trouble};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use name::{BranchName, CommitId, WorktreeId};
 pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, State};

@@ -33,8 +33,8 @@ mod stale;
 mod trash;
 mod usage;
 
-pub use fill::{CopyFrom, Filled};
 pub use doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble};
+pub use fill::{CopyFrom, Filled};
 pub use guard::{Change, Fingerprint, Loss, Repair, What};
 pub use handover::Handover;
 pub use manager::{LocalOptions, LocalWorktrees};

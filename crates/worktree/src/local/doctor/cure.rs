@@ -28,9 +28,9 @@ pub(super) fn mend(layout: &Layout, finding: &Finding) -> Result<Cure> {
     // Held until the end, so that nobody adopts what is being mended.
     let (owner, _lease) = match owner(layout, finding)? {
         None => (None, None),
-        Some(id) => match lease::claim(layout, &id)? {
-            Some(lock) => (Some(id), Some(lock)),
-            None => return Ok(Cure::LeftAlone { why: format!("the owner of {id} is alive") }),
+        Some(record) => match lease::claim(layout, &record.parts.id)? {
+            Some(lock) if !record.is_on_offer() => (Some(record.parts.id), Some(lock)),
+            _ => return Ok(Cure::LeftAlone { why: format!("the owner of {} is alive", record.parts.id) }),
         },
     };
     let turn = Lock::wait(&layout.lock())?;
@@ -74,7 +74,7 @@ fn once(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cure> {
 }
 
 /// The record of ours that the finding is about.
-fn owner(layout: &Layout, finding: &Finding) -> Result<Option<WorktreeId>> {
+fn owner(layout: &Layout, finding: &Finding) -> Result<Option<Record>> {
     let dir = finding.path.strip_prefix(layout.admins()).ok().and_then(|path| path.components().next());
     let Some(name) = dir.map(|dir| dir.as_os_str()) else { return Ok(None) };
     for id in record::ids(layout)? {
@@ -82,7 +82,7 @@ fn owner(layout: &Layout, finding: &Finding) -> Result<Option<WorktreeId>> {
         if let Ok(Some(record)) = Record::read(layout, &id)
             && name == record.admin.as_str()
         {
-            return Ok(Some(id));
+            return Ok(Some(record));
         }
     }
     Ok(None)

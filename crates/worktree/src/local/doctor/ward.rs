@@ -27,7 +27,7 @@ pub(super) struct Chart {
     pub(super) id: WorktreeId,
     /// The record, or what is wrong with it.
     pub(super) record: std::result::Result<Record, String>,
-    /// Whether a living process holds its lease.
+    /// Whether a living process holds its lease, or it is being handed over to one.
     pub(super) living: bool,
 }
 
@@ -50,7 +50,10 @@ impl<'a> Ward<'a> {
             let living = Lock::is_held(&layout.lease(&id))?;
             match Record::read(layout, &id) {
                 Ok(None) => {}
-                Ok(Some(record)) => charts.push(Chart { id, record: Ok(record), living }),
+                Ok(Some(record)) => {
+                    let living = living || record.is_on_offer();
+                    charts.push(Chart { id, record: Ok(record), living });
+                }
                 Err(e) => charts.push(Chart { id, record: Err(e.to_string()), living }),
             }
         }
