@@ -19,9 +19,7 @@ pub(crate) fn start(role: &str, args: &[&str]) -> Child {
 
 /// As `start`, with more variables in the environment.
 pub(crate) fn start_in(role: &str, args: &[&str], environment: &[(&str, &str)]) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["child::child", "--exact", "--ignored", "--nocapture"]);
-    command.env(ROLE, [&[role], args].concat().join("\n"));
+    let mut command = command(role, args);
     command.envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command.spawn().unwrap()
@@ -37,12 +35,35 @@ pub(crate) fn start_private(role: &str, args: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
+fn command(role: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child::child", "--exact", "--ignored", "--nocapture"]);
+    command.env(ROLE, [&[role], args].concat().join("\n"));
+    command
+}
+
+/// Starts a process that prepares itself, says that it begins, and waits to be let go.
+pub(crate) fn start_waiting(role: &str, args: &[&str]) -> Child {
+    let mut command = command(role, args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    wait_until_it_begins(&mut child);
+    child
+}
+
+/// Lets it go.
+pub(crate) fn let_go(child: &mut Child) {
+    use std::io::Write;
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+}
+
 /// Waits until the child says that it begins.
 pub(crate) fn wait_until_it_begins(child: &mut Child) {
-    use std::io::BufRead;
-    let output = std::io::BufReader::new(child.stdout.take().unwrap());
-    let begun = output.lines().map_while(Result::ok).any(|line| line.ends_with("begin"));
+    use std::io::{BufRead, Read};
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let begun = output.by_ref().lines().map_while(Result::ok).any(|line| line.ends_with("begin"));
     assert!(begun, "the child ended before it began");
+    // It may have more to say, and fails if nobody could hear it.
+    child.stdout = Some(output.into_inner());
 }
 
 #[test]
@@ -85,6 +106,13 @@ fn child() {
                 pool::contention::claim_many(path, prefix, count.parse().unwrap()).await;
             }
             ["pool-cycle", path, prefix] => pool::crash::cycle(path, prefix).await,
+            ["act", path, operation] => {
+                let begin = async || {
+                    announce();
+                    std::io::stdin().read_line(&mut String::new()).unwrap();
+                };
+                crate::kill::act(operation, path, begin).await;
+            }
             _ => panic!("no such role: {args:?}"),
         }
     });

@@ -10,6 +10,7 @@ mod crash_points;
 mod create;
 mod doctor;
 mod guard;
+mod kill;
 mod lease;
 mod list;
 mod merged;

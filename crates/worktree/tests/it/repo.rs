@@ -112,7 +112,7 @@ impl Repo {
     }
 }
 
-fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
+pub(crate) fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries {
         let entry = entry.unwrap();

@@ -1,0 +1,164 @@
+//! The process is killed before every single step by which it changes anything on the disk: whatever it was, everybody
+//! else's git works on, a recovery brings it to an end, even one that is killed itself, and nothing that was written is
+//! gone.
+//!
+//! The steps are system calls, found by watching the operation once. `HEDGEROW_KILLS=all` kills before each of them,
+//! which takes minutes; otherwise a few are picked, evenly spread.
+
+mod scene;
+mod strace;
+
+use std::path::Path;
+
+use hedgerow_worktree::{Disposition, Fate, GitAccess, LocalWorktrees, Request, WorktreeManager};
+
+use crate::repo::{id, request, write};
+use scene::{Scene, WORK};
+
+/// How many steps of an operation are picked for an ordinary run of the tests.
+const PICKED: usize = 7;
+
+/// Does the operation once under observation, then again and again, killed before one step after another.
+#[expect(clippy::print_stderr, reason = "a long run says what it did")]
+async fn sweep(operation: &str) {
+    if !strace::works() {
+        return;
+    }
+    let scene = Scene::new();
+    let steps = scene.steps(operation).await;
+    assert!(steps.len() > 5, "hardly anything was seen of {operation}: {steps:?}");
+    let all = std::env::var("HEDGEROW_KILLS").is_ok_and(|value| value == "all");
+    let stride = if all { 1 } else { steps.len().div_ceil(PICKED) };
+    let mut killed = 0;
+    // From the end backwards, so that the last step is always among them.
+    for (number, step) in steps.iter().rev().step_by(stride).enumerate() {
+        scene.prepare(operation).await;
+        let hit = scene.kill(operation, step);
+        killed += usize::from(hit);
+        let moment = format!("{operation}, killed before {step:?}");
+        scene.works_for_everyone(&moment);
+        if number % 3 == 1 {
+            scene.kill_a_recovery(number);
+            scene.works_for_everyone(&format!("{moment}, then in the recovery"));
+        }
+        scene.converges(operation, &moment).await;
+    }
+    let tried = steps.iter().rev().step_by(stride).count();
+    if all {
+        eprintln!("{operation}: {} steps, killed {killed} times", steps.len());
+    }
+    assert!(killed * 10 >= tried * 7, "{operation} was killed only {killed} times of {tried}");
+}
+
+/// What the child does, told by name; the preparation before anything is watched, then the operation itself.
+pub(crate) async fn act(operation: &str, path: &str, begin: impl AsyncFn()) {
+    let manager = LocalWorktrees::open(path).unwrap();
+    let made = match operation {
+        "create" | "create-private" | "purge" | "recover" | "accept" => None,
+        "discard" => {
+            let head = manager.list().await.unwrap().into_iter().find_map(|entry| entry.head).expect("there is a tree");
+            Some(manager.create(Request::detached(id("victim"), head)).await.unwrap())
+        }
+        "capture-private" => Some(manager.create(private()).await.unwrap()),
+        _ => Some(manager.create(request("victim")).await.unwrap()),
+    };
+    if let Some(worktree) = made.as_ref().filter(|worktree| worktree.branch().is_some()) {
+        write(&worktree.path().join("work"), WORK);
+    }
+    let handover = Path::new(path).with_file_name("handover");
+    begin().await;
+    match (operation, made) {
+        ("create", _) => drop(manager.create(request("victim")).await.unwrap()),
+        ("create-private", _) => drop(manager.create(private()).await.unwrap()),
+        ("purge", _) => drop(scene::hasty(Path::new(path)).purge().await.unwrap()),
+        ("recover", _) => drop(manager.recover().await.unwrap()),
+        ("accept", _) => {
+            let handover = serde_json::from_slice(&std::fs::read(handover).unwrap()).unwrap();
+            drop(manager.accept(&handover).await.unwrap());
+        }
+        ("capture" | "capture-private", Some(worktree)) => {
+            drop(manager.capture(&worktree, crate::capture::message()).await.unwrap());
+        }
+        ("hand-over", Some(worktree)) => {
+            drop(manager.hand_over(worktree, std::time::Duration::ZERO).await.unwrap());
+        }
+        ("keep", Some(worktree)) => {
+            let fate = manager.release(worktree, Disposition::Keep).await.unwrap().fate;
+            assert!(matches!(fate, Fate::Kept { why: None, .. }));
+        }
+        (_, Some(worktree)) => {
+            let disposition = match operation {
+                "archive" => Disposition::Archive,
+                "discard" => Disposition::Discard,
+                "merged" => Disposition::Merged { into: worktree.base().clone() },
+                other => panic!("no such operation: {other}"),
+            };
+            assert_eq!(manager.release(worktree, disposition).await.unwrap().fate, Fate::Removed);
+        }
+        (other, None) => panic!("no such operation: {other}"),
+    }
+}
+
+fn private() -> Request {
+    Request { git: GitAccess::Private, ..request("victim") }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_creation_killed_before_any_step_is_a_worktree_or_nothing() {
+    sweep("create").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_creation_with_a_view_killed_before_any_step_is_a_worktree_or_nothing() {
+    sweep("create-private").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_capture_killed_before_any_step_loses_nothing() {
+    sweep("capture").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_capture_through_a_view_killed_before_any_step_loses_nothing() {
+    sweep("capture-private").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_archiving_release_killed_before_any_step_loses_nothing() {
+    sweep("archive").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_release_of_merged_work_killed_before_any_step_loses_nothing() {
+    sweep("merged").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_keeping_release_killed_before_any_step_loses_nothing() {
+    sweep("keep").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_discarding_release_killed_before_any_step_leaves_no_half_of_it() {
+    sweep("discard").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_purge_killed_before_any_step_is_gone_on_with() {
+    sweep("purge").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_handover_killed_before_any_step_leaves_a_worktree_for_somebody() {
+    sweep("hand-over").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_acceptance_killed_before_any_step_leaves_a_worktree_for_somebody() {
+    sweep("accept").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_recovery_killed_before_any_step_is_gone_on_with() {
+    sweep("recover").await;
+}
