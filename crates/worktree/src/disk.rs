@@ -45,19 +45,24 @@ pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(fault::io("write", path))
 }
 
-/// Replaces a file so that after any crash it has either its old or its new content.
+/// Replaces a file so that after any crash it has either its old or its new content, and makes that durable.
 ///
 /// Only one writer at a time may do this for one path.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    write_synced(&temporary, content)?;
-    std::fs::rename(&temporary, path).map_err(fault::io("write", path))?;
+    replace_soon(path, content)?;
     match path.parent() {
         Some(parent) => sync_dir(parent),
         None => Ok(()),
     }
+}
+
+/// As [`replace`], without waiting for the directory: which of the two contents a crash of the machine leaves is open.
+pub(crate) fn replace_soon(path: &Path, content: &[u8]) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    write_synced(&temporary, content)?;
+    std::fs::rename(&temporary, path).map_err(fault::io("write", path))
 }
 
 /// Makes the entries of a directory durable.

@@ -1,7 +1,5 @@
 //! Makes the admin directory of a worktree, complete before git can see it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use gix::config::Source;
@@ -12,13 +10,12 @@ use super::{base, refs, sparse};
 use crate::capture::fault;
 use crate::{Result, disk, swap};
 
-/// Makes the admin directory in staging, every file of it durable: a `commondir` that a power failure left empty would
-/// keep git from working in the whole repository.
-pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, index: &gix::index::File) -> Result<()> {
+/// Makes the admin directory in staging, but for the index, every file of it durable: a `commondir` that a power failure
+/// left empty would keep git from working in the whole repository.
+pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
     let dir = record.staging_dir(layout);
     let parts = &record.parts;
     std::fs::create_dir(&dir).map_err(fault::io("create", &dir))?;
-    write_index(index, &dir.join("index"))?;
     let head = match &parts.branch {
         Some(branch) => format!("ref: {}\n", refs::full(branch)),
         None => format!("{}\n", parts.base),
@@ -46,14 +43,21 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record, in
 
 /// Writes an index file and makes it durable.
 pub(super) fn write_index(index: &gix::index::File, path: &Path) -> Result<()> {
-    let file = File::create(path).map_err(fault::io("create", path))?;
-    let mut out = BufWriter::new(file);
-    index.write_to(&mut out, gix::index::write::Options::default()).map_err(fault::git("write the index"))?;
-    let mut flush = || {
-        out.flush()?;
-        out.get_ref().sync_all()
-    };
-    flush().map_err(fault::io("write", path))
+    disk::write_synced(path, &index_bytes(index)?)
+}
+
+/// Writes the index of a new tree twice: durably to `saved`, from which a recovery takes what a crash of the machine
+/// tears of the tree, and as it comes into the staged admin directory, where only this one tree needs it.
+pub(super) fn write_indexes(index: &gix::index::File, saved: &Path, staged: &Path) -> Result<()> {
+    let bytes = index_bytes(index)?;
+    std::fs::write(staged, &bytes).map_err(fault::io("write", staged))?;
+    disk::write_synced(saved, &bytes)
+}
+
+fn index_bytes(index: &gix::index::File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(index.entries().len() * 128);
+    index.write_to(&mut bytes, gix::index::write::Options::default()).map_err(fault::git("write the index"))?;
+    Ok(bytes)
 }
 
 /// Copies the main checkout's own configuration, without the keys that say where that checkout is.

@@ -85,16 +85,15 @@ fn make(
     cancelled: &AtomicBool,
     progress: &mut Progress,
 ) -> Result<()> {
-    record.write(layout)?;
+    record.write_soon(layout)?;
     let base = base::object_id(&record.parts.base)?;
     refs::pin_base(&layout.common, &request.id, base)?;
 
-    let index = fill(repo, base, record)?;
+    let index = fill_and_stage(repo, layout, record, base, fill)?;
     let tree = record.temporary.clone();
-    admin::stage(repo, layout, record, &index)?;
     // Written before anybody can edit the tree: a later copy would make a quick edit look like the original.
     let saved = layout.index(&request.id);
-    admin::write_index(&index, &saved)?;
+    admin::write_indexes(&index, &saved, &record.staging_dir(layout).join("index"))?;
     if let Some(main) = &layout.main {
         let seeded = seed::copy(repo, main, &request.seed, &tree)?;
         if let Some(origin) = &mut record.origin {
@@ -112,8 +111,26 @@ fn make(
         return Err(Error::Git { action: format!("create {}", request.id), source: "it was cancelled".into() });
     }
     record.root = disk::identity(&tree);
-    record.write(layout)?;
+    record.write_soon(layout)?;
     publish::publish(repo, layout, record, By::Creator, progress)?;
     record.stage = Stage::Leased;
     record.write(layout)
+}
+
+/// Makes the tree and, while its files are being written, the admin directory, which mostly waits for the disk.
+fn fill_and_stage(
+    repo: &gix::Repository,
+    layout: &Layout,
+    record: &mut Record,
+    base: ObjectId,
+    fill: Fill<'_>,
+) -> Result<gix::index::File> {
+    let (own, known) = (repo.clone(), record.clone());
+    std::thread::scope(|scope| {
+        let staged = scope.spawn(move || admin::stage(&own, layout, &known));
+        let index = fill(repo, base, record);
+        let staged = staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let index = index?;
+        staged.map(|()| index)
+    })
 }

@@ -31,6 +31,7 @@ mod seed;
 mod sparse;
 mod stale;
 mod trash;
+mod unflushed;
 mod usage;
 
 pub use doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble};

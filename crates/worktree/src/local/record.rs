@@ -120,10 +120,18 @@ impl Record {
 
     /// Writes the record; after a crash there is either the old or the new one.
     pub(super) fn write(&self, layout: &Layout) -> Result<()> {
+        self.write_soon(layout)?;
+        disk::sync_dir(&layout.records())
+    }
+
+    /// As [`write`](Self::write), but after a crash of the machine it may be the old one, until the next record is written
+    /// durably. For the steps of a creation: file systems keep the order of renames, so that the world never shows a step
+    /// whose record is lost.
+    pub(super) fn write_soon(&self, layout: &Layout) -> Result<()> {
         let path = layout.record(&self.parts.id);
         let stamped = Self { written: Some(Moment::now()), ..self.clone() };
         let text = serde_json::to_vec_pretty(&stamped).map_err(fault::git(format!("write the record {path:?}")))?;
-        disk::replace(&path, &text)
+        disk::replace_soon(&path, &text)
     }
 
     /// Whether somebody has been given the right to accept it, and still can.

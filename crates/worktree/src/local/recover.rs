@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
-use super::{base, refs, remove, stale, trash};
+use super::{base, refs, remove, stale, trash, unflushed};
 use crate::capture::fault;
 use crate::disk;
 use crate::{Mended, Recovery, Result, Worktree, WorktreeId, repo, view};
@@ -151,6 +151,9 @@ fn survive(
 
 /// Makes this process the holder.
 pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Worktree> {
+    if record.holder.boot != lease::boot() {
+        unflushed::mend(layout, &record)?;
+    }
     record.holder = Holder::new(layout)?;
     record.offer = None;
     record.stage = Stage::Leased;

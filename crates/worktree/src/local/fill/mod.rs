@@ -4,6 +4,7 @@
 //! content in that place, or is inflated from its object. Every file's time lies a little in the past: git then needs not
 //! read it to know that it was not changed in the very moment in which the index was written.
 
+mod again;
 mod convert;
 mod dirs;
 mod donor;
@@ -28,6 +29,8 @@ use rustix::fs::{CWD, Mode, OFlags, Timespec, openat};
 
 pub(super) use donor::Donor;
 pub use report::{CopyFrom, Filled};
+pub(super) use stat::kept;
+pub(super) use worker::split;
 
 use self::convert::Converter;
 use self::worker::{Chunk, Done, Job, Worker};
@@ -56,15 +59,31 @@ pub(super) fn into_new(
     order: Order<'_>,
 ) -> Result<(gix::index::File, Filled)> {
     std::fs::create_dir(into).map_err(fault::io("create", into))?;
-    let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;
-    let tree = tree.tree_id().map_err(fault::git(format!("read commit {commit}")))?.detach();
-    let mut options = repo.checkout_options(Source::IdMapping).map_err(fault::git("read the checkout options"))?;
-    let mut index = tree::list(repo, tree, options.validate)?;
+    let mut index = list(repo, commit)?;
+    let mut options = options(repo)?;
     super::encoding::check(repo, &index)?;
     super::sparse::leave_out(repo, &mut index)?;
     let converter = Converter::new(repo, &index, into, &mut options)?;
     let filled = fill(repo, &mut index, into, converter, options.fs.symlink, order)?;
     Ok((gix::index::File::from_state(index, into.join(".git/index")), filled))
+}
+
+/// The index of a commit, without stat data.
+pub(super) fn list(repo: &gix::Repository, commit: ObjectId) -> Result<State> {
+    let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;
+    let tree = tree.tree_id().map_err(fault::git(format!("read commit {commit}")))?.detach();
+    tree::list(repo, tree, options(repo)?.validate)
+}
+
+/// Writes the files of these entries again from their objects, in the place of what is there.
+pub(super) fn again(repo: &gix::Repository, index: &mut State, tree: &Path, entries: &[usize]) -> Result<()> {
+    let converter = Converter::new(repo, index, tree, &mut options(repo)?)?;
+    let objects = repo.objects.clone().into_arc().map_err(fault::git("open the object database"))?;
+    again::write(index, tree, entries, converter, &objects, settled())
+}
+
+fn options(repo: &gix::Repository) -> Result<gix::worktree::state::checkout::Options> {
+    repo.checkout_options(Source::IdMapping).map_err(fault::git("read the checkout options"))
 }
 
 fn fill(
@@ -125,7 +144,7 @@ fn fill(
 fn chunks<'a>(mut entries: &'a mut [Entry], mut sources: &'a [Option<u32>], paths: &PathStorageRef) -> Vec<Chunk<'a>> {
     let mut chunks = Vec::new();
     while !entries.is_empty() {
-        let dir = |entry: &Entry| worker::split(entry.path_in(paths)).0.len();
+        let dir = |entry: &Entry| split(entry.path_in(paths)).0.len();
         let mut end = CHUNK.min(entries.len());
         while end < entries.len() && end < 4 * CHUNK && dir(&entries[end]) == dir(&entries[end - 1]) {
             end += 1;

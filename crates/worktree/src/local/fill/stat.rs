@@ -6,7 +6,7 @@ use rustix::fs::Stat;
 /// What an index entry keeps of a file's stat.
 #[expect(clippy::cast_possible_truncation, reason = "the index keeps the low 32 bits, as git does")]
 #[expect(clippy::cast_sign_loss, reason = "the index keeps the low 32 bits, as git does")]
-pub(super) fn kept(stat: &Stat) -> entry::Stat {
+pub(in crate::local) fn kept(stat: &Stat) -> entry::Stat {
     entry::Stat {
         mtime: entry::stat::Time { secs: stat.st_mtime as u32, nsecs: stat.st_mtime_nsec as u32 },
         ctime: entry::stat::Time { secs: stat.st_ctime as u32, nsecs: stat.st_ctime_nsec as u32 },

@@ -169,7 +169,7 @@ pub(super) fn find_blob<'b>(
 }
 
 /// The directory and the name of a path.
-pub(super) fn split(path: &BStr) -> (&[u8], &[u8]) {
+pub(in crate::local) fn split(path: &BStr) -> (&[u8], &[u8]) {
     path.rfind_byte(b'/').map_or((&[], path), |at| (&path[..at], &path[at + 1..]))
 }
 
