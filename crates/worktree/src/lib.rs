@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod disk;
 mod error;
+#[cfg(feature = "fake")]
+mod fake;
 mod integration;
 mod local;
 mod manager;
@@ -15,6 +19,8 @@ mod view;
 mod worktree;
 
 pub use error::{Error, Result};
+#[cfg(feature = "fake")]
+pub use fake::{FakeWorktrees, Method};
 pub use integration::Integration;
 pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
 pub use local::{Change, Fingerprint, Loss, Repair, What};

@@ -6,9 +6,13 @@ mod bad_input;
 mod capture;
 mod child;
 mod concurrent;
+#[cfg(all(feature = "conformance", feature = "fake"))]
+mod conformance;
 mod crash_points;
 mod create;
 mod doctor;
+#[cfg(feature = "fake")]
+mod fake;
 mod guard;
 mod kill;
 mod lease;
