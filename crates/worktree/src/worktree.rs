@@ -93,6 +93,16 @@ impl Worktree {
         &self.parts.mounts
     }
 
+    /// What it is made of, for managers that wrap the handles of another one.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Takes it apart again, into its parts and the value that holds the lease; dropping that value gives up the lease.
+    pub fn into_parts(self) -> (Parts, Box<dyn Any + Send + Sync>) {
+        (self.parts, self.lease)
+    }
+
     /// The value that holds the lease, for the manager that made it.
     pub fn lease(&self) -> &(dyn Any + Send + Sync) {
         self.lease.as_ref()

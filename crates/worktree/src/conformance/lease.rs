@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, ensure, id, message, read, write};
 use super::{Found, Rule};
-use crate::{Disposition, Error, Parts, State, Worktree};
+use crate::{Disposition, Error, State, Worktree};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -100,17 +100,7 @@ async fn finished(bench: Bench) -> Found {
 async fn forged(bench: Bench) -> Found {
     let worktree = bench.create("one").await?;
     write(worktree.path(), "work", "x\n")?;
-    let forged = || {
-        let parts = Parts {
-            id: worktree.id().clone(),
-            path: worktree.path().to_owned(),
-            branch: worktree.branch().cloned(),
-            base: worktree.base().clone(),
-            git: worktree.git(),
-            mounts: worktree.mounts().to_vec(),
-        };
-        Worktree::new(parts, "this is no lease")
-    };
+    let forged = || Worktree::new(worktree.parts().clone(), "this is no lease");
     let capture = bench.manager.capture(&forged(), message()).await;
     ensure!(matches!(capture, Err(Error::LeaseLost { .. })), "a capture was answered with {capture:?}.");
     for disposition in [Disposition::Archive, Disposition::Keep, Disposition::Discard] {

@@ -3,9 +3,12 @@
 mod broken;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
-use hedgerow_worktree::{FakeWorktrees, GitAccess, LocalWorktrees, WorktreeManager, conformance};
+use hedgerow_worktree::{
+    Base, FakeWorktrees, GitAccess, LocalWorktrees, Pool, PoolOptions, WorktreeManager, conformance,
+};
 
 use crate::repo::{Repo, status};
 use broken::{Broken, FAULTS};
@@ -14,12 +17,12 @@ fn fake() -> FakeWorktrees {
     FakeWorktrees::new([("README", "hello\n")])
 }
 
-/// Checks the real manager, and afterwards has git look at what is left of each repository.
-async fn local(git: GitAccess) {
+/// Checks a manager of real repositories, and afterwards has git look at what is left of each.
+async fn real<M: WorktreeManager, F: Future<Output = M>>(git: GitAccess, open: impl Fn(LocalWorktrees) -> F) {
     let repos = Mutex::new(Vec::new());
     let factory = async || {
         let repo = Repo::new();
-        let manager: LocalWorktrees = repo.manager();
+        let manager = open(repo.manager()).await;
         repos.lock().unwrap().push(repo);
         manager
     };
@@ -36,12 +39,22 @@ async fn local(git: GitAccess) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_manager_keeps_every_rule_with_direct_access() {
-    local(GitAccess::Direct).await;
+    real(GitAccess::Direct, async |worktrees| worktrees).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_manager_keeps_every_rule_with_a_private_view() {
-    local(GitAccess::Private).await;
+    real(GitAccess::Private, async |worktrees| worktrees).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_keeps_every_rule_with_trees_that_were_ready_before() {
+    let open = async |worktrees| {
+        let pool = Pool::open(worktrees, PoolOptions::new(NonZeroUsize::MIN)).await.unwrap();
+        pool.refill(&Base::Head).await.unwrap();
+        pool
+    };
+    real(GitAccess::Direct, open).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

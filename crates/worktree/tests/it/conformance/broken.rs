@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hedgerow_worktree::{
-    Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Mended, Message, Owner, Parts, Recovery,
-    Released, Request, Rescue, Result, SafetyReport, State, Unknown, Worktree, WorktreeId, WorktreeManager,
+    Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Mended, Message, Owner, Recovery, Released,
+    Request, Rescue, Result, SafetyReport, State, Unknown, Worktree, WorktreeId, WorktreeManager,
 };
 
 use crate::repo::{branch, id, write};
@@ -170,14 +170,7 @@ impl Broken {
     }
 
     fn wrap(&self, handle: Worktree) -> Worktree {
-        let parts = Parts {
-            id: handle.id().clone(),
-            path: handle.path().to_owned(),
-            branch: handle.branch().cloned(),
-            base: handle.base().clone(),
-            git: handle.git(),
-            mounts: handle.mounts().to_vec(),
-        };
+        let parts = handle.parts().clone();
         let held = Held { id: parts.id.clone(), handles: Arc::clone(&self.handles), fault: self.fault };
         self.handles.lock().unwrap().insert(parts.id.clone(), handle);
         Worktree::new(parts, held)

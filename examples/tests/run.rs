@@ -1,0 +1,42 @@
+//! Every example runs and prints what its comments say.
+
+use std::process::Command;
+
+fn printed(binary: &str) -> String {
+    let output = Command::new(binary).output().expect("the example starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn worktrees_alone() {
+    let wanted = "\
+recovered: 0 worktrees of dead processes
+created parser at shop.worktrees/parser
+created docs at shop.worktrees/docs
+created idle at shop.worktrees/idle
+captured 2 files of parser as one commit on its branch
+removed parser, 1 rescue refs
+removed docs, 1 rescue refs
+removed idle, 0 rescue refs
+the work of docs is in refs/hedgerow/rescue/docs/1
+restored: How to use it.
+";
+    assert_eq!(printed(env!("CARGO_BIN_EXE_worktree_only")), wanted);
+}
+
+#[test]
+fn a_manager_of_ones_own() {
+    let wanted = "\
+created first, 1 held
+created second, 2 held
+released first: Removed
+gave up first, 1 held
+gave up second, 0 held
+adopted second, 1 held
+released second: Removed
+gave up second, 0 held
+";
+    assert_eq!(printed(env!("CARGO_BIN_EXE_custom_worktrees")), wanted);
+}
