@@ -55,15 +55,15 @@ async fn a_claim_at_another_commit_equals_what_git_makes_byte_for_byte() {
     let repo = Repo::new();
     let commits = eventful(&repo);
     let pool = open(&repo, 1).await;
+    let git: Vec<_> = commits.iter().map(|commit| by_git(&repo, commit.as_str())).collect();
     let last = commits.len() - 1;
     let mut ways: Vec<_> = (0..last).flat_map(|n| [(n, n + 1), (n + 1, n)]).collect();
     ways.extend([(0, last), (last, 0)]);
     for (from, to) in &ways {
         pool.refill(&Base::Commit(commits[*from].clone())).await.unwrap();
         let wanted = commits[*to].clone();
-        let git = by_git(&repo, wanted.as_str());
         let worktree = pool.create(Request::detached(id(&format!("w-{from}-{to}")), wanted)).await.unwrap();
-        assert_eq!(content(worktree.path()), git, "from {from} to {to}");
+        assert_eq!(content(worktree.path()), git[*to], "from {from} to {to}");
         assert_eq!(status(worktree.path()), "", "from {from} to {to}");
         assert_eq!(git_in(worktree.path(), ["diff-index", "--cached", "HEAD"]), "", "from {from} to {to}");
         assert_eq!(pool.release(worktree, Disposition::Discard).await.unwrap().fate, Fate::Removed);
@@ -205,34 +205,39 @@ const DEEDS: [(&str, Deed); 7] = [
 
 #[tokio::test]
 async fn a_slot_that_somebody_wrote_into_is_not_handed_out_when_everything_is_checked() {
-    for (what, deed) in DEEDS {
-        let repo = Repo::new();
-        let mut options = options(1);
-        options.check = Check::Everything;
-        let pool = Pool::open(repo.manager(), options).await.unwrap();
+    let repo = Repo::new();
+    let expected = by_git(&repo, "HEAD");
+    let mut options = options(1);
+    options.check = Check::Everything;
+    let pool = Pool::open(repo.manager(), options).await.unwrap();
+    for (n, (what, deed)) in DEEDS.into_iter().enumerate() {
         pool.refill(&Base::Head).await.unwrap();
         deed(&slot(&pool));
-        let worktree = pool.create(request("fix")).await.unwrap();
-        assert_eq!(pool.status().await.unwrap().claims.hits, 0, "{what}");
-        assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"), "{what}");
-        assert_eq!(pool.status().await.unwrap().dirty, 1, "{what}");
+        let worktree = pool.create(request(&format!("w{n}"))).await.unwrap();
+        let status = pool.status().await.unwrap();
+        assert_eq!((status.claims.hits, status.dirty), (0, 1), "{what}");
+        assert_eq!(content(worktree.path()), expected, "{what}");
     }
+    pool.refill(&Base::Head).await.unwrap();
+    let worktree = pool.create(request("clean")).await.unwrap();
+    assert_eq!(pool.status().await.unwrap().claims.hits, 1);
+    assert_eq!(content(worktree.path()), expected);
 }
 
 #[tokio::test]
 async fn a_refill_finds_every_slot_that_somebody_wrote_into() {
+    let repo = Repo::new();
+    let pool = filled(&repo, 1).await;
+    let clean = content(&slot(&pool));
     for (what, deed) in DEEDS {
-        let repo = Repo::new();
-        let pool = filled(&repo, 1).await;
-        let clean = content(&slot(&pool));
         deed(&slot(&pool));
         pool.refill(&Base::Head).await.unwrap();
         assert_eq!(content(&slot(&pool)), clean, "{what}");
-        let worktree = pool.create(request("fix")).await.unwrap();
-        assert_eq!(pool.status().await.unwrap().claims.hits, 1, "{what}");
-        assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"), "{what}");
-        assert_eq!(status(worktree.path()), "", "{what}");
     }
+    let worktree = pool.create(request("fix")).await.unwrap();
+    assert_eq!(pool.status().await.unwrap().claims.hits, 1);
+    assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"));
+    assert_eq!(status(worktree.path()), "");
 }
 
 #[tokio::test]
@@ -241,19 +246,19 @@ async fn a_slot_that_was_touched_where_a_claim_looks_is_not_handed_out() {
         ("a further file at the root", |tree| write(&tree.join("extra"), "x\n")),
         ("another mode of the root", |tree| chmod(tree, 0o755)),
         ("a replaced root", |tree| {
-            let aside = tree.with_extension("aside");
+            let aside = tree.with_file_name("aside");
             std::fs::rename(tree, &aside).unwrap();
             std::fs::create_dir(tree).unwrap();
         }),
         ("an edit of a file that differs", |tree| write(&tree.join("README"), "HELLO\n")),
     ];
-    for (what, deed) in at_root {
-        let repo = Repo::new();
-        let pool = filled(&repo, 1).await;
+    let repo = Repo::new();
+    let pool = filled(&repo, 1).await;
+    for (n, (what, deed)) in at_root.into_iter().enumerate() {
         deed(&slot(&pool));
-        repo.write("README", "hello again\n");
+        repo.write("README", &format!("hello again {n}\n"));
         repo.commit("differs in a file");
-        let worktree = pool.create(request("fix")).await.unwrap();
+        let worktree = pool.create(request(&format!("w{n}"))).await.unwrap();
         assert_eq!(pool.status().await.unwrap().claims.hits, 0, "{what}");
         assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"), "{what}");
         let done = pool.refill(&Base::Head).await.unwrap();
