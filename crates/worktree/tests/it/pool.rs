@@ -55,7 +55,7 @@ fn slot(pool: &Pool) -> PathBuf {
 }
 
 /// Everything in a tree but its `.git`: kind and mode, then content.
-fn content(tree: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn content(tree: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![tree.to_owned()];
     while let Some(dir) = waiting.pop() {

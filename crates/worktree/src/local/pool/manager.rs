@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use gix::ObjectId;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::advance::Work;
 use super::fill::Tools;
@@ -84,7 +85,12 @@ pub struct Pool {
     worktrees: LocalWorktrees,
     options: Arc<PoolOptions>,
     counters: Arc<Counters>,
+    /// How many creations and refills have a thread, on which they may have to wait for others.
+    threads: Arc<Semaphore>,
 }
+
+/// A small part of the threads on which a runtime lets work block, so that those who are waited for find one.
+const THREADS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -124,7 +130,8 @@ impl Pool {
                 sweep::sweep(layout)
             })
             .await?;
-        Ok(Self { worktrees, options: Arc::new(options), counters: Arc::default() })
+        let threads = Arc::new(Semaphore::new(THREADS));
+        Ok(Self { worktrees, options: Arc::new(options), counters: Arc::default(), threads })
     }
 
     /// Makes sure that there are as many slots as the options say, clean and at what the base names now.
@@ -139,10 +146,12 @@ impl Pool {
     /// error but in [`Refilled::dropped`].
     pub async fn refill(&self, base: &Base) -> Result<Refilled> {
         let (pool, base) = (self.clone(), base.clone());
+        let thread = permit(&self.threads).await;
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
         self.worktrees
             .blocking(move |layout| {
+                let _thread = thread;
                 let repo = repo::open(&layout.common)?;
                 let commit = base::resolve(&repo, &base)?;
                 let pause = || pool.turn();
@@ -246,10 +255,12 @@ impl Pool {
 impl WorktreeManager for Pool {
     async fn create(&self, request: Request) -> Result<Worktree> {
         let pool = self.clone();
+        let thread = permit(&self.threads).await;
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
         self.worktrees
             .blocking(move |layout| {
+                let _thread = thread;
                 let fill: create::Fill<'_> =
                     Box::new(|repo, commit, record| pool.fill(layout, repo, commit, record, &cancelled));
                 create::create(layout, &request, fill, &cancelled)

@@ -10,7 +10,7 @@ mod strace;
 
 use std::path::Path;
 
-use hedgerow_worktree::{Disposition, Fate, GitAccess, LocalWorktrees, Request, WorktreeManager};
+use hedgerow_worktree::{Base, Disposition, Fate, GitAccess, LocalWorktrees, Request, WorktreeManager};
 
 use crate::repo::{id, request, write};
 use scene::{Scene, WORK};
@@ -54,7 +54,8 @@ async fn sweep(operation: &str) {
 pub(crate) async fn act(operation: &str, path: &str, begin: impl AsyncFn()) {
     let manager = LocalWorktrees::open(path).unwrap();
     let made = match operation {
-        "create" | "create-private" | "purge" | "recover" | "accept" => None,
+        "create" | "create-private" | "purge" | "recover" | "accept" | "pool-create" | "pool-refill" => None,
+        "pool-archive" => Some(scene::pool(&manager).await.create(request("victim")).await.unwrap()),
         "discard" => {
             let head = manager.list().await.unwrap().into_iter().find_map(|entry| entry.head).expect("there is a tree");
             Some(manager.create(Request::detached(id("victim"), head)).await.unwrap())
@@ -70,6 +71,12 @@ pub(crate) async fn act(operation: &str, path: &str, begin: impl AsyncFn()) {
     match (operation, made) {
         ("create", _) => drop(manager.create(request("victim")).await.unwrap()),
         ("create-private", _) => drop(manager.create(private()).await.unwrap()),
+        ("pool-create", _) => drop(scene::pool(&manager).await.create(request("victim")).await.unwrap()),
+        ("pool-refill", _) => drop(scene::pool(&manager).await.refill(&Base::Head).await.unwrap()),
+        ("pool-archive", Some(worktree)) => {
+            let released = scene::pool(&manager).await.release(worktree, Disposition::Archive).await.unwrap();
+            assert_eq!(released.fate, Fate::Removed);
+        }
         ("purge", _) => drop(scene::hasty(Path::new(path)).purge().await.unwrap()),
         ("recover", _) => drop(manager.recover().await.unwrap()),
         ("accept", _) => {
@@ -161,4 +168,19 @@ async fn an_acceptance_killed_before_any_step_leaves_a_worktree_for_somebody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_recovery_killed_before_any_step_is_gone_on_with() {
     sweep("recover").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_claim_of_a_slot_killed_before_any_step_is_a_worktree_or_nothing() {
+    sweep("pool-create").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_release_into_the_pool_killed_before_any_step_loses_nothing() {
+    sweep("pool-archive").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_refill_killed_before_any_step_is_made_good_by_the_next() {
+    sweep("pool-refill").await;
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hedgerow_worktree::{Disposition, Fate, LocalOptions, LocalWorktrees, Worktree, WorktreeManager};
+use hedgerow_worktree::{
+    Base, Disposition, Fate, LocalOptions, LocalWorktrees, Pool, Request, Worktree, WorktreeManager,
+};
 use serde_json::{Value, json};
 
 use super::strace::{self, Step};
@@ -16,6 +18,11 @@ pub(super) const WORK: &str = "the work of an agent\n";
 pub(super) fn hasty(path: &Path) -> LocalWorktrees {
     let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
     LocalWorktrees::open_with(path, options).unwrap()
+}
+
+/// A pool of one slot.
+pub(super) async fn pool(manager: &LocalWorktrees) -> Pool {
+    Pool::open(manager.clone(), crate::pool::options(1)).await.unwrap()
 }
 
 pub(super) struct Scene {
@@ -79,8 +86,30 @@ impl Scene {
                     record["root"] = Value::Null;
                 });
             }
+            "pool-create" => {
+                pool(&manager).await.refill(&Base::Head).await.unwrap();
+                self.another_commit();
+            }
+            "pool-refill" => {
+                let pool = pool(&manager).await;
+                pool.refill(&Base::Head).await.unwrap();
+                let worktree = pool.create(Request::detached(id("before"), self.repo.head())).await.unwrap();
+                write(&worktree.path().join("src/left"), "behind\n");
+                write(&worktree.path().join("README"), "edited\n");
+                assert_eq!(pool.release(worktree, Disposition::Discard).await.unwrap().fate, Fate::Removed);
+                assert_eq!(pool.status().await.unwrap().dirty, 1);
+                self.another_commit();
+            }
             _ => {}
         }
+    }
+
+    /// Moves `HEAD`, so that what was ready is not any more.
+    fn another_commit(&self) {
+        let count = self.repo.git(["rev-list", "--count", "HEAD"]);
+        self.repo.write("src/main.rs", &format!("fn main() {{}} // {count}\n"));
+        self.repo.write(&format!("new-{count}"), "x\n");
+        self.repo.commit("another");
     }
 
     async fn worked_in(&self, manager: &LocalWorktrees, name: &str) -> Worktree {
@@ -152,7 +181,9 @@ impl Scene {
         let again = manager.recover().await.unwrap();
         assert!(again.left.is_empty() && again.mended.is_empty() && again.adopted.is_empty(), "{moment}: {again:?}");
         self.repo.assert_sound();
-        let holds_work = !matches!(operation, "create" | "create-private" | "purge" | "discard");
+        let holds_nothing =
+            ["create", "create-private", "purge", "discard", "pool-create", "pool-refill"].contains(&operation);
+        let holds_work = !holds_nothing;
         let kept = match manager.list().await.unwrap().iter().any(|entry| entry.path.ends_with("victim")) {
             true if recovery.adopted.iter().all(|worktree| worktree.id() != &id("victim")) => {
                 Some(self.kept_or_offered(&manager, operation).await)
@@ -177,7 +208,28 @@ impl Scene {
         let retry = manager.create(request("victim")).await.unwrap();
         assert_eq!(status(retry.path()), "", "after {moment}");
         assert_eq!(manager.release(retry, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+        if operation.starts_with("pool-") {
+            self.pool_converges(&manager, moment).await;
+        }
         assert_eq!(traces(&self.repo), self.clean, "after {moment}");
+    }
+
+    /// Whatever there is of slots, a refill makes one clean slot of it, and a drained pool leaves nothing.
+    async fn pool_converges(&self, manager: &LocalWorktrees, moment: &str) {
+        let pool = pool(manager).await;
+        let done = pool.refill(&Base::Head).await.unwrap();
+        let status = pool.status().await.unwrap();
+        assert_eq!((status.ready.len(), status.filling, status.dirty), (1, 0, 0), "{moment}: {done:?}");
+        let worktree = pool.create(request("victim")).await.unwrap();
+        assert_eq!(pool.status().await.unwrap().claims.hits, 1, "{moment}");
+        let bystander = self.repo.root().join("bystander");
+        git_in(&bystander, ["checkout", "-q", "--detach", self.repo.head().as_str()]);
+        assert_eq!(crate::pool::content(worktree.path()), crate::pool::content(&bystander), "{moment}");
+        assert_eq!(crate::repo::status(worktree.path()), "", "{moment}");
+        assert_eq!(pool.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed, "{moment}");
+        assert_eq!(pool.drain().await.unwrap(), 1, "{moment}");
+        assert_eq!(crate::pool::slots(manager), Vec::<std::path::PathBuf>::new(), "{moment}");
+        std::fs::remove_dir_all(self.repo.path().join(".git/hedgerow/pool")).unwrap();
     }
 
     /// What no recovery takes: kept on purpose, or on offer.
