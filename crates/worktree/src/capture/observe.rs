@@ -91,7 +91,7 @@ pub(crate) fn observe(repo: &gix::Repository, input: &Input) -> Result<Observed>
 }
 
 /// The git directory of the worktree's own.
-fn own_dir(input: &Input) -> std::result::Result<Dir, String> {
+pub(super) fn own_dir(input: &Input) -> std::result::Result<Dir, String> {
     let path = match input.git {
         GitAccess::Private => view::git_dir(&input.common, &input.id),
         GitAccess::Direct => input.admin.clone(),

@@ -1,8 +1,15 @@
 //! Tells without moving a ref whether a capture would find anything.
 
+use gix::bstr::{BString, ByteSlice};
+
+use super::base::Item;
 use super::beneath::Dir;
 use super::notices::Notices;
-use super::{Input, agent_tip, base, branch_value, contains, differ, fault, history, open_base, rescues, snapshot};
+use super::tree::Tree;
+use super::{
+    Input, agent_tip, base, branch_value, contains, differ, fault, history, index, observe, open_base, rescues,
+    snapshot,
+};
 use crate::{Notice, Result};
 
 /// Why not everything in the worktree is on its branch, in words; none when it provably is.
@@ -38,7 +45,22 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     }
     let of_tip = base::root(repo, tip).and_then(|root| differ::changes(repo, base.root(), root));
     let of_tip = of_tip.map_err(|why| fault::strange(&input.common, &why))?;
-    Ok((*content.changes() != of_tip).then(|| "files in it are not as its branch has them".into()))
+    if *content.changes() != of_tip {
+        return Ok(Some("files in it are not as its branch has them".into()));
+    }
+    staged(repo, input, &of_agent, &Tree::new(&base, of_tip))
+}
+
+/// Whether the index holds something that neither the branch nor the agent's last commit does.
+fn staged(repo: &gix::Repository, input: &Input, agent: &Tree<'_>, tip: &Tree<'_>) -> Result<Option<String>> {
+    let staged = observe::own_dir(input).and_then(|own| index::read(&own, repo.object_hash()));
+    let staged = match staged {
+        Ok(staged) => staged.unwrap_or_default(),
+        Err(why) => return Ok(Some(format!("what is staged cannot be told: {why}"))),
+    };
+    let held = |path: &BString, item: Item| [agent, tip].iter().any(|tree| tree.get(path.as_bstr()) == Some(item));
+    let alone = staged.entries.iter().any(|(path, item)| !held(path, *item)) || !staged.sides.is_empty();
+    Ok(alone.then(|| "something is staged in it that its branch does not have".into()))
 }
 
 fn told(notice: &Notice) -> String {

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, UNIX_EPOCH};
 
 use hedgerow_worktree::{
-    Budget, Disposition, GitAccess, LocalWorktrees, Message, Request, State, TreeUsage, WorktreeManager,
+    Budget, Disposition, GitAccess, LocalOptions, LocalWorktrees, Message, Request, State, TreeUsage, WorktreeManager,
 };
 
 use crate::repo::{Repo, git_in, id, request, write};
@@ -147,6 +147,42 @@ async fn nothing_that_somebody_holds_or_that_holds_work_is_evicted() {
     assert!(held.path().join("README").exists() && foreign.join("README").exists());
     assert_eq!(manager.rescues(&id("untracked")).await.unwrap(), []);
     drop(held);
+}
+
+#[tokio::test]
+async fn what_no_commit_holds_although_the_files_are_clean_is_a_reason_to_stay() {
+    let repo = Repo::new();
+    repo.write(".gitignore", ".env\n");
+    repo.commit("ignore");
+    let options = LocalOptions { precious: vec![".env".into()], ..LocalOptions::default() };
+    let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
+    for name in ["staged", "precious", "rewritten", "bisecting", "busy", "free"] {
+        drop(manager.create(request(name)).await.unwrap());
+    }
+    let tree = |name: &str| manager.trees().join(name);
+    write(&tree("staged").join("README"), "staged\n");
+    git_in(&tree("staged"), ["add", "README"]);
+    write(&tree("staged").join("README"), "hello\n");
+    write(&tree("precious").join(".env"), "SECRET=1\n");
+    git_in(&tree("rewritten"), ["commit", "-q", "--allow-empty", "-m", "first"]);
+    git_in(&tree("rewritten"), ["commit", "-q", "--amend", "--allow-empty", "-m", "second"]);
+    git_in(&tree("bisecting"), ["bisect", "start"]);
+    let mut inside = std::process::Command::new("sleep").arg("1000").current_dir(tree("busy")).spawn().unwrap();
+    let evicted = manager.evict(&NOTHING).await;
+    inside.kill().unwrap();
+    inside.wait().unwrap();
+    let evicted = evicted.unwrap();
+    assert_eq!(names(evicted.removed.iter().map(|one| &one.id)), ["free"], "{:#?}", evicted.spared);
+    let why = |name: &str| &evicted.spared.iter().find(|one| one.id.as_str() == name).unwrap().why;
+    for (name, part) in [
+        ("staged", "staged"),
+        ("precious", ".env"),
+        ("rewritten", "reflog"),
+        ("bisecting", "bisection"),
+        ("busy", "sleep"),
+    ] {
+        assert!(why(name).contains(part), "{name}: {}", why(name));
+    }
 }
 
 #[tokio::test]

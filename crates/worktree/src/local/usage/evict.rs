@@ -1,5 +1,7 @@
 //! Removes what may go, one worktree after the other.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::manager::LocalWorktrees;
@@ -27,10 +29,10 @@ pub(super) async fn evict(manager: &LocalWorktrees, budget: &Budget) -> Result<E
         if done.missing == 0 {
             break;
         }
-        let gain = tree.gain();
+        let (gain, precious) = (tree.gain(), Arc::clone(&manager.precious));
         let (tree, obstacle) = manager
             .blocking(move |layout| {
-                let obstacle = plan::obstacle(layout, &tree);
+                let obstacle = plan::obstacle(layout, &tree, &precious);
                 Ok((tree, obstacle))
             })
             .await?;

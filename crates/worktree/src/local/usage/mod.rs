@@ -8,6 +8,8 @@ pub use evict::Evicted;
 pub use measure::{TreeUsage, Usage};
 pub use plan::{Budget, Eviction, Plan, Spared};
 
+use std::sync::Arc;
+
 use super::manager::LocalWorktrees;
 use crate::Result;
 
@@ -28,15 +30,17 @@ impl LocalWorktrees {
     /// # Errors
     /// As [`usage`](Self::usage).
     pub async fn plan_eviction(&self, budget: &Budget) -> Result<Plan> {
-        let budget = *budget;
-        self.blocking(move |layout| plan::plan(layout, measure::usage(layout)?, &budget)).await
+        let (budget, precious) = (*budget, Arc::clone(&self.precious));
+        self.blocking(move |layout| plan::plan(layout, measure::usage(layout)?, &budget, &precious)).await
     }
 
     /// Archives worktrees that nobody holds until the budget is kept, and says what it did and what it left.
     ///
     /// Only worktrees that were kept or whose owner is dead are considered, and of these only those in which provably
-    /// nothing would be lost: every file is as the branch has it, apart from ignored ones. What cannot be told stays. The
-    /// one that was used least recently goes first; of equally old ones (within a day) the larger one.
+    /// nothing would be lost: every file is as the branch has it, apart from ignored ones, and
+    /// [`inspect`](crate::WorktreeManager::inspect) finds nothing that a rescue ref would not hold: no precious files, no
+    /// rewritten commits, nothing in progress, no process inside. What cannot be told stays. The one that was used least
+    /// recently goes first; of equally old ones (within a day) the larger one.
     ///
     /// Each goes the way of a release with [`Disposition::Archive`](crate::Disposition::Archive), and so do commits of
     /// it that nothing else holds: under a rescue ref first. Cancelled, it ends after the worktree that it is at.

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
 use super::super::record::Record;
-use super::super::release;
+use super::super::{release, safety};
 use super::measure::{TreeUsage, Usage};
 use crate::capture::{self, fault};
-use crate::{Result, State, WorktreeId, disk, repo};
+use crate::{Fact, Result, State, WorktreeId, disk, repo};
 
 /// Uses that lie closer together than this are equally old, in seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -79,13 +79,13 @@ pub struct Spared {
 }
 
 /// Finds as many as are needed.
-pub(super) fn plan(layout: &Layout, usage: Usage, budget: &Budget) -> Result<Plan> {
+pub(super) fn plan(layout: &Layout, usage: Usage, budget: &Budget, precious: &[String]) -> Result<Plan> {
     let mut plan = Plan { missing: budget.excess(&usage), ..Plan::default() };
     for tree in ordered(usage.trees) {
         if plan.missing == 0 {
             break;
         }
-        match obstacle(layout, &tree) {
+        match obstacle(layout, &tree, precious) {
             Some(why) => plan.spared.push(Spared { id: tree.id, why }),
             None => {
                 plan.missing = plan.missing.saturating_sub(tree.gain());
@@ -106,7 +106,7 @@ pub(super) fn ordered(trees: Vec<TreeUsage>) -> Vec<TreeUsage> {
 }
 
 /// Why a worktree must not go, if so. What cannot be told is a reason.
-pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage) -> Option<String> {
+pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage, precious: &[String]) -> Option<String> {
     if let Some(problem) = &tree.problem {
         return Some(problem.clone());
     }
@@ -115,9 +115,22 @@ pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage) -> Option<String> {
         if record.root.is_none() || disk::identity(&record.parts.path) != record.root {
             return Ok(Some("another directory is in the place of its tree".into()));
         }
-        capture::uncaptured(&repo::open(&layout.common)?, &release::input(layout, &record)?)
+        if let Some(why) = capture::uncaptured(&repo::open(&layout.common)?, &release::input(layout, &record)?)? {
+            return Ok(Some(why));
+        }
+        let report = safety::inspect(layout, &record, precious)?.report;
+        let facts = report.facts.iter().filter(|fact| !is_held(fact)).map(ToString::to_string);
+        Ok(facts.chain(report.unknowns.iter().map(ToString::to_string)).next())
     };
     looked().unwrap_or_else(|e| Some(format!("it could not be told whether it holds work: {}", fault::with_causes(&e))))
+}
+
+/// Whether a fact is no reason to spare a tree that is as its branch has it: a release puts the branch's commits and the
+/// stashes of a private view under rescue refs, and what differs from some other commit is in the branch.
+fn is_held(fact: &Fact) -> bool {
+    let commits = matches!(fact, Fact::Commits(_) | Fact::Stashes(_) | Fact::SharedStashes(_));
+    let files = matches!(fact, Fact::Changed(_) | Fact::ChangedUnseen(_) | Fact::Staged(_) | Fact::Untracked(_));
+    commits || files
 }
 
 #[cfg(test)]
