@@ -65,6 +65,16 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// among [`SafetyReport::unknowns`], and counts as work.
     async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport>;
 
+    /// Makes a new worktree in which everything is as it was in the rescued one.
+    ///
+    /// Content, executable bits, symlinks and deletions are the same, and so is what was staged and what was in conflict;
+    /// `HEAD` is the last commit that was made inside, on the branch that the request names. The request's base has no
+    /// say. The rescue ref stays. A rescued commit that no release made is checked out as it is.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`Error::Base`](crate::Error::Base) when the rescued commit is gone.
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree>;
+
     /// The refs under which work of this worktree was put, oldest first; also when the worktree is long gone.
     ///
     /// # Errors

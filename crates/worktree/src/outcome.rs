@@ -53,6 +53,16 @@ pub enum Notice {
         /// What was wrong with it.
         why: String,
     },
+    /// What was staged could not be kept; the files were.
+    NotStaged {
+        /// What was wrong with it.
+        why: String,
+    },
+    /// A conflict that was not resolved. Its sides are kept beside the file.
+    Conflict {
+        /// Where it is, relative to the tree.
+        path: PathBuf,
+    },
     /// A path that git cannot store (socket, FIFO, device) or that could not be read.
     Unstorable {
         /// Where it lies, relative to the tree.
@@ -79,6 +89,8 @@ pub struct Released {
     /// Every ref under which work of this worktree was put by this release, the most telling one last: the tip, when no
     /// branch and nothing else holds it. Also those that the release found it under already.
     pub rescues: Vec<Rescue>,
+    /// What the caller should know of what was put there.
+    pub notices: Vec<Notice>,
 }
 
 /// What became of a released worktree.

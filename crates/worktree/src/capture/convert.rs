@@ -6,7 +6,7 @@ use gix::ObjectId;
 use gix::bstr::BStr;
 use gix::filter::plumbing::Pipeline;
 use gix::filter::plumbing::pipeline::CrlfRoundTripCheck;
-use gix::filter::plumbing::pipeline::convert::ToGitOutcome;
+use gix::filter::plumbing::pipeline::convert::{ToGitOutcome, ToWorktreeOutcome};
 use gix::glob::pattern::Case;
 use gix::worktree::Stack;
 use gix::worktree::stack::State;
@@ -73,6 +73,20 @@ impl<'a> Converter<'a> {
         match converted {
             Ok(ToGitOutcome::Buffer(bytes)) => bytes.to_vec(),
             _ => content,
+        }
+    }
+}
+
+impl Converter<'_> {
+    /// What git writes into a file of what it has stored. What cannot be converted stays as it is.
+    pub(super) fn write_form(&mut self, path: &BStr, content: &[u8]) -> Vec<u8> {
+        let Ok(platform) = self.attributes.at_entry(path, None, &self.repo.objects) else { return content.to_vec() };
+        let attributes = &mut |_: &BStr, out: &mut gix::attrs::search::Outcome| {
+            platform.matching_attributes(out);
+        };
+        match self.pipeline.convert_to_worktree(content, path, attributes, Default::default()) {
+            Ok(ToWorktreeOutcome::Buffer(bytes)) => bytes.to_vec(),
+            _ => content.to_vec(),
         }
     }
 }

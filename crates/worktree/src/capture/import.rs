@@ -66,6 +66,22 @@ impl<'a> Importer<'a> {
         Ok(Ok(()))
     }
 
+    /// Takes over files alone; the inner error says why they were refused.
+    ///
+    /// # Errors
+    /// When the repository cannot be written.
+    pub(super) fn blobs(&self, ids: &[ObjectId]) -> Result<std::result::Result<(), String>> {
+        for &id in ids {
+            let object = match self.find(id, Kind::Blob) {
+                Ok(object) => object,
+                Err(why) => return Ok(Err(why)),
+            };
+            let stored = self.repo.objects.write_buf(Kind::Blob, &object.data);
+            stored.map_err(fault::git("store an object of the agent"))?;
+        }
+        Ok(Ok(()))
+    }
+
     /// The commit that an id names, through annotated tags.
     pub(super) fn peel(&self, id: ObjectId) -> std::result::Result<ObjectId, String> {
         let mut id = id;

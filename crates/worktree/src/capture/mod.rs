@@ -31,7 +31,9 @@ mod observe;
 mod pack;
 mod refs;
 mod rescue;
+mod rewrite;
 mod snapshot;
+mod staged;
 mod stash;
 mod store;
 pub(crate) mod survey;
@@ -50,6 +52,8 @@ pub(crate) use ancestry::contains;
 pub(crate) use cache::Cache;
 pub(crate) use observe::{Marks, Observed, observe};
 pub(crate) use rescue::{rescue, rescues};
+pub(crate) use rewrite::rewrite;
+pub(crate) use staged::{Difference, Former, Kept, head, keep, read as former};
 pub(crate) use uncaptured::uncaptured;
 
 use base::Base;

@@ -226,6 +226,8 @@ impl Observed {
             let (subject, why) = match notice {
                 // They are looked for on their own, below what is ignored as well.
                 Notice::NestedRepository { .. } => continue,
+                // Only a release says so.
+                Notice::NotStaged { .. } | Notice::Conflict { .. } => continue,
                 Notice::GitFileReplaced => (".git".into(), "it is not the file that was put there".into()),
                 Notice::HistoryNotFromBase { tip } => ("HEAD".into(), format!("{tip} does not go on from the base")),
                 Notice::HistoryRefused { why } => ("the history made inside".into(), why),

@@ -69,6 +69,8 @@ fn told(notice: &Notice) -> String {
         Notice::GitFileReplaced => "its .git file was replaced".into(),
         Notice::HistoryNotFromBase { tip } => format!("its HEAD is at {tip}, which does not go on from its base"),
         Notice::HistoryRefused { why } => format!("the history made inside could not be read: {why}"),
+        Notice::NotStaged { why } => format!("what is staged could not be read: {why}"),
+        Notice::Conflict { path } => format!("{path:?} has a conflict"),
         Notice::Unstorable { path, why } => format!("{path:?} could not be stored: {why}"),
     }
 }

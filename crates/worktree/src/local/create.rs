@@ -18,8 +18,22 @@ use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Workt
 /// in it, and returns the index that describes it.
 pub(super) type Fill<'a> = Box<dyn FnOnce(&gix::Repository, ObjectId, &mut Record) -> Result<gix::index::File> + 'a>;
 
+/// What is still to be done when the admin directory and the view are made and nobody has seen them.
+pub(super) type Dress<'a> = Box<dyn FnOnce(&Record) -> Result<()> + 'a>;
+
 /// Creates what the request asks for, with the files that `fill` makes.
 pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancelled: &AtomicBool) -> Result<Worktree> {
+    create_dressed(layout, request, fill, Box::new(|_| Ok(())), cancelled)
+}
+
+/// As [`create`], with a last step before it is published.
+pub(super) fn create_dressed(
+    layout: &Layout,
+    request: &Request,
+    fill: Fill<'_>,
+    dress: Dress<'_>,
+    cancelled: &AtomicBool,
+) -> Result<Worktree> {
     let repo = repo::open(&layout.common)?;
     let base = base::resolve(&repo, &request.base)?;
     let branch = match &request.head {
@@ -47,7 +61,7 @@ pub(super) fn create(layout: &Layout, request: &Request, fill: Fill<'_>, cancell
     let mut record = Record::new(layout, parts)?;
     record.seed.clone_from(&request.seed);
     let mut progress = Progress::default();
-    let done = make(&repo, layout, request, &mut record, fill, cancelled, &mut progress);
+    let done = make(&repo, layout, request, &mut record, fill, dress, cancelled, &mut progress);
     if let Err(e) = done {
         // What cannot be taken back now is found by the next recovery; the first error says more.
         let _ = remove::undo(&repo, layout, &record, progress);
@@ -76,12 +90,14 @@ fn claim(layout: &Layout, request: &Request) -> Result<Lock> {
 }
 
 /// The fallible part of [`create`], split off so that it can be undone.
+#[expect(clippy::too_many_arguments, reason = "each is one thing of the caller's that is needed once")]
 fn make(
     repo: &gix::Repository,
     layout: &Layout,
     request: &Request,
     record: &mut Record,
     fill: Fill<'_>,
+    dress: Dress<'_>,
     cancelled: &AtomicBool,
     progress: &mut Progress,
 ) -> Result<()> {
@@ -107,6 +123,7 @@ fn make(
         let view = view::build(repo, common, &parts.id, &parts.path, parts.branch.as_ref(), base, &saved, &admin)?;
         record.parts.mounts.extend(view.mounts);
     }
+    dress(record)?;
     if cancelled.load(Ordering::Relaxed) {
         return Err(Error::Git { action: format!("create {}", request.id), source: "it was cancelled".into() });
     }

@@ -187,6 +187,10 @@ impl WorktreeManager for LocalWorktrees {
         .await
     }
 
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree> {
+        self.restored(rescue, request).await
+    }
+
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
         let id = id.clone();
         self.blocking(move |layout| capture::rescues(&layout.common, &id)).await

@@ -25,6 +25,7 @@ mod recover;
 mod refs;
 mod release;
 mod remove;
+mod restore;
 mod safety;
 mod scan;
 mod seed;

@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
 use super::{base, fence, merged, refs, remove, scan};
-use crate::capture::{self, fault};
+use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
     Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Rescue, Result, Worktree,
@@ -118,7 +118,7 @@ pub(super) fn release(
         }
     };
     let is_safe = |tip| tip == work.base || into.is_some_and(|into| is_integrated(&repo, work.base, into, tip));
-    let needed: Vec<ObjectId> = work.tips.iter().copied().filter(|tip| !is_safe(*tip)).collect();
+    let needed = work.needed(is_safe);
     let turn = fence::enter(layout, &record)?;
     let mut rescues = work.rescued;
     for tip in needed {
@@ -134,7 +134,7 @@ pub(super) fn release(
     drop(turn);
     remove::remove(&repo, layout, &record)?;
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues })
+    Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
 }
 
 /// Removes a tree in which nobody worked.
@@ -150,7 +150,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
     drop(turn);
     remove::remove(&repo::open(&layout.common)?, layout, &record)?;
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues: Vec::new() })
+    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: Vec::new() })
 }
 
 /// What lies in a worktree, as commits.
@@ -181,6 +181,20 @@ struct Tips {
     branch: Option<ObjectId>,
     /// The commits that hold the work, the most telling one last.
     tips: Vec<ObjectId>,
+    /// The commit that has what is staged as well, in place of the last tip.
+    whole: Option<capture::Kept>,
+    notices: Vec<Notice>,
+}
+
+impl Tips {
+    /// The commits that must be rescued.
+    fn needed(&self, is_safe: impl Fn(ObjectId) -> bool) -> Vec<ObjectId> {
+        let staged = self.whole.as_ref().is_some_and(|whole| whole.staged == Difference::Some);
+        let last = self.tips.len().saturating_sub(1);
+        let tips = self.tips.iter().enumerate();
+        let needed = tips.filter(|(n, tip)| staged && *n == last || !is_safe(**tip));
+        needed.map(|(n, tip)| self.whole.as_ref().filter(|_| n == last).map_or(*tip, |whole| whole.commit)).collect()
+    }
 }
 
 /// Captures everything, and says what could not be.
@@ -195,6 +209,8 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         name: "hedgerow".into(),
         email: "hedgerow@localhost".into(),
     };
+    let input = input(layout, record)?;
+    let head = capture::head(repo, &input);
     let capture = take_over(repo, layout, record, &message)?;
     if let Some(why) = capture.notices.iter().find_map(|notice| obstacle(&parts.path, notice)) {
         return Ok(Work::Partly { why, rescued: capture.rescued });
@@ -208,7 +224,16 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         let why = "its branch was moved by somebody else while it was captured".to_owned();
         return Ok(Work::Partly { why, rescued: capture.rescued });
     }
-    Ok(Work::Whole(Tips { rescued: capture.rescued, base: base::object_id(&parts.base)?, branch, tips: vec![tip] }))
+    let mut whole = capture::keep(repo, &input, tip, head)?;
+    let notices = std::mem::take(&mut whole.notices);
+    Ok(Work::Whole(Tips {
+        rescued: capture.rescued,
+        base: base::object_id(&parts.base)?,
+        branch,
+        tips: vec![tip],
+        whole: Some(whole),
+        notices,
+    }))
 }
 
 /// Why a tree with this notice must not be deleted, if so.
@@ -222,6 +247,8 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
             Ok(meta) if meta.is_file() && meta.len() == 0 => None,
             _ => Some(format!("{path:?} could not be stored: {why}")),
         },
+        // The index names what is in files and commits, or was told to; the files are there.
+        Notice::NotStaged { .. } | Notice::Conflict { .. } => None,
         Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
     }
 }
@@ -237,7 +264,14 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
         None => None,
     };
     let tips = head(layout, record)?.into_iter().chain(branch).collect();
-    Ok(Work::Whole(Tips { rescued: Vec::new(), base: base::object_id(&parts.base)?, branch, tips }))
+    Ok(Work::Whole(Tips {
+        rescued: Vec::new(),
+        base: base::object_id(&parts.base)?,
+        branch,
+        tips,
+        whole: None,
+        notices: Vec::new(),
+    }))
 }
 
 fn is_gone(path: &Path) -> bool {
@@ -274,7 +308,7 @@ fn is_integrated(repo: &gix::Repository, base: ObjectId, into: &CommitId, tip: O
 /// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by
 /// the next recovery, which hands it out again.
 fn leave(record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
-    Released { fate: Fate::Kept { path: record.parts.path.clone(), why: Some(why) }, rescues }
+    Released { fate: Fate::Kept { path: record.parts.path.clone(), why: Some(why) }, rescues, notices: Vec::new() }
 }
 
 /// Leaves the worktree in place. Its lock stays, so that nobody prunes it.
@@ -289,7 +323,7 @@ fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<
     record.write(layout)?;
     drop(turn);
     write_reason(layout, record, &reason)?;
-    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues })
+    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues, notices: Vec::new() })
 }
 
 /// Replaces the reason in git's lock of the worktree, if its admin directory is still there.

@@ -23,6 +23,7 @@ mod recover;
 mod release;
 mod removal;
 mod repo;
+mod restore;
 mod safety;
 mod seed;
 mod usage;

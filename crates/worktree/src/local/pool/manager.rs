@@ -302,6 +302,10 @@ impl WorktreeManager for Pool {
         self.worktrees.inspect(id).await
     }
 
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree> {
+        self.worktrees.restore(rescue, request).await
+    }
+
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
         self.worktrees.rescues(id).await
     }
