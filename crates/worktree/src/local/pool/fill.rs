@@ -20,7 +20,7 @@ use crate::capture::fault;
 use crate::disk;
 use crate::local::fill::{self, CopyFrom, Order};
 use crate::local::layout::Layout;
-use crate::local::{admin, base};
+use crate::local::{admin, base, lease};
 use crate::{LocalWorktrees, Result};
 
 /// What every work on slots needs.
@@ -55,7 +55,7 @@ impl<'a> Tools<'a> {
 
     /// What a tree that is filled now depends on.
     pub(super) fn origin(&self) -> Origin {
-        Origin { setting: self.setting.clone(), seeded: Some(Vec::new()) }
+        Origin { setting: self.setting.clone(), seeded: Some(Vec::new()), boot: lease::boot() }
     }
 
     pub(super) fn writing(&self) -> Writing<'a> {

@@ -13,6 +13,7 @@ use crate::Result;
 use crate::capture::fault;
 use crate::disk;
 use crate::local::layout::Layout;
+use crate::local::lease;
 use crate::local::record::Record;
 
 /// What the files of a tree depend on besides its commit.
@@ -22,6 +23,8 @@ pub(in crate::local) struct Origin {
     pub(super) setting: String,
     /// Which files of the main checkout were copied in; none if they are too many or too strange to be written down.
     pub(super) seeded: Option<Vec<PathBuf>>,
+    /// The boot in which it was filled: a crash of the machine tears files that look untouched.
+    pub(super) boot: String,
 }
 
 /// The most bytes of all seeded paths that are written down.
@@ -39,7 +42,7 @@ impl Origin {
 /// Makes room for the tree of this worktree, if it came through a pool and fewer than `most` slots exist.
 pub(super) fn reserve(layout: &Layout, record: &mut Record, most: usize) -> Result<Option<Held>> {
     let (Some(origin), Some(root)) = (&record.origin, record.root) else { return Ok(None) };
-    if disk::identity(&record.parts.path) != Some(root) {
+    if disk::identity(&record.parts.path) != Some(root) || origin.boot != lease::boot() {
         return Ok(None);
     }
     let Some(mut held) = shelf::reserve(layout, most, &record.parts.base, origin, Stage::Dirty)? else {

@@ -47,8 +47,6 @@ pub(super) struct Slot {
     pub(super) origin: Origin,
     /// Under which rules ignored files were kept in it; none if there are none.
     pub(super) kept: Option<String>,
-    /// The boot in which it was made: what a crash of the machine may have torn is not used.
-    boot: String,
 }
 
 /// How far a slot is.
@@ -93,7 +91,6 @@ impl Slot {
             mode: 0,
             origin,
             kept: None,
-            boot: lease::boot(),
         })
     }
 
@@ -101,7 +98,7 @@ impl Slot {
     pub(super) fn read(layout: &Layout, token: &str) -> Option<Self> {
         let text = disk::read_small(&file(layout, token, "json")).ok()?;
         let slot: Self = serde_json::from_slice(&text).ok()?;
-        (slot.version == VERSION && slot.token == token && slot.boot == lease::boot()).then_some(slot)
+        (slot.version == VERSION && slot.token == token && slot.origin.boot == lease::boot()).then_some(slot)
     }
 
     /// Writes the record; after a crash there is either the old or the new one.

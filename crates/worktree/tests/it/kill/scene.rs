@@ -181,6 +181,8 @@ impl Scene {
         let again = manager.recover().await.unwrap();
         assert!(again.left.is_empty() && again.mended.is_empty() && again.adopted.is_empty(), "{moment}: {again:?}");
         self.repo.assert_sound();
+        // Where a lock of git's was lying about, it could not be taken away again.
+        let _ = try_git(self.repo.path(), ["update-ref", "-d", "refs/heads/other"]);
         let holds_nothing =
             ["create", "create-private", "purge", "discard", "pool-create", "pool-refill"].contains(&operation);
         let holds_work = !holds_nothing;

@@ -114,7 +114,8 @@ fn set(repo: &Repo, slot: &Path, key: &str, value: Value) {
 
 #[tokio::test]
 async fn half_made_slots_and_those_of_an_earlier_boot_are_cleared_away() {
-    for (key, value) in [("stage", json!("Partial")), ("boot", json!("another boot")), ("version", json!(0))] {
+    let elsewhen = json!({ "setting": "any", "seeded": [], "boot": "another boot" });
+    for (key, value) in [("stage", json!("Partial")), ("origin", elsewhen), ("version", json!(0))] {
         let repo = Repo::new();
         let pool = filled(&repo, 1).await;
         set(&repo, &slot(&pool), key, value);
@@ -122,6 +123,19 @@ async fn half_made_slots_and_those_of_an_earlier_boot_are_cleared_away() {
         assert_eq!(slots(pool.worktrees()).len(), 0, "{key}");
         assert_eq!(pool.refill(&Base::Head).await.unwrap().made, 1, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_tree_that_a_crash_of_the_machine_may_have_torn_does_not_go_into_the_pool() {
+    let repo = Repo::new();
+    let pool = filled(&repo, 1).await;
+    let worktree = pool.create(request("fix")).await.unwrap();
+    let path = repo.path().join(".git/hedgerow/worktrees/fix.json");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record["origin"]["boot"] = json!("another boot");
+    write(&path, &record.to_string());
+    assert_eq!(pool.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    assert_eq!(slots(pool.worktrees()).len(), 0);
 }
 
 #[tokio::test]
