@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,22 @@ use crate::{Error, Result};
 
 /// How long to wait for a lock of git's; it is held for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Waits until whoever holds the lock at this moment has given it up, unless it was left behind.
+pub(super) fn wait_for_holder(resource: &Path) {
+    let mut path = resource.as_os_str().to_owned();
+    path.push(".lock");
+    // Numbers of files are soon used again; when it was made tells them apart.
+    let which = || {
+        let meta = Path::new(&path).symlink_metadata().ok()?;
+        Some((meta.ino(), meta.created().ok()))
+    };
+    let Some(first) = which() else { return };
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE && which() == Some(first) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// The lock file beside a ref, which git and everybody else respects; released when it is dropped.
 pub(super) struct RefLock {
@@ -78,7 +95,6 @@ impl Drop for RefLock {
     fn drop(&mut self) {
         // After a commit the name is free, and perhaps somebody else's lock.
         let mine = |file: &File| {
-            use std::os::unix::fs::MetadataExt;
             let there = self.path.symlink_metadata().ok()?;
             Some(file.metadata().ok()?.ino() == there.ino())
         };

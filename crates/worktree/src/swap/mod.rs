@@ -20,7 +20,7 @@ pub(crate) use edit::{Edit, edit};
 pub(crate) use log::{COMMITTER, Log, line};
 
 use crate::capture::fault;
-use crate::{Error, Result, disk};
+use crate::{Result, disk};
 use lock::RefLock;
 
 /// What a ref is.
@@ -70,26 +70,18 @@ pub(crate) fn set(
 pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool) -> Result<Value> {
     let path = common.join(name);
     let lock = RefLock::take(&path)?;
-    let packed_lock = RefLock::take(&common.join("packed-refs"));
     let found = read(common, name)?;
     if found == Value::Missing || !allowed(found) {
         return Ok(found);
     }
-    let text = packed_text(common)?;
-    match packed_lock {
-        // First, so that the old value never shines through.
-        Ok(mut lock) if packed::find(&text, name).is_some() => {
-            lock.fill(&packed::without(&text, name))?;
-            lock.commit()?;
-        }
-        Ok(lock) => drop(lock),
-        // Held for so long it was left behind by a killed git, which then is not packing this ref either.
-        Err(Error::Locked { .. }) if packed::find(&text, name).is_none() => {}
-        Err(e) => return Err(e),
-    }
+    // First, so that the old value never shines through.
+    unpack(common, name)?;
     if !path.is_dir() {
         disk::remove_file(&path)?;
     }
+    lock::wait_for_holder(&common.join("packed-refs"));
+    // Whoever was packing has seen it, perhaps.
+    unpack(common, name)?;
     let log = common.join("logs").join(name);
     let _ = std::fs::remove_file(&log);
     drop(lock);
@@ -97,6 +89,17 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
         remove_empty(&path, &root);
     }
     Ok(found)
+}
+
+/// Takes a ref out of the packed ones. Their lock is taken only where it is needed: while it lies about, because a
+/// process was killed, nobody can delete a branch or pack refs.
+fn unpack(common: &Path, name: &str) -> Result<()> {
+    if packed::find(&packed_text(common)?, name).is_none() {
+        return Ok(());
+    }
+    let mut lock = RefLock::take(&common.join("packed-refs"))?;
+    lock.fill(&packed::without(&packed_text(common)?, name))?;
+    lock.commit()
 }
 
 /// Makes a ref durable, together with the directories that lead to it.
@@ -200,6 +203,24 @@ mod tests {
             assert_eq!(found, Value::Id(id('2')));
             assert_eq!(read(dir.path(), name).unwrap(), Value::Id(id('2')));
         }
+    }
+
+    #[test]
+    fn a_ref_that_is_being_packed_while_it_is_deleted_does_not_come_back() {
+        let dir = common();
+        let (common, name) = (dir.path(), "refs/heads/a");
+        set(common, name, id('1'), None, |_| true).unwrap();
+        let mut packer = RefLock::take(&common.join("packed-refs")).unwrap();
+        packer.fill(format!("# pack-refs with: sorted \n{} {name}\n", id('1')).as_bytes()).unwrap();
+        std::thread::scope(|scope| {
+            let deleter = scope.spawn(|| delete(common, name, |value| value == Value::Id(id('1'))));
+            // For it to get as far as it can; what comes of it must not depend on how far it got.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            packer.commit().unwrap();
+            assert_eq!(deleter.join().unwrap().unwrap(), Value::Id(id('1')));
+        });
+        assert_eq!(read(common, name).unwrap(), Value::Missing);
+        assert!(!common.join("packed-refs.lock").exists());
     }
 
     /// What `git pack-refs` does with one ref, as often as it can.
