@@ -15,6 +15,7 @@ mod layout;
 mod lease;
 mod list;
 mod lock;
+mod locked;
 mod manager;
 mod merged;
 mod pool;

@@ -7,7 +7,7 @@ use gix::ObjectId;
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, fence, merged, refs, remove, scan};
+use super::{base, fence, locked, merged, refs, remove, scan};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
@@ -95,6 +95,9 @@ pub(super) fn release(
     goes: Goes<'_>,
 ) -> Result<Released> {
     let mut record = leased(layout, &held(&worktree)?)?;
+    if let Some(why) = locked::by_somebody(layout, &record).filter(|_| *disposition != Disposition::Keep) {
+        return keep(layout, &mut record, Some(why), Vec::new());
+    }
     let into = match disposition {
         Disposition::Keep => return keep(layout, &mut record, None, Vec::new()),
         Disposition::Archive => None,
@@ -326,10 +329,10 @@ fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<
     Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues, notices: Vec::new() })
 }
 
-/// Replaces the reason in git's lock of the worktree, if its admin directory is still there.
+/// Replaces the reason in git's lock of the worktree, if its admin directory is still there and nobody else locked it.
 pub(super) fn write_reason(layout: &Layout, record: &Record, reason: &str) -> Result<()> {
     let admin = record.admin_dir(layout);
-    if disk::identity(&admin).is_none() {
+    if disk::identity(&admin).is_none() || locked::by_somebody(layout, record).is_some() {
         return Ok(());
     }
     let text = layout.staging().join(format!("{}.locked", record.token));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
 mod bad_input;
+mod cancel;
 mod capture;
 mod child;
 mod concurrent;
@@ -10,6 +11,7 @@ mod concurrent;
 mod conformance;
 mod crash_points;
 mod create;
+mod damage;
 mod doctor;
 #[cfg(feature = "fake")]
 mod fake;

@@ -159,7 +159,6 @@ impl Scene {
             let lock = locks.iter().any(|lock| said.contains(&format!("{lock}': File exists")));
             assert!(output.status.success() || lock, "git {args:?} after {moment}: {said}");
         }
-        let _ = try_git(repo.path(), ["update-ref", "-d", "refs/heads/other"]);
         assert_eq!(status(&repo.root().join("bystander")), "", "after {moment}");
     }
 
@@ -207,6 +206,7 @@ impl Scene {
         for rescue in manager.rescues(&id("victim")).await.unwrap() {
             self.repo.git(["update-ref", "-d", &rescue.reference]);
         }
+        let _ = try_git(self.repo.path(), ["update-ref", "-d", "refs/heads/other"]);
         let retry = manager.create(request("victim")).await.unwrap();
         assert_eq!(status(retry.path()), "", "after {moment}");
         assert_eq!(manager.release(retry, Disposition::Archive).await.unwrap().fate, Fate::Removed);
