@@ -7,8 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 
 /// A directory that is held open.
 #[derive(Debug)]
@@ -85,14 +84,6 @@ impl Dir {
     /// The handle itself.
     pub(crate) fn fd(&self) -> &OwnedFd {
         &self.fd
-    }
-
-    /// Makes a directory in this one, unless there is something of its name.
-    pub(crate) fn make(&self, name: &[u8]) -> Result<()> {
-        match mkdirat(&self.fd, OsStr::from_bytes(name), Mode::RWXU | Mode::RWXG | Mode::RWXO) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
     }
 
     /// What lies under this name, without following it.

@@ -68,6 +68,13 @@ pub(super) fn into_new(
     Ok((gix::index::File::from_state(index, into.join(".git/index")), filled))
 }
 
+/// Writes those files of an index that it does not leave out into a tree that has nothing in their places.
+pub(super) fn into(repo: &gix::Repository, index: &mut State, tree: &Path, order: Order<'_>) -> Result<()> {
+    let mut options = options(repo)?;
+    let converter = Converter::new(repo, index, tree, &mut options)?;
+    fill(repo, index, tree, converter, options.fs.symlink, order).map(drop)
+}
+
 /// The index of a commit, without stat data.
 pub(super) fn list(repo: &gix::Repository, commit: ObjectId) -> Result<State> {
     let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;

@@ -15,7 +15,7 @@ use super::recycle::Origin;
 use super::setting;
 use super::shelf::Held;
 use super::slot::{self, Seal, Stage};
-use super::write::{self, Writing};
+use super::write::Writing;
 use crate::capture::fault;
 use crate::disk;
 use crate::local::fill::{self, CopyFrom, Order};
@@ -73,8 +73,6 @@ impl<'a> Tools<'a> {
     pub(super) fn fill(&self, held: &mut Held, commit: ObjectId) -> Result<()> {
         let tree = held.slot.tree(self.layout);
         let index = self.write_all(commit, &tree)?;
-        let all = index.entries().iter().map(|entry| entry.path(&index).to_owned()).collect();
-        write::submodules(&index, &tree, &all)?;
         held.slot.root = disk::identity(&tree);
         self.describe(held, commit, &index)?;
         self.seal(held)

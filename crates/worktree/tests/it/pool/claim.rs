@@ -364,3 +364,37 @@ async fn a_process_with_another_umask_gets_files_with_its_own_modes() {
     assert_eq!((mode(""), mode("src/deep"), mode("README")), (0o700, 0o700, 0o600));
     assert_eq!(slots(pool.worktrees()).len(), 1, "the slot was left to others");
 }
+
+#[tokio::test]
+async fn programs_stay_executable_where_the_repository_does_not_trust_modes() {
+    let repo = Repo::new();
+    let pool = filled(&repo, 1).await;
+    repo.write("run", "#!/bin/sh\n");
+    chmod(&repo.path().join("run"), 0o755);
+    repo.commit("a program");
+    repo.git(["config", "core.fileMode", "false"]);
+    pool.refill(&Base::Head).await.unwrap();
+    repo.write("run", "#!/bin/sh\ntrue\n");
+    repo.commit("a better program");
+    let worktree = pool.create(request("fix")).await.unwrap();
+    assert_eq!(pool.status().await.unwrap().claims.written, 1);
+    assert_eq!(content(worktree.path()), by_git(&repo, "HEAD"));
+}
+
+#[tokio::test]
+async fn the_place_of_a_submodule_comes_and_goes_with_the_commits() {
+    let repo = Repo::new();
+    let before = repo.head();
+    let head = before.as_str();
+    repo.git(["update-index", "--add", "--cacheinfo", &format!("160000,{head},modules/inner")]);
+    repo.git(["commit", "-qm", "a submodule"]);
+    let pool = open(&repo, 1).await;
+    for (n, (from, to)) in [(before.clone(), repo.head()), (repo.head(), before)].into_iter().enumerate() {
+        pool.refill(&Base::Commit(from)).await.unwrap();
+        let git = by_git(&repo, to.as_str());
+        let worktree = pool.create(Request::detached(id(&format!("w{n}")), to)).await.unwrap();
+        assert_eq!(content(worktree.path()), git, "{n}");
+        pool.release(worktree, Disposition::Discard).await.unwrap();
+    }
+    assert_eq!(pool.status().await.unwrap().claims.hits, 2);
+}
