@@ -173,7 +173,7 @@ pub struct Message {
 }
 
 /// What [`WorktreeManager::release`] does with the worktree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
     /// Leave the tree and its branch in place for a person to look at.
     Keep,

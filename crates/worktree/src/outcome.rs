@@ -1,6 +1,7 @@
 //! What the operations of a manager report.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,17 @@ pub struct Rescue {
     pub reference: String,
     /// The commit that it names.
     pub commit: CommitId,
+}
+
+/// Something that was rescued, and of which worktree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescued {
+    /// The worktree; it may be long gone.
+    pub id: WorktreeId,
+    /// The ref, and what it names.
+    pub rescue: Rescue,
+    /// When the commit was made, as it says, if it could be read.
+    pub time: Option<SystemTime>,
 }
 
 /// What [`release`](crate::WorktreeManager::release) did.

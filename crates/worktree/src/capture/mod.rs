@@ -51,7 +51,7 @@ use gix::objs::tree::EntryKind;
 pub(crate) use ancestry::contains;
 pub(crate) use cache::Cache;
 pub(crate) use observe::{Marks, Observed, observe};
-pub(crate) use rescue::{rescue, rescues};
+pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues};
 pub(crate) use rewrite::rewrite;
 pub(crate) use staged::{Difference, Former, Kept, head, keep, read as former};
 pub(crate) use uncaptured::uncaptured;

@@ -11,7 +11,8 @@ use crate::{CommitId, Error, Rescue, Result, WorktreeId};
 /// How often another process may take the number that was about to be used.
 const TRIES: usize = 1000;
 
-fn prefix(id: &WorktreeId) -> String {
+/// What the names of the rescue refs of this worktree begin with.
+pub(crate) fn prefix(id: &WorktreeId) -> String {
     format!("refs/hedgerow/rescue/{id}/")
 }
 

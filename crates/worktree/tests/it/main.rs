@@ -20,6 +20,7 @@ mod kill;
 mod lease;
 mod list;
 mod merged;
+mod planned;
 mod pool;
 mod recover;
 mod release;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
 
+pub(super) use ignored::Ignored;
+
 use super::base::commit_id;
 use super::layout::Layout;
 use super::record::Record;
@@ -18,12 +20,13 @@ use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, disk, repo}
 
 /// What was found, and what tells whether it is still so.
 #[derive(Debug)]
-#[expect(dead_code, reason = "for the comparison with what was planned")]
 pub(super) struct Found {
     pub(super) report: SafetyReport,
     /// What removing would delete without a trace, as nothing of it is captured.
-    pub(super) ignored: ignored::Ignored,
+    pub(super) ignored: Ignored,
     pub(super) marks: Marks,
+    /// The last commit that was made inside.
+    pub(super) head: Option<ObjectId>,
 }
 
 /// The record of this id, which must be there.
@@ -36,12 +39,12 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
     let repo = repo::open(&layout.common)?;
     let parts = &record.parts;
     let mut report = SafetyReport { id: parts.id.clone(), facts: Vec::new(), unknowns: Vec::new() };
-    let mut marks = Marks::default();
-    let mut ignored = ignored::Ignored::default();
+    let (mut marks, mut head) = (Marks::default(), None);
+    let mut ignored = Ignored::default();
     if record.root.is_none() || disk::identity(&parts.path) != record.root {
         let why = "the directory that was made for this worktree is not there any more, or not yet".to_owned();
         report.unknowns.push(Unknown { subject: format!("{:?}", parts.path), why });
-        return Ok(Found { report, ignored, marks });
+        return Ok(Found { report, ignored, marks, head });
     }
     if parts.path.join(".git").symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
         let why = "it was replaced by a directory, perhaps with a history of its own".to_owned();
@@ -51,6 +54,7 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
     match input(layout, record).and_then(|input| capture::observe(&repo, &input)) {
         Ok(observed) => {
             marks = observed.marks.clone();
+            head = observed.head;
             submodules.clone_from(&observed.submodules);
             tell(&mut report, observed);
         }
@@ -74,7 +78,7 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
         Ok(found) => report.facts.extend(Sample::of(found).map(Fact::Processes)),
         Err(e) => report.unknowns.push(Unknown { subject: "the processes".into(), why: e.to_string() }),
     }
-    Ok(Found { report, ignored, marks })
+    Ok(Found { report, ignored, marks, head })
 }
 
 fn tell(report: &mut SafetyReport, observed: Observed) {

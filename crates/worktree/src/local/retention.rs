@@ -1,0 +1,65 @@
+//! What was rescued, of all worktrees, and how it is given up.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::base::{commit_id, object_id};
+use super::manager::LocalWorktrees;
+use crate::swap::{self, Value};
+use crate::{Error, Rescue, Rescued, Result, WorktreeId, repo};
+
+const PREFIX: &str = "refs/hedgerow/rescue/";
+
+impl LocalWorktrees {
+    /// Everything that was rescued and not forgotten, by worktree, the oldest of each first.
+    ///
+    /// # Errors
+    /// When the refs cannot be read.
+    pub async fn all_rescues(&self) -> Result<Vec<Rescued>> {
+        self.blocking(|layout| {
+            let repo = repo::open(&layout.common)?;
+            let mut found = Vec::new();
+            for (reference, value) in swap::below(&layout.common, PREFIX)? {
+                let Value::Id(commit) = value else { continue };
+                let parts = reference.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('/'));
+                let Some((id, number)) = parts else { continue };
+                let (Ok(id), Ok(number)) = (WorktreeId::new(id), number.parse::<u64>()) else { continue };
+                let seconds = repo.find_commit(commit).ok().and_then(|commit| commit.time().ok());
+                let seconds = seconds.and_then(|time| u64::try_from(time.seconds).ok());
+                let time: Option<SystemTime> = seconds.and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)));
+                let rescue = Rescue { reference: reference.clone(), commit: commit_id(commit) };
+                found.push((number, Rescued { id, rescue, time }));
+            }
+            found.sort_by(|(a, one), (b, other)| one.id.cmp(&other.id).then(a.cmp(b)));
+            Ok(found.into_iter().map(|(_, rescued)| rescued).collect())
+        })
+        .await
+    }
+
+    /// Deletes a rescue ref, so that git may delete what only it holds. Nothing else in this crate ever does.
+    ///
+    /// One that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`Error::RefMoved`] when the ref names another commit by now, [`Error::InvalidName`] when it is no rescue ref; it
+    /// is still there then.
+    pub async fn forget(&self, rescue: &Rescue) -> Result<()> {
+        let rescue = rescue.clone();
+        self.blocking(move |layout| {
+            let reference = &rescue.reference;
+            let rest = reference.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('/'));
+            let named = rest.is_some_and(|(id, n)| WorktreeId::new(id).is_ok() && n.parse::<u64>().is_ok());
+            if !named {
+                let problem = "only what is below refs/hedgerow/rescue can be forgotten";
+                return Err(Error::InvalidName { what: "rescue ref", name: reference.clone(), problem });
+            }
+            let expected = Value::Id(object_id(&rescue.commit)?);
+            let found = swap::delete(&layout.common, reference, |value| value == expected)?;
+            if found == expected || found == Value::Missing {
+                return Ok(());
+            }
+            let problem = format!("it no longer names {}, and was left as it is", rescue.commit);
+            Err(Error::RefMoved { reference: reference.clone(), problem })
+        })
+        .await
+    }
+}
