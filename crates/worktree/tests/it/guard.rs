@@ -69,6 +69,31 @@ async fn what_a_task_does_with_its_own_branch_is_expected() {
     assert_eq!(case.manager.changes_since(&case.before, &[id("agent")]).await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn worktrees_that_come_and_go_meanwhile_are_expected() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let mut others = Vec::new();
+    for name in ["archived", "kept", "empty", "goes-on"] {
+        others.push(manager.create(request(name)).await.unwrap());
+    }
+    let case = Case::new(repo).await;
+    for other in &others {
+        if other.id().as_str() != "empty" {
+            git_in(other.path(), ["commit", "-q", "--allow-empty", "-m", "work"]);
+        }
+    }
+    let _going_on = others.pop();
+    for other in others {
+        let kept = other.id().as_str() == "kept";
+        let disposition = if kept { Disposition::Keep } else { Disposition::Archive };
+        case.manager.release(other, disposition).await.unwrap();
+    }
+    let _new = case.manager.create(request("new")).await.unwrap();
+    drop(case.manager.create(request("orphaned")).await.unwrap());
+    assert_eq!(case.changes().await, []);
+}
+
 /// F13: one command in a linked worktree makes the main checkout unusable.
 #[tokio::test]
 async fn a_core_bare_that_an_agent_leaves_behind_is_taken_back() {

@@ -107,12 +107,13 @@ impl Comparison<'_> {
     fn is_expected_ref(&self, name: &str, was: bool, is: bool) -> bool {
         if let Some(branch) = name.strip_prefix("refs/heads/") {
             let of = |managed: &BTreeMap<String, Managed>| managed.values().any(|one| is_branch(one, branch));
-            let released = of(&self.before.managed) && !of(&self.after.managed) && !is;
+            let stays = self.after.managed.values().any(|one| is_branch(one, branch) && !one.leaving);
+            let released = self.managed().any(|(_, one)| is_branch(one, branch)) && !stays && !is;
             let made = of(&self.after.managed) && !of(&self.before.managed) && !was;
             return self.is_own_branch(branch) || released || made;
         }
         if let Some(id) = name.strip_prefix("refs/hedgerow/base/") {
-            let lives = self.after.managed.values().any(|one| one.id.as_str() == id);
+            let lives = self.after.managed.values().any(|one| one.id.as_str() == id && !one.leaving);
             return !lives || !was || self.is_task(id);
         }
         // What is put away is never taken back by anybody but people.
@@ -149,9 +150,9 @@ impl Comparison<'_> {
         let (before, after) = (self.before, self.after);
         let mut found = Vec::new();
         for (name, was) in &before.entries {
-            let owner = after.managed.get(name).map(|one| one.id.clone());
+            let owner = after.managed.get(name).filter(|one| !one.leaving).map(|one| one.id.clone());
             match after.entries.get(name) {
-                // One that is not in our records any more either was released.
+                // One that is leaving, or not in our records any more either, was released.
                 None if before.managed.contains_key(name) && owner.is_none() => {}
                 None => found.push(Change::EntryGone { entry: name.clone(), tree: was.tree.clone(), owner }),
                 Some(is) if was.locked && !is.locked => found.push(Change::Unlocked { entry: name.clone(), owner }),

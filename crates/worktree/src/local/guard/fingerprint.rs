@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
 use super::super::lock::Lock;
-use super::super::record::{self, Record};
+use super::super::record::{self, Record, Stage};
 use super::super::scan;
 use super::checkout::{self, Checkout};
 use super::keys;
@@ -56,6 +56,8 @@ pub(super) struct Linked {
 pub(super) struct Managed {
     pub(super) id: WorktreeId,
     pub(super) branch: Option<BranchName>,
+    /// Whether it is on its way out: its branch and its entry may be gone at any moment.
+    pub(super) leaving: bool,
 }
 
 /// Looks at everything.
@@ -77,15 +79,15 @@ pub(super) fn take(layout: &Layout) -> Result<Fingerprint> {
         let _turn = Lock::wait(&layout.lock())?;
         found.managed = managed(layout)?;
         found.entries = entries(&layout.admins())?;
+        for (name, value) in swap::below(common, "refs/")? {
+            let id = if let Value::Id(id) = value { Some(id.to_string()) } else { None };
+            found.refs.insert(name, id);
+        }
     }
     let own = found.entries.keys().map(|name| format!("worktrees/{name}/config.worktree"));
     found.config = seen(common, ["config", "config.worktree"].map(str::to_owned).into_iter().chain(own));
     for dir in hook_dirs(layout, &found) {
         hooks(&dir, &mut found.hooks);
-    }
-    for (name, value) in swap::below(common, "refs/")? {
-        let id = if let Value::Id(id) = value { Some(id.to_string()) } else { None };
-        found.refs.insert(name, id);
     }
     if let Some(main) = &layout.main {
         found.checkout = Some(match repo::open(common) {
@@ -166,7 +168,8 @@ fn managed(layout: &Layout) -> Result<BTreeMap<String, Managed>> {
     for id in record::ids(layout)? {
         // One that cannot be read says nothing about who may do what.
         if let Ok(Some(record)) = Record::read(layout, &id) {
-            found.insert(record.admin, Managed { id, branch: record.parts.branch });
+            let leaving = matches!(record.stage, Stage::Removing { .. });
+            found.insert(record.admin, Managed { id, branch: record.parts.branch, leaving });
         }
     }
     Ok(found)
