@@ -111,6 +111,10 @@ impl<M: WorktreeManager> WorktreeManager for Watched<M> {
         self.inner.inspect(id).await
     }
 
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree> {
+        Ok(self.watch("restored", self.inner.restore(rescue, request).await?))
+    }
+
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
         self.inner.rescues(id).await
     }

@@ -62,9 +62,8 @@ async fn main() -> Outcome {
     let rescue = rescues.last().ok_or("there was work in it")?;
     writeln!(out, "the work of docs is in {}", rescue.reference)?;
 
-    // A worktree that starts from a rescue has all of it.
-    let again = Request { base: Base::Commit(rescue.commit.clone()), ..request("docs-again")? };
-    let restored = worktrees.create(again).await?;
+    // A new worktree with everything as it was, what was staged included.
+    let restored = worktrees.restore(rescue, request("docs-again")?).await?;
     let guide = std::fs::read_to_string(restored.path().join("GUIDE"))?;
     writeln!(out, "restored: {}", guide.trim_end())?;
     worktrees.release(restored, Disposition::Archive).await?;

@@ -74,6 +74,17 @@ impl Bench {
         told("a release", self.manager.release(worktree, disposition).await)
     }
 
+    /// Whether one of these rescues has this file. What a rescue commit looks like is the manager's own affair.
+    pub(super) async fn holds(&self, rescues: &[Rescue], path: &str) -> Told<bool> {
+        for (n, rescue) in rescues.iter().enumerate() {
+            let look = self.look(&format!("look-{n}"), &rescue.commit).await?;
+            if read(look.path(), path).is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     pub(super) async fn recover(&self) -> Told<Recovery> {
         told("a recovery", self.manager.recover().await)
     }

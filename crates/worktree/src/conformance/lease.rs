@@ -91,9 +91,10 @@ async fn finished(bench: Bench) -> Found {
     write(worktree.path(), "work", "x\n")?;
     drop(worktree);
     let Some(adopted) = bench.recover().await?.adopted.pop() else { return Err("nothing was adopted.".into()) };
-    let tip = bench.capture(&adopted).await?.tip;
+    let capture = bench.capture(&adopted).await?;
+    ensure!(!capture.is_empty(), "a capture finds nothing in it.");
     let released = bench.release(adopted, Disposition::Archive).await?;
-    ensure!(released.rescues.iter().any(|rescue| rescue.commit == tip), "{tip} is lost: {released:?}.");
+    ensure!(bench.holds(&released.rescues, "work").await?, "the work is lost: {released:?}.");
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod inspect;
 mod lease;
 mod race;
 mod release;
+mod restore;
 
 use std::fmt;
 use std::future::Future;
@@ -66,7 +67,7 @@ pub struct Breach {
 
 /// All rules, in the order in which they are checked.
 pub fn rules() -> Vec<Rule> {
-    [create::RULES, race::RULES, capture::RULES, release::RULES, inspect::RULES, lease::RULES].concat()
+    [create::RULES, race::RULES, capture::RULES, release::RULES, restore::RULES, inspect::RULES, lease::RULES].concat()
 }
 
 /// Checks every rule, each with a manager of its own.

@@ -79,10 +79,10 @@ async fn rescues_uncaptured(bench: Bench) -> Found {
 async fn rescues_captured(bench: Bench) -> Found {
     let worktree = bench.create("one").await?;
     write(worktree.path(), "work", "1\n")?;
-    let tip = bench.capture(&worktree).await?.tip;
+    bench.capture(&worktree).await?;
     let released = bench.release(worktree, Disposition::Archive).await?;
-    let rescued = released.rescues.iter().any(|rescue| rescue.commit == tip);
-    ensure!(rescued, "{tip} is under none of {:?}.", released.rescues);
+    let rescued = bench.holds(&released.rescues, "work").await?;
+    ensure!(rescued, "the work is under none of {:?}.", released.rescues);
     Ok(())
 }
 
@@ -152,10 +152,10 @@ async fn not_merged(bench: Bench) -> Found {
     let worktree = bench.create("one").await?;
     let into = worktree.base().clone();
     write(worktree.path(), "work", "x\n")?;
-    let tip = bench.capture(&worktree).await?.tip;
+    bench.capture(&worktree).await?;
     let released = bench.release(worktree, Disposition::Merged { into }).await?;
-    let rescued = released.rescues.iter().any(|rescue| rescue.commit == tip);
-    ensure!(rescued, "its fate is {:?}, and {tip} is under none of {:?}.", released.fate, released.rescues);
+    let rescued = bench.holds(&released.rescues, "work").await?;
+    ensure!(rescued, "its fate is {:?}, and the work is under none of {:?}.", released.fate, released.rescues);
     Ok(())
 }
 
@@ -183,11 +183,11 @@ async fn keeps_branch(bench: Bench) -> Found {
 async fn tree_deleted(bench: Bench) -> Found {
     let worktree = bench.create("one").await?;
     write(worktree.path(), "work", "x\n")?;
-    let tip = bench.capture(&worktree).await?.tip;
+    bench.capture(&worktree).await?;
     std::fs::remove_dir_all(worktree.path()).map_err(|e| format!("the tree cannot be deleted: {e}"))?;
     let released = bench.release(worktree, Disposition::Archive).await?;
     let kept = matches!(released.fate, Fate::Kept { .. });
-    let rescued = released.rescues.iter().any(|rescue| rescue.commit == tip);
-    ensure!(kept || rescued, "it was removed, and {tip} is under none of {:?}.", released.rescues);
+    let rescued = bench.holds(&released.rescues, "work").await?;
+    ensure!(kept || rescued, "it was removed, and the work is under none of {:?}.", released.rescues);
     Ok(())
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::{
-    BranchName, Capture, CommitId, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result,
-    SafetyReport, Worktree, WorktreeId, WorktreeManager,
+    Base, BranchName, Capture, CommitId, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue,
+    Result, SafetyReport, Worktree, WorktreeId, WorktreeManager,
 };
 use state::State;
 use tree::Node;
@@ -53,6 +53,8 @@ pub enum Method {
     Recover,
     /// [`inspect`](WorktreeManager::inspect).
     Inspect,
+    /// [`restore`](WorktreeManager::restore).
+    Restore,
     /// [`rescues`](WorktreeManager::rescues).
     Rescues,
 }
@@ -136,6 +138,12 @@ impl WorktreeManager for FakeWorktrees {
 
     async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport> {
         self.begin(Method::Inspect)?.state.inspect(id)
+    }
+
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree> {
+        // Nobody can commit or stage in a tree without git, so that the files are all that there is to bring back.
+        let request = Request { base: Base::Commit(rescue.commit.clone()), ..request };
+        self.begin(Method::Restore)?.state.create(&request)
     }
 
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {

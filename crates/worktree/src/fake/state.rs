@@ -136,7 +136,8 @@ impl State {
         let tip = if worktree.path().is_dir() {
             let capture = self.take_over(id, "Keep what was left")?;
             if let Some(notice) = capture.notices.first() {
-                return Ok(self.keep(worktree, Some(format!("not all of it could be captured: {notice:?}"))));
+                let kept = self.keep(worktree, Some(format!("not all of it could be captured: {notice:?}")));
+                return Ok(Released { notices: capture.notices, ..kept });
             }
             capture.tip
         } else {
@@ -153,7 +154,11 @@ impl State {
             slot.kept = Some(why.clone().unwrap_or_default());
             slot.lease = Weak::new();
         }
-        Released { fate: Fate::Kept { path: worktree.path().to_owned(), why }, rescues: Vec::new() }
+        Released {
+            fate: Fate::Kept { path: worktree.path().to_owned(), why },
+            rescues: Vec::new(),
+            notices: Vec::new(),
+        }
     }
 
     fn remove(&mut self, id: &WorktreeId, rescues: Vec<Rescue>) -> Result<Released> {
@@ -167,7 +172,7 @@ impl State {
             }
         }
         self.slots.remove(id);
-        Ok(Released { fate: Fate::Removed, rescues })
+        Ok(Released { fate: Fate::Removed, rescues, notices: Vec::new() })
     }
 
     /// As [`list`](crate::WorktreeManager::list).

@@ -63,20 +63,25 @@ fn records(layout: &Layout) -> Result<Vec<Found>> {
         match Record::read(layout, &id) {
             Ok(None) => {}
             Ok(Some(record)) => {
-                let state = match record.stage {
-                    Stage::Creating => State::Creating,
-                    Stage::Leased if record.is_on_offer() => State::Leased,
-                    Stage::Leased if Lock::is_held(&layout.lease(&id))? => State::Leased,
-                    Stage::Leased => State::Orphaned,
-                    Stage::Kept => State::Kept,
-                    Stage::Removing { .. } => State::Removing,
-                };
+                let state = state(layout, &record)?;
                 found.push((id, Ok((record, state))));
             }
             Err(e) => found.push((id, Err(e.to_string()))),
         }
     }
     Ok(found)
+}
+
+/// What a worktree is doing. The caller holds the lock of the repository.
+pub(super) fn state(layout: &Layout, record: &Record) -> Result<State> {
+    Ok(match record.stage {
+        Stage::Creating => State::Creating,
+        Stage::Leased if record.is_on_offer() => State::Leased,
+        Stage::Leased if Lock::is_held(&layout.lease(&record.parts.id))? => State::Leased,
+        Stage::Leased => State::Orphaned,
+        Stage::Kept => State::Kept,
+        Stage::Removing { .. } => State::Removing,
+    })
 }
 
 fn ours(repo: &gix::Repository, admin: Option<Admin>, record: Record, state: State) -> Entry {

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use hedgerow_worktree::{Base, Disposition, Error, FakeWorktrees, Fate, Message, Method, Request, WorktreeManager};
+use hedgerow_worktree::{
+    Base, CommitId, Disposition, Error, FakeWorktrees, Fate, Message, Method, Request, Rescue, WorktreeManager,
+};
 
 use crate::repo::{branch, id, request, write};
 
@@ -13,6 +15,10 @@ fn fake() -> FakeWorktrees {
 
 fn message() -> Message {
     Message { text: "work".into(), name: "A".into(), email: "a@example.com".into() }
+}
+
+fn branch_tip(fake: &FakeWorktrees) -> CommitId {
+    fake.branch(&branch("main")).unwrap()
 }
 
 fn full_disk() -> Error {
@@ -61,12 +67,14 @@ async fn planned_failures_come_once_each_and_before_anything_is_done() {
     let orphan = fake.recover().await.unwrap().adopted.pop().unwrap();
     assert!(orphan.path().join("work").exists());
     assert_eq!(fake.release(orphan, Disposition::Archive).await.unwrap().rescues.len(), 1);
-    for method in [Method::List, Method::Recover, Method::Inspect, Method::Rescues] {
+    for method in [Method::List, Method::Recover, Method::Inspect, Method::Restore, Method::Rescues] {
         fake.fail_next(method, full_disk());
     }
     fake.list().await.unwrap_err();
     fake.recover().await.unwrap_err();
     fake.inspect(&id("fix")).await.unwrap_err();
+    let rescue = Rescue { reference: "refs/hedgerow/rescue/fix/1".into(), commit: branch_tip(&fake) };
+    fake.restore(&rescue, request("again")).await.unwrap_err();
     fake.rescues(&id("fix")).await.unwrap_err();
     fake.list().await.unwrap();
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::layout::Layout;
 use super::super::lock::Lock;
 use super::super::record::{self, Record, Stage};
-use super::super::scan;
+use super::super::{purge, scan};
 use super::checkout::{self, Checkout};
 use super::keys;
 use super::seen::Seen;
@@ -79,6 +79,10 @@ pub(super) fn take(layout: &Layout) -> Result<Fingerprint> {
         let _turn = Lock::wait(&layout.lock())?;
         found.managed = managed(layout)?;
         found.entries = entries(&layout.admins())?;
+        // git passes these by already.
+        for name in purge::leaving(layout)? {
+            found.entries.remove(&name);
+        }
         for (name, value) in swap::below(common, "refs/")? {
             let id = if let Value::Id(id) = value { Some(id.to_string()) } else { None };
             found.refs.insert(name, id);

@@ -11,8 +11,9 @@ use gix::glob::pattern::Case;
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
+use super::super::list;
 use super::super::lock::Lock;
-use super::super::record::{self, Record, Stage};
+use super::super::record::{self, Record};
 use crate::capture::fault;
 use crate::capture::survey::{self, Extent, Found};
 use crate::{Result, State, WorktreeId, view};
@@ -97,13 +98,7 @@ fn records(layout: &Layout) -> Result<Vec<(Record, State)>> {
     for id in record::ids(layout)? {
         // A record that cannot be read is in the list of worktrees, with what is wrong; there is no tree to measure.
         let Ok(Some(record)) = Record::read(layout, &id) else { continue };
-        let state = match record.stage {
-            Stage::Creating => State::Creating,
-            Stage::Leased if Lock::is_held(&layout.lease(&id))? => State::Leased,
-            Stage::Leased => State::Orphaned,
-            Stage::Kept => State::Kept,
-            Stage::Removing { .. } => State::Removing,
-        };
+        let state = list::state(layout, &record)?;
         found.push((record, state));
     }
     Ok(found)

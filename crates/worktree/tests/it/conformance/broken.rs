@@ -59,6 +59,9 @@ pub(crate) enum Fault {
     NeverSafe,
     InspectionCaptures,
     NothingIsSafe,
+    RestoresTheBase,
+    RestoreTakesTheRescue,
+    RestoresAnything,
 }
 
 use Fault::*;
@@ -126,6 +129,10 @@ pub(crate) const FAULTS: &[(Fault, &[&str])] = &[
     (NeverSafe, &["an-untouched-worktree-is-safe"]),
     (InspectionCaptures, &["an-inspection-changes-nothing"]),
     (NothingIsSafe, &["what-is-not-there-cannot-be-inspected"]),
+    (RestoresTheBase, &["restoring-brings-everything-back"]),
+    (OccupiedAsOther, &["restoring-is-creating"]),
+    (RestoreTakesTheRescue, &["restoring-leaves-the-rescue"]),
+    (RestoresAnything, &["what-is-lost-cannot-be-restored"]),
 ];
 
 type Handles = Arc<Mutex<HashMap<WorktreeId, Worktree>>>;
@@ -241,7 +248,9 @@ impl Broken {
 
     async fn ending(&self, handle: Worktree, disposition: Disposition) -> Result<Released> {
         let path = handle.path().to_owned();
-        let kept = |why| Ok(Released { fate: Fate::Kept { path: path.clone(), why }, rescues: Vec::new() });
+        let kept = |why| {
+            Ok(Released { fate: Fate::Kept { path: path.clone(), why }, rescues: Vec::new(), notices: Vec::new() })
+        };
         match (self.fault, disposition) {
             (Some(UncapturedLost), Disposition::Archive) => {
                 let _ = fs::remove_file(path.join("left"));
@@ -377,7 +386,23 @@ impl WorktreeManager for Broken {
         }
     }
 
+    async fn restore(&self, rescue: &Rescue, request: Request) -> Result<Worktree> {
+        if self.has(RestoreTakesTheRescue) {
+            self.next();
+        }
+        let base = if self.has(RestoresTheBase) { Base::Head } else { Base::Commit(rescue.commit.clone()) };
+        match self.creation(Request { base, ..request.clone() }).await {
+            Err(Error::Base { .. }) if self.has(RestoresAnything) => {
+                self.create(Request { base: Base::Head, ..request }).await
+            }
+            made => made.map(|made| self.wrap(made)),
+        }
+    }
+
     async fn rescues(&self, id: &WorktreeId) -> Result<Vec<Rescue>> {
+        if self.has(RestoreTakesTheRescue) && self.count.load(Ordering::SeqCst) > 0 {
+            return Ok(Vec::new());
+        }
         if self.has(RescuesForgotten) { Ok(Vec::new()) } else { self.inner.rescues(id).await }
     }
 }
