@@ -81,7 +81,28 @@ pub(super) fn put(repo: &gix::Repository, kind: Kind, data: &[u8]) -> Result<Obj
     let id = gix::objs::compute_hash(repo.object_hash(), kind, data).map_err(fault::git("hash an object"))?;
     // The library knows the empty tree by heart, and claims to have it whether it is there or not.
     if id.is_empty_tree() || !repo.has_object(id) {
-        repo.objects.write_buf(kind, data).map_err(fault::git("store an object"))?;
+        stored("store an object", || repo.objects.write_buf(kind, data))?;
     }
     Ok(id)
+}
+
+/// Stores an object, and again when the directory that it belongs into has gone at the same moment: the library makes it
+/// and then moves the object there, and a `git gc` removes empty ones.
+pub(super) fn stored<T, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    action: &'static str,
+    mut write: impl FnMut() -> std::result::Result<T, E>,
+) -> Result<T> {
+    const TRIES: usize = 16;
+    for _ in 1..TRIES {
+        match write().map_err(Into::into) {
+            Err(e) if is_missing(&*e) => {}
+            done => return done.map_err(fault::git(action)),
+        }
+    }
+    write().map_err(fault::git(action))
+}
+
+fn is_missing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound))
 }

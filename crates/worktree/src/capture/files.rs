@@ -109,10 +109,13 @@ fn stream(repo: &gix::Repository, file: &File, stat: &Stat, keep: Keep) -> Resul
         Err(why) => return Ok(Stored::Unreadable(why)),
     };
     if keep == Keep::Objects && !repo.has_object(id) {
-        match exactly(file, stat, |input| repo.objects.write_stream(Kind::Blob, size(stat), input)) {
-            Ok(Ok(written)) if written == id => {}
-            Ok(Ok(_)) => return Ok(Stored::Unreadable(CHANGED.into())),
-            Ok(Err(e)) => return Err(fault::git("store a large file")(e)),
+        let write = || match exactly(file, stat, |input| repo.objects.write_stream(Kind::Blob, size(stat), input)) {
+            Ok(written) => written.map(Ok),
+            Err(why) => Ok(Err(why)),
+        };
+        match edit::stored("store a large file", write)? {
+            Ok(written) if written == id => {}
+            Ok(_) => return Ok(Stored::Unreadable(CHANGED.into())),
             Err(why) => return Ok(Stored::Unreadable(why)),
         }
     }

@@ -8,7 +8,7 @@ use gix::objs::{Kind, Write};
 
 use super::loose::Object;
 use super::store::Store;
-use super::{Keep, fault, limits, verify};
+use super::{Keep, edit, limits, verify};
 use crate::Result;
 
 /// Takes histories over from a store into a repository.
@@ -58,10 +58,8 @@ impl<'a> Importer<'a> {
                     None => return Ok(Err("the history is too large to be looked at in memory".into())),
                 }
             }
-            self.repo
-                .objects
-                .write_buf(object.kind, &object.data)
-                .map_err(fault::git("store an object of the agent"))?;
+            let write = || self.repo.objects.write_buf(object.kind, &object.data);
+            edit::stored("store an object of the agent", write)?;
         }
         Ok(Ok(()))
     }
@@ -76,8 +74,8 @@ impl<'a> Importer<'a> {
                 Ok(object) => object,
                 Err(why) => return Ok(Err(why)),
             };
-            let stored = self.repo.objects.write_buf(Kind::Blob, &object.data);
-            stored.map_err(fault::git("store an object of the agent"))?;
+            let write = || self.repo.objects.write_buf(Kind::Blob, &object.data);
+            edit::stored("store an object of the agent", write)?;
         }
         Ok(Ok(()))
     }
