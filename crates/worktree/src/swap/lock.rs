@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::capture::fault;
-use crate::{Error, Result};
+use crate::{Error, Result, disk};
 
 /// How long to wait for a lock of git's; it is held for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -38,12 +38,43 @@ pub(super) struct RefLock {
 impl RefLock {
     /// Takes the lock, and waits a while for whoever holds it.
     pub(super) fn take(resource: &Path) -> Result<Self> {
+        Self::acquire(resource, |path| OpenOptions::new().write(true).create_new(true).open(path))
+    }
+
+    /// Takes the lock with the content in it already, which is made durable in `staging` before.
+    ///
+    /// A process that is killed while it holds the lock leaves it for everybody to stumble over, so what takes long comes
+    /// first.
+    pub(super) fn take_filled(resource: &Path, staging: &Path, content: &[u8]) -> Result<Self> {
+        let write = |mut file: File| {
+            file.write_all(content)?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let temporary = staging.join(format!("{}.ref", disk::token()?));
+        let Ok(prepared) = File::create_new(&temporary).and_then(write) else {
+            let mut lock = Self::take(resource)?;
+            lock.fill(content)?;
+            return Ok(lock);
+        };
+        let taken = Self::acquire(resource, |path| match std::fs::hard_link(&temporary, path) {
+            Ok(()) => prepared.try_clone(),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(e),
+            Err(e) if e.kind() == ErrorKind::NotFound && temporary.exists() => Err(e),
+            // Somebody who cleans up took it for a left-over, or the file system has no links.
+            Err(_) => OpenOptions::new().write(true).create_new(true).open(path).and_then(write),
+        });
+        disk::remove_file(&temporary)?;
+        taken
+    }
+
+    fn acquire(resource: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<Self> {
         let mut path = resource.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);
         let started = Instant::now();
         loop {
-            let e = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            let e = match make(&path) {
                 Ok(file) => return Ok(Self { file, path, resource: resource.to_owned() }),
                 Err(e) => e,
             };

@@ -54,10 +54,10 @@ pub(crate) fn set(
     log: Option<&Log>,
     allowed: impl Fn(Value) -> bool,
 ) -> Result<Value> {
-    let mut lock = RefLock::take(&common.join(name))?;
+    let staging = common.join("hedgerow/staging");
+    let lock = RefLock::take_filled(&common.join(name), &staging, format!("{new}\n").as_bytes())?;
     let found = read(common, name)?;
     if allowed(found) {
-        lock.fill(format!("{new}\n").as_bytes())?;
         if let Some(log) = log {
             log.tell(common, name, found, new);
         }
