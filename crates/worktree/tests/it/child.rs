@@ -113,14 +113,37 @@ fn child() {
                 };
                 crate::kill::act(operation, path, begin).await;
             }
+            ["load", path, prefix, count] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                crate::stress::load(&manager, prefix, 2, count.parse().unwrap()).await;
+            }
+            ["race", path, trees, name, on, gate] => crate::stress::race(path, trees, name, on, gate).await,
+            ["adopt-and-release", path, name] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                let worktree = manager.adopt(&id(name)).await.unwrap();
+                announce();
+                manager.release(worktree, Disposition::Archive).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            ["recover", path] => {
+                let manager = LocalWorktrees::open(path).unwrap();
+                announce();
+                drop(manager.recover().await.unwrap());
+                std::future::pending::<()>().await;
+            }
             _ => panic!("no such role: {args:?}"),
         }
     });
 }
 
 fn announce() {
+    say("begin");
+}
+
+/// Writes a line to the standard output, on a line of its own.
+pub(crate) fn say(line: &str) {
     use std::io::Write;
     let mut out = std::io::stdout();
-    writeln!(out, "begin").unwrap();
+    writeln!(out, "\n{line}").unwrap();
     out.flush().unwrap();
 }

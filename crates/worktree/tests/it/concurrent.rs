@@ -14,13 +14,13 @@ use crate::child;
 use crate::repo::{Repo, branch, id, request, status, try_git, write};
 
 /// Runs git again and again until it is dropped, and remembers whatever git complained about.
-struct Loop {
+pub(crate) struct Loop {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<(usize, Vec<String>)>>,
 }
 
 impl Loop {
-    fn start(dir: &Path, args: &'static [&'static str]) -> Self {
+    pub(crate) fn start(dir: &Path, args: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (flag, dir): (_, PathBuf) = (Arc::clone(&stop), dir.to_owned());
         let thread = std::thread::spawn(move || {
@@ -41,7 +41,7 @@ impl Loop {
         self.finish_except(&[]);
     }
 
-    fn finish_except(mut self, excepted: &[&str]) {
+    pub(crate) fn finish_except(mut self, excepted: &[&str]) {
         self.stop.store(true, Ordering::Relaxed);
         let (runs, mut failures) = self.thread.take().unwrap().join().unwrap();
         assert!(runs > 0);
