@@ -197,6 +197,7 @@ mod tests {
             ("index.lock", ""),
             ("locked", "initializing\n"),
             ("logs/HEAD", ""),
+            ("rebase-merge/head-name", "refs/heads/x\n"),
         ] {
             std::fs::write(entry.join(file), text).unwrap();
         }
