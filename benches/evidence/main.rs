@@ -20,6 +20,9 @@ mod plan;
 mod random;
 mod table;
 mod usage;
+mod worktree_child;
+mod worktree_kill;
+mod worktree_stress;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,13 @@ enum Command {
     DemoKill(demo_kill::Args),
     /// What a hostile agent tries in each lane, and what came of it.
     Hostile(hostile::Args),
+    /// Making, capturing, removing and recovering worktrees, killed at random moments and after every step.
+    WorktreeKill(worktree_kill::Args),
+    /// Many threads and processes at once, beside loops of git.
+    WorktreeStress(worktree_stress::Args),
+    /// A process that the tables about worktrees start and kill.
+    #[command(hide = true)]
+    WorktreeChild(worktree_child::Args),
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -59,6 +69,12 @@ fn main() -> ExitCode {
         Command::Fleet24(args) => fleet24::run(&args),
         Command::DemoKill(args) => demo_kill::run(&args),
         Command::Hostile(args) => hostile::run(&args),
+        Command::WorktreeKill(args) => worktree_kill::run(&args),
+        Command::WorktreeStress(args) => worktree_stress::run(&args),
+        Command::WorktreeChild(args) => match worktree_child::run(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
     };
     match made {
         Ok(evidence) => {
