@@ -15,6 +15,7 @@ mod damage;
 mod doctor;
 #[cfg(feature = "fake")]
 mod fake;
+mod fill;
 mod guard;
 mod kill;
 mod lease;
@@ -31,5 +32,6 @@ mod restore;
 mod safety;
 mod seed;
 mod stress;
+mod unflushed;
 mod usage;
 mod view;

@@ -1,5 +1,6 @@
 //! Writes files of a tree that is there already.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use gix::index::State;
@@ -34,15 +35,14 @@ pub(super) fn write(
         let blob = find_blob(objects, entry, path.as_ref(), &mut buffer)?;
         let content = match &mut converter {
             Some(converter) => converter
-                .convert(blob, path.as_ref(), entry.mode, objects)
-                .map_err(fault::git(format!("convert {path:?}")))?
-                .unwrap_or(blob),
-            None => blob,
+                .convert(blob, path.as_ref(), entry, objects)
+                .map_err(fault::git(format!("convert {path:?}")))?,
+            None => Cow::Borrowed(blob),
         };
         let io = |e: std::io::Error| failed(path.as_ref(), e);
         dirs.enter(dir).map_err(|e| io(e.into()))?;
         let mut new = New::create(dirs.target(), beside.as_bytes(), entry.mode).map_err(io)?;
-        new.write(content).map_err(io)?;
+        new.write(&content).map_err(io)?;
         entry.stat = new.settle(settled).map_err(io)?;
         renameat(dirs.target(), beside.as_bytes(), dirs.target(), name).map_err(|e| io(e.into()))?;
     }

@@ -1,14 +1,17 @@
 //! Decides which files are written otherwise than they are stored, and converts them; never with a program.
 
+use std::borrow::Cow;
 use std::path::Path;
 
+use gix::ObjectId;
 use gix::attrs::StateRef;
 use gix::attrs::search::Outcome;
-use gix::bstr::BStr;
+use gix::bstr::{BStr, ByteSlice};
+use gix::filter::plumbing::pipeline::convert::ToWorktreeOutcome;
 use gix::filter::plumbing::pipeline::convert::to_worktree::{Options, UnknownEncoding};
 use gix::filter::plumbing::{Pipeline, driver::apply::Delay};
-use gix::index::State;
 use gix::index::entry::Mode;
+use gix::index::{Entry, State};
 use gix::objs::Find;
 use gix::worktree::Stack;
 use gix::worktree::stack::State as StackState;
@@ -69,27 +72,36 @@ impl Converter {
         }))
     }
 
-    /// What git writes for a file with this content.
+    /// What git writes for this entry, whose blob has this content.
     pub(super) fn convert<'a>(
         &'a mut self,
         content: &'a [u8],
         path: &BStr,
-        mode: Mode,
+        entry: &Entry,
         objects: &dyn Find,
-    ) -> gix::Result<Option<&'a [u8]>> {
-        let at = self.stack.at_entry(path, Some(mode), objects).map_err(gix::Error::from_error)?;
+    ) -> gix::Result<Cow<'a, [u8]>> {
+        let at = self.stack.at_entry(path, Some(entry.mode), objects).map_err(gix::Error::from_error)?;
         let options = Options { can_delay: Delay::Forbid, unknown_encoding: UnknownEncoding::Ignore };
         let attributes = &mut |_: &BStr, out: &mut Outcome| {
             at.matching_attributes(out);
         };
         let converted = self.pipeline.convert_to_worktree(content, path, attributes, options)?;
-        // A program cannot be asked for: there are no drivers.
         Ok(match converted {
-            gix::filter::plumbing::pipeline::convert::ToWorktreeOutcome::Unchanged(bytes)
-            | gix::filter::plumbing::pipeline::convert::ToWorktreeOutcome::Buffer(bytes) => Some(bytes),
-            gix::filter::plumbing::pipeline::convert::ToWorktreeOutcome::Process(_) => None,
+            ToWorktreeOutcome::Unchanged(bytes) => Cow::Borrowed(bytes),
+            ToWorktreeOutcome::Buffer(bytes) => as_git_closes_keywords(bytes, entry.id),
+            // A program cannot be asked for: there are no drivers.
+            ToWorktreeOutcome::Process(_) => Cow::Borrowed(content),
         })
     }
+}
+
+/// Puts the space before the end of each keyword that git has there and the library has not.
+fn as_git_closes_keywords(content: &[u8], id: ObjectId) -> Cow<'_, [u8]> {
+    let keyword = format!("$Id: {id}$");
+    if content.find(&keyword).is_none() {
+        return Cow::Borrowed(content);
+    }
+    Cow::Owned(content.replace(&keyword, format!("$Id: {id} $")))
 }
 
 /// Whether any attribute file mentions a conversion; mostly none does, and then no path needs to be looked at.

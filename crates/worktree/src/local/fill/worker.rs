@@ -139,9 +139,9 @@ impl<'a> Worker<'a> {
         match &mut self.converter {
             Some(converter) if !plain => {
                 let converted = converter
-                    .convert(blob, path, entry.mode, &self.objects)
+                    .convert(blob, path, entry, &self.objects)
                     .map_err(fault::git(format!("convert {path:?}")))?;
-                new.write(converted.unwrap_or(blob)).map_err(|e| failed(path, e))?;
+                new.write(&converted).map_err(|e| failed(path, e))?;
             }
             _ => new.write(blob).map_err(|e| failed(path, e))?,
         }
