@@ -20,6 +20,7 @@ mod plan;
 mod random;
 mod table;
 mod usage;
+mod worktree_bench;
 mod worktree_child;
 mod worktree_kill;
 mod worktree_stress;
@@ -56,6 +57,11 @@ enum Command {
     WorktreeKill(worktree_kill::Args),
     /// Many threads and processes at once, beside loops of git.
     WorktreeStress(worktree_stress::Args),
+    /// Creating, removing and capturing worktrees, against git, gix and the floor.
+    WorktreeBench(worktree_bench::Args),
+    /// One measured process of `worktree-bench`.
+    #[command(hide = true)]
+    WorktreeSample(worktree_bench::ChildArgs),
     /// A process that the tables about worktrees start and kill.
     #[command(hide = true)]
     WorktreeChild(worktree_child::Args),
@@ -69,6 +75,11 @@ fn main() -> ExitCode {
         Command::Fleet24(args) => fleet24::run(&args),
         Command::DemoKill(args) => demo_kill::run(&args),
         Command::Hostile(args) => hostile::run(&args),
+        Command::WorktreeBench(args) => worktree_bench::run(&args),
+        Command::WorktreeSample(args) => match worktree_bench::child(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
         Command::WorktreeKill(args) => worktree_kill::run(&args),
         Command::WorktreeStress(args) => worktree_stress::run(&args),
         Command::WorktreeChild(args) => match worktree_child::run(&args) {

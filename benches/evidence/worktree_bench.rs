@@ -1,0 +1,156 @@
+//! `evidence worktree-bench`: what worktrees cost, against git, gix and the floor, all in one run.
+
+mod capture;
+mod check;
+mod child;
+mod floor;
+mod run;
+mod sample;
+mod variant;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use child::{Args as ChildArgs, run as child};
+
+use self::run::{Look, Place};
+use self::sample::{Sample, Samples, median};
+use self::variant::Variant;
+use crate::table::{Evidence, Table};
+use crate::{Failure, clone, git, progress};
+
+/// The arguments of `evidence worktree-bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A repository to measure on; it is copied, and only read. Can be given more than once.
+    #[arg(long, value_name = "PATH", required = true)]
+    repo: Vec<PathBuf>,
+    /// How many times each measurement is taken.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// How many worktrees are made at once.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 32])]
+    at_once: Vec<usize>,
+}
+
+/// The most worktrees at once for which there is a bar.
+const BARRED: usize = 8;
+/// How many times faster than git's a removal has to be.
+const REMOVAL: f64 = 20.0;
+const GITS: [Variant; 3] = [Variant::Git, Variant::GitW2, Variant::GitW4];
+const COLUMNS: [&str; 10] =
+    ["variant", "wall s", "times faster", "bar", "cpu s", "peak MiB", "status s", "remove s", "failed", "files"];
+
+pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
+    let repos: Vec<_> = args.repo.iter().map(|repo| format!("--repo {}", name(repo))).collect();
+    let at_once: Vec<_> = args.at_once.iter().map(ToString::to_string).collect();
+    let command =
+        format!("evidence worktree-bench {} --rounds {} --at-once {}", repos.join(" "), args.rounds, at_once.join(","));
+    let mut evidence = Evidence { command, ..Evidence::default() };
+    for repo in &args.repo {
+        let home = clone::temporary()?;
+        let path = home.path().join("repository");
+        progress(&format!("copying {}", repo.display()));
+        git::git(home.path(), &["clone", "--quiet", &repo.to_string_lossy(), &path.to_string_lossy()])?;
+        let place = Place { repo: path, trees: home.path().join("trees") };
+        std::fs::create_dir(&place.trees)?;
+        let files = git::lines(&place.repo, &["ls-files"])?.len();
+        // Files that were written in this very moment are not copied.
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let title = format!("{} ({files} files)", name(repo));
+        for count in &args.at_once {
+            let samples = measure(&place, *count, args.rounds, &title)?;
+            creations(&samples, *count, &title, &mut evidence);
+        }
+        captures(&place, args.rounds, &title, &mut evidence)?;
+        git::git(&place.repo, &["fsck", "--no-dangling"])?;
+    }
+    Ok(evidence)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Takes all measurements in turn, so that what disturbs the machine disturbs all of them alike.
+fn measure(place: &Place, count: usize, rounds: usize, title: &str) -> Result<Samples, Failure> {
+    let mut samples = Samples::default();
+    for round in 0..rounds {
+        for (turn, variant) in Variant::ALL.into_iter().enumerate() {
+            progress(&format!("{title}, {count} at once, round {}: {}", round + 1, variant.title()));
+            let name = format!("t{round}-{turn}-{count}");
+            samples.add(
+                variant,
+                run::one(place, variant, &name, count, if round == 0 { Look::Whole } else { Look::Status })?,
+            );
+        }
+    }
+    Ok(samples)
+}
+
+fn creations(samples: &Samples, count: usize, title: &str, evidence: &mut Evidence) {
+    let wall = |sample: &Sample| (sample.failed == 0).then_some(sample.wall);
+    let remove = |sample: &Sample| sample.remove;
+    let best = samples.best(&GITS, wall);
+    let floor = samples.median(Variant::Floor2, wall);
+    let mut table = Table::new(format!("{title}: {count} at once"), COLUMNS);
+    for variant in Variant::ALL {
+        let own = samples.median(variant, wall);
+        let ratio = best.zip(own).map(|(best, own)| best / own);
+        let within = best.zip(floor).map(|(best, floor)| best / floor);
+        let bar = variant.bar().filter(|_| count <= BARRED);
+        let said = match (bar, ratio) {
+            (None, _) => String::new(),
+            (Some(bar), Some(ratio)) if ratio >= bar => format!("{bar:.1} met"),
+            (Some(bar), _) if within.is_some_and(|within| within < bar) => format!("{bar:.1} is above the floor"),
+            (Some(bar), ratio) => {
+                let found = ratio.map_or_else(|| "nothing".to_owned(), |ratio| format!("{ratio:.2}"));
+                evidence
+                    .missed
+                    .push(format!("{title}, {count} at once, {}: {found} instead of {bar:.1}", variant.title()));
+                format!("{bar:.1} MISSED")
+            }
+        };
+        let figure = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |v| format!("{v:.digits$}"));
+        let shown = |figure: fn(&Sample) -> f64| samples.median(variant, |sample| Some(figure(sample)));
+        let failed: usize = samples.of(variant).iter().map(|sample| sample.failed).sum();
+        let peak = shown(|sample| sample.peak).filter(|_| !variant.is_floor());
+        table.row([
+            variant.title().to_owned(),
+            figure(own, 4),
+            figure(ratio, 2),
+            said,
+            figure(shown(|sample| sample.busy).filter(|_| !variant.is_floor()), 3),
+            figure(peak, 0),
+            figure(samples.median(variant, |sample| sample.status), 3),
+            figure(samples.median(variant, remove), 4),
+            failed.to_string(),
+            samples.of(variant).last().map(|sample| sample.came.clone()).unwrap_or_default(),
+        ]);
+        let gits = samples.best(&GITS, remove);
+        if let (Some(own), Some(gits), true) = (samples.median(variant, remove), gits, bar.is_some()) {
+            let ratio = gits / own;
+            if ratio < REMOVAL {
+                let what = variant.title();
+                evidence.missed.push(format!(
+                    "{title}, {count} at once, {what}: removal returns {ratio:.1} times faster instead of {REMOVAL}"
+                ));
+            }
+        }
+    }
+    evidence.tables.push(table);
+}
+
+fn captures(place: &Place, rounds: usize, title: &str, evidence: &mut Evidence) -> Result<(), Failure> {
+    let seen = (0..rounds).map(|round| run::capture(place, &format!("c{round}"))).collect::<Result<Vec<_>, _>>()?;
+    let capture = median(seen.iter().map(|seen| seen.capture).collect());
+    let status = median(seen.iter().map(|seen| seen.status).collect());
+    let mut table = Table::new(format!("{title}: capture of a small change"), ["what", "wall s"]);
+    let (capture, status) = (capture.unwrap_or_default(), status.unwrap_or_default());
+    table.row(["git status", &format!("{status:.4}")]);
+    table.row(["hedgerow capture", &format!("{capture:.4}")]);
+    evidence.tables.push(table);
+    if capture > status {
+        evidence.missed.push(format!("{title}: a capture takes {capture:.4} s and git status {status:.4} s"));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The floor: the same bytes, held in memory, written by nothing but `open`, `write` and `close`.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gix::objs::tree::EntryKind;
+
+use crate::Failure;
+
+/// A tree in memory.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    dirs: Vec<PathBuf>,
+    files: Vec<(PathBuf, EntryKind, Vec<u8>)>,
+}
+
+impl Contents {
+    /// Reads all files of `HEAD`.
+    pub(crate) fn read(repo: &Path) -> Result<Self, Failure> {
+        let repo = gix::open_opts(repo, gix::open::Options::isolated())?;
+        let mut contents = Self { dirs: Vec::new(), files: Vec::new() };
+        let mut waiting = vec![(PathBuf::new(), repo.head_tree_id()?.detach())];
+        while let Some((dir, id)) = waiting.pop() {
+            for entry in repo.find_tree(id)?.iter() {
+                let entry = entry?;
+                let path = dir.join(std::ffi::OsStr::from_bytes(entry.filename()));
+                match entry.kind() {
+                    EntryKind::Tree => waiting.push((path.clone(), entry.object_id())),
+                    EntryKind::Commit => {}
+                    kind => {
+                        contents.files.push((path, kind, repo.find_blob(entry.object_id())?.take_data()));
+                        continue;
+                    }
+                }
+                contents.dirs.push(path);
+            }
+        }
+        contents.dirs.sort();
+        contents.files.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(contents)
+    }
+
+    /// Writes a tree for each of these places.
+    pub(crate) fn write(&self, places: &[PathBuf], threads: usize) -> Result<(), Failure> {
+        for place in places {
+            std::fs::create_dir(place)?;
+            for dir in &self.dirs {
+                std::fs::create_dir(place.join(dir))?;
+            }
+            let next = AtomicUsize::new(0);
+            let work = || self.some(place, &next);
+            std::thread::scope(|scope| {
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+                let own = work();
+                let others =
+                    others.into_iter().map(|other| other.join().unwrap_or(Err(std::io::ErrorKind::Other.into())));
+                std::iter::once(own).chain(others).collect::<std::io::Result<()>>()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn some(&self, place: &Path, next: &AtomicUsize) -> std::io::Result<()> {
+        const STRETCH: usize = 64;
+        loop {
+            let start = next.fetch_add(STRETCH, Ordering::Relaxed);
+            let Some(files) = self.files.get(start..(start + STRETCH).min(self.files.len())).filter(|f| !f.is_empty())
+            else {
+                return Ok(());
+            };
+            for (path, kind, bytes) in files {
+                one(&place.join(path), *kind, bytes)?;
+            }
+        }
+    }
+}
+
+fn one(path: &Path, kind: EntryKind, bytes: &[u8]) -> std::io::Result<()> {
+    if kind == EntryKind::Link {
+        return symlink(std::ffi::OsStr::from_bytes(bytes), path);
+    }
+    let mode = if kind == EntryKind::BlobExecutable { 0o777 } else { 0o666 };
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)
+}
