@@ -7,6 +7,8 @@
 mod worker;
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -113,9 +115,18 @@ impl<'a> Purge<'a> {
         }
         // A tree that went back into a pool is not garbage.
         let trash = Some(&record.trash).filter(|path| !pool::is_slot(path));
-        let others = [&record.temporary, &record.staging_dir(layout), &layout.leaving_view(name)];
+        let others = [&record.temporary, &layout.leaving_view(name)];
         for path in trash.into_iter().chain(others) {
             trash::delete_unless(path, self.stop).map_err(fault::io("delete", path))?;
+        }
+        // The admin directory that was being made, and small files that a killed process was about to move.
+        let staging = layout.staging();
+        for entry in std::fs::read_dir(&staging).map_err(fault::io("list", &staging))? {
+            let path = entry.map_err(fault::io("list", &staging))?.path();
+            let ours = |name: &OsStr| !record.token.is_empty() && name.as_bytes().starts_with(record.token.as_bytes());
+            if path.file_name().is_some_and(ours) {
+                trash::delete_unless(&path, self.stop).map_err(fault::io("delete", &path))?;
+            }
         }
         let entry = record.admin_dir(layout);
         let moved = layout.trash().join(name);
