@@ -5,9 +5,10 @@ use gix::bstr::{BString, ByteSlice};
 use gix::index::entry::{Flags, Mode, Stat};
 use gix::index::{State, decode};
 use gix::objs::tree::{EntryKind, EntryMode};
-use gix::objs::{Find, Kind, TreeRefIter};
+use gix::objs::{Kind, TreeRefIter};
 use gix::validate::path::component;
 
+use super::worker::present;
 use crate::capture::fault;
 use crate::{Error, Result};
 
@@ -79,8 +80,8 @@ impl<'a> Walk<'a> {
             return Err(self.invalid("it lies too deep".into()));
         }
         let mut data = self.spare.pop().unwrap_or_default();
-        let found = self.repo.objects.try_find(&id, &mut data).map_err(fault::git(format!("read the tree {id}")))?;
-        if found.is_none_or(|found| found.kind != Kind::Tree) {
+        let found = present(&self.repo.objects, &id, &mut data).map_err(fault::git(format!("read the tree {id}")))?;
+        if found != Some(Kind::Tree) {
             let problem = "it is not there, or no tree; an object may be missing (partial clone)";
             return Err(Error::Git { action: format!("read the tree {id}"), source: problem.into() });
         }

@@ -160,12 +160,26 @@ pub(super) fn find_blob<'b>(
     buffer: &'b mut Vec<u8>,
 ) -> Result<&'b [u8]> {
     let action = || format!("read the object {} of {path:?}", entry.id);
-    let found = objects.try_find(&entry.id, buffer).map_err(|e| fault::git(action())(e))?;
-    match found {
-        Some(data) if data.kind == Kind::Blob => Ok(data.data),
+    match present(objects, &entry.id, buffer).map_err(|e| fault::git(action())(e))? {
+        Some(Kind::Blob) => Ok(buffer),
         Some(_) => Err(Error::Git { action: action(), source: "it is not a file".into() }),
         None => Err(Error::Git { action: action(), source: "it is missing (a partial clone?); fetch it first".into() }),
     }
+}
+
+/// Reads an object into the buffer. What is not found is looked for again: while somebody repacks, the library may see
+/// the old pack no more and the new one not yet.
+pub(super) fn present(objects: &dyn Find, id: &gix::oid, buffer: &mut Vec<u8>) -> gix::Result<Option<Kind>> {
+    const TRIES: u32 = 6;
+    for tries in 1..=TRIES {
+        if let Some(found) = objects.try_find(id, buffer)? {
+            return Ok(Some(found.kind));
+        }
+        if tries < TRIES {
+            std::thread::sleep(std::time::Duration::from_millis(1 << tries));
+        }
+    }
+    Ok(None)
 }
 
 /// The directory and the name of a path.
