@@ -96,14 +96,14 @@ async fn only_as_much_goes_as_must_and_the_oldest_goes_first() {
 
     let budget = Budget { most: all.bytes - 250 * KILO, ..Budget::default() };
     let evicted = manager.evict(&budget).await.unwrap();
-    assert_eq!(names(evicted.removed.iter().map(|one| &one.id)), ["oldest", "old-large"]);
+    assert_eq!(names(evicted.removed.iter().map(|one| &one.id)), ["oldest", "old-large"], "{:#?}", evicted.spared);
     assert_eq!((evicted.missing, evicted.spared.len(), evicted.rescues.len()), (0, 0, 2));
     for rescue in &evicted.rescues {
         assert_eq!(repo.git(["rev-parse", &rescue.reference]), rescue.commit.as_str());
         repo.git(["cat-file", "-e", &format!("{}:large", rescue.reference)]);
     }
     assert!(manager.usage().await.unwrap().bytes <= budget.most);
-    let full = Budget { least_free: manager.usage().await.unwrap().free + (1 << 30), ..Budget::default() };
+    let full = Budget { least_free: u64::MAX, ..Budget::default() };
     assert!(!manager.plan_eviction(&full).await.unwrap().evictions.is_empty(), "a full disk is no reason");
     repo.assert_sound();
 }
