@@ -108,7 +108,13 @@ fn compile(pattern: &[u8], fold: bool) -> Option<Vec<Step>> {
                 if alone && rest.is_empty() {
                     steps.push(Step::Rest);
                 } else if alone && (rest.starts_with(b"/") || rest.starts_with(b"\\/")) {
-                    at += if rest[0] == b'/' { 1 } else { 2 };
+                    if rest[0] == b'/' {
+                        at += 1;
+                    } else {
+                        // To git, an escaped slash after it stands for itself: there must be one directory.
+                        at += 2;
+                        steps.extend([Step::Star, Step::Byte(b'/')]);
+                    }
                     steps.push(Step::Directories);
                     steps.push(Step::Inside);
                 } else {
@@ -237,6 +243,7 @@ mod tests {
             ("a**b", "a/b"),
             ("a/**", "a"),
             ("**/b", "xb"),
+            ("**\\/b", "b"),
             ("[a", "a"),
             ("a\\", "a"),
             ("[[:nonsense:]]", "a"),
