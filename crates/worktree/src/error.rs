@@ -80,6 +80,14 @@ pub enum Error {
         /// What to do.
         problem: &'static str,
     },
+    /// A program that a request needs is missing, or failed.
+    #[error("{program:?} did not do what was asked for: {problem}")]
+    Program {
+        /// Which one.
+        program: PathBuf,
+        /// What it said, or what to do.
+        problem: String,
+    },
     /// A file operation failed.
     #[error("failed to {action} {path:?}")]
     Io {

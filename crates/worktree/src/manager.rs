@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BranchName, Capture, CommitId, Entry, Recovery, Released, Rescue, Result, SafetyReport, Worktree, WorktreeId,
+    BranchName, Capture, Collision, CommitId, Entry, Lfs, Recovery, Released, Rescue, Result, SafetyReport, Sparse,
+    Submodules, Worktree, WorktreeId,
 };
 
 /// Hands out worktrees of one repository and never loses what was written into them.
@@ -95,17 +96,39 @@ pub struct Request {
     pub git: GitAccess,
     /// Untracked files of the main checkout to copy in.
     pub seed: Seed,
+    /// Which files of the commit are checked out.
+    pub sparse: Sparse,
+    /// What is done about submodules.
+    pub submodules: Submodules,
+    /// What is done about files that Git LFS stores elsewhere.
+    pub lfs: Lfs,
+    /// What is done when a name is taken.
+    pub collision: Collision,
 }
 
 impl Request {
     /// A request for `id` on a new branch at `base`, with direct git access and without seeded files.
     pub fn new(id: WorktreeId, branch: BranchName, base: Base) -> Self {
-        Self { id, base, head: Head::Branch(branch), git: GitAccess::Direct, seed: Seed::default() }
+        Self::plain(id, base, Head::Branch(branch))
     }
 
     /// A request for a clean tree of exactly `commit`, on no branch.
     pub fn detached(id: WorktreeId, commit: CommitId) -> Self {
-        Self { id, base: Base::Commit(commit), head: Head::Detached, git: GitAccess::Direct, seed: Seed::default() }
+        Self::plain(id, Base::Commit(commit), Head::Detached)
+    }
+
+    fn plain(id: WorktreeId, base: Base, head: Head) -> Self {
+        Self {
+            id,
+            base,
+            head,
+            git: GitAccess::Direct,
+            seed: Seed::default(),
+            sparse: Sparse::default(),
+            submodules: Submodules::default(),
+            lfs: Lfs::default(),
+            collision: Collision::default(),
+        }
     }
 }
 

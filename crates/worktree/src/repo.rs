@@ -57,6 +57,14 @@ pub(crate) fn locate(path: &Path) -> Result<Place> {
     Ok(Place { common, main })
 }
 
+/// Whether the main checkout lies inside of that of another repository, as one of its submodules.
+pub(crate) fn is_submodule(place: &Place) -> bool {
+    let outer = place.main.iter().flat_map(|main| main.ancestors().skip(1));
+    outer
+        .filter_map(|dir| dir.join(".git").canonicalize().ok())
+        .any(|git| place.common.starts_with(git.join("modules")))
+}
+
 const EXPECTED: &str = "give a main checkout (the directory that holds `.git`), a bare repository or a `.git` \
                         directory; parent directories are not searched";
 
@@ -110,12 +118,19 @@ fn obstacle(config: &File) -> Option<String> {
     if text("extensions.refStorage").is_some_and(|v| v != "files") {
         return Some(
             "its refs are not stored as files (extensions.refStorage), which cannot be read here; \
-             `git refs migrate --ref-format=files` converts them"
+             `git refs migrate --ref-format=files` converts them (older versions of git: only without reflogs)"
                 .into(),
         );
     }
-    if text("extensions.objectFormat").is_some_and(|v| v != "sha1") {
-        return Some("its object ids are not SHA-1 (extensions.objectFormat), which this build cannot read".into());
+    if text("extensions.objectFormat").is_some_and(|v| v != "sha1" && v != "sha256") {
+        return Some("its object ids are neither SHA-1 nor SHA-256 (extensions.objectFormat)".into());
+    }
+    if config.string("extensions.compatObjectFormat").is_some() {
+        return Some(
+            "it translates object ids to another hash (extensions.compatObjectFormat), and what is written here would \
+             lack the translation; use a clone without it"
+                .into(),
+        );
     }
     if on("extensions.worktreeConfig") && (on("core.bare") || config.string("core.worktree").is_some()) {
         return Some(
@@ -158,6 +173,7 @@ mod tests {
         assert_eq!(problem(""), None);
         assert_eq!(problem("[core]\n\trepositoryformatversion = 0\n\tbare = true\n"), None);
         assert_eq!(problem("[core]\nrepositoryformatversion = 1\n[extensions]\nrelativeWorktrees = true\n"), None);
+        assert_eq!(problem("[core]\nrepositoryformatversion = 1\n[extensions]\nobjectFormat = SHA256\n"), None);
         assert_eq!(problem("[extensions]\nworktreeConfig = true\n[core]\nbare = false\n"), None);
     }
 
@@ -167,7 +183,8 @@ mod tests {
         let refusal = |extension: &str| problem(&format!("{v1}{extension}\n")).unwrap();
         assert!(refusal("refStorage = reftable").contains("git refs migrate"));
         assert!(refusal("refStorage = files://elsewhere").contains("refStorage"));
-        assert!(refusal("objectFormat = sha256").contains("SHA-1"));
+        assert!(refusal("objectFormat = sha512").contains("SHA-256"));
+        assert!(refusal("objectFormat = sha256\ncompatObjectFormat = sha1").contains("translat"));
         assert!(refusal("somethingNew = true").contains("somethingnew"));
         assert!(problem("[core]\nrepositoryformatversion = 2\n").unwrap().contains("version 2"));
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use gix::ObjectId;
+use gix::attrs::StateRef;
 use gix::bstr::BStr;
 use gix::filter::plumbing::Pipeline;
 use gix::filter::plumbing::pipeline::CrlfRoundTripCheck;
@@ -51,6 +52,15 @@ impl<'a> Converter<'a> {
         let pipeline = Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
         let attributes = Stack::new(common.path(), state, case, Vec::new(), mappings);
         Ok(Some(Self { repo, pipeline, attributes }))
+    }
+
+    /// Whether the file is one of Git LFS.
+    pub(super) fn is_large(&mut self, path: &BStr) -> bool {
+        let mut matches = self.attributes.selected_attribute_matches(["filter"]);
+        let Ok(at) = self.attributes.at_entry(path, None, &self.repo.objects) else { return false };
+        at.matching_attributes(&mut matches);
+        let lfs = |state: StateRef<'_>| matches!(state, StateRef::Value(value) if value.as_bstr() == "lfs");
+        matches.iter_selected().any(|found| lfs(found.assignment.state))
     }
 
     /// What git stores for a file of this content. What cannot be converted stays as it is.

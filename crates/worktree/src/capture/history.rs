@@ -42,7 +42,7 @@ pub(super) fn take(repo: &gix::Repository, common: &Dir, input: &Input, notices:
 /// Git worked on the repository itself: the objects are there, and other branches are branches.
 fn direct(repo: &gix::Repository, common: &Dir, input: &Input) -> std::result::Result<History, String> {
     let admin = Dir::open(&input.admin).map_err(|e| format!("the admin directory cannot be opened: {e}"))?;
-    let tip = Refs { own: &admin, common }.head()?;
+    let tip = Refs { own: &admin, common, hash: repo.object_hash() }.head()?;
     for id in ancestry::since(repo, input.base, tip).map_err(|e| fault::with_causes(&e))? {
         let object = repo.find_object(id).map_err(|e| e.to_string())?;
         verify::commit(id, &object.data)?;
@@ -65,7 +65,7 @@ fn private(
         Ok(store) => store,
         Err(why) => return Ok(Err(why)),
     };
-    let refs = Refs { own: &git, common: &git };
+    let refs = Refs { own: &git, common: &git, hash: repo.object_hash() };
     let importer = Importer::new(repo, &store, input.keep);
     let tip = match refs.head().and_then(|id| importer.peel(id)) {
         Ok(tip) => importer.import(tip)?.map(|()| tip),
@@ -91,7 +91,7 @@ pub(super) fn logged(
     }
     let mut named = Vec::new();
     for (dir, name) in logs {
-        match (Refs { own: dir, common: dir }).log(&name) {
+        match (Refs { own: dir, common: dir, hash: repo.object_hash() }).log(&name) {
             Ok(ids) => named.extend(ids.into_iter().rev().take(limits::LOGGED)),
             Err(why) => strange = Some(why),
         }

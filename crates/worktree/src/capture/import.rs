@@ -90,7 +90,7 @@ impl<'a> Importer<'a> {
             };
             match kind {
                 Kind::Commit => return Ok(id),
-                Kind::Tag => id = verify::tag_target(&data).ok_or_else(|| format!("tag {id} names nothing"))?,
+                Kind::Tag => id = verify::tag_target(id, &data).ok_or_else(|| format!("tag {id} names nothing"))?,
                 kind => return Err(format!("{id} is a {kind}, not a commit")),
             }
         }

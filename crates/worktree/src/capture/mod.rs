@@ -29,6 +29,7 @@ mod loose;
 mod notices;
 mod observe;
 mod pack;
+mod pointer;
 mod refs;
 mod rescue;
 mod rewrite;
@@ -145,7 +146,7 @@ fn open_base(repo: &gix::Repository, input: &Input) -> Result<Base> {
 /// What the branch names before anything is done.
 fn branch_value(common: &Dir, input: &Input) -> Result<Option<ObjectId>> {
     let Some(branch) = &input.branch else { return Ok(None) };
-    let refs = refs::Refs { own: common, common };
+    let refs = refs::Refs { own: common, common, hash: input.base.kind() };
     refs.commit(&format!("refs/heads/{branch}")).map_err(|why| fault::strange(&input.common, &why))
 }
 

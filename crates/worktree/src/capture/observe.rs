@@ -190,7 +190,7 @@ impl Observed {
         branch: Option<ObjectId>,
         lines: &[ObjectId],
     ) -> Result<()> {
-        let shared = Refs { own: common, common };
+        let shared = Refs { own: common, common, hash: repo.object_hash() };
         let (all, flaws) = shared.all();
         let about = |why: String| Unknown { subject: "the refs of the repository".into(), why };
         self.unknown.extend(flaws.into_iter().map(about));
@@ -205,7 +205,7 @@ impl Observed {
         hidden.dedup();
 
         let stashes = match input.git {
-            GitAccess::Private => Refs { own, common: own }.stashes(),
+            GitAccess::Private => Refs { own, common: own, hash: repo.object_hash() }.stashes(),
             GitAccess::Direct => stash::of(repo, common, input, agent)?,
         };
         let tips = [agent].into_iter().chain(branch).chain(lines.iter().copied());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use gix::ObjectId;
+use gix::hash::Kind;
 use rustix::fs::FileType;
 
 use super::beneath::{self, Dir};
@@ -23,13 +24,15 @@ pub(super) struct Refs<'a> {
     pub(super) own: &'a Dir,
     /// Where `refs` and `packed-refs` lie.
     pub(super) common: &'a Dir,
+    /// The kind of the repository's object ids; one of another kind names nothing.
+    pub(super) hash: Kind,
 }
 
 impl Refs<'_> {
     /// The commit that `HEAD` names, in words why not.
     pub(super) fn head(&self) -> Result<ObjectId, String> {
         let text = self.own.read(b"HEAD", limits::REF_BYTES).map_err(|e| format!("HEAD {e}"))?;
-        let mut value = parse(&text).ok_or("HEAD holds neither a commit nor a ref")?;
+        let mut value = parse(&text, self.hash).ok_or("HEAD holds neither a commit nor a ref")?;
         for _ in 0..limits::SYMREF_DEPTH {
             match value {
                 Value::Id(id) => return Ok(id),
@@ -57,7 +60,9 @@ impl Refs<'_> {
             return Err(format!("{shown:?} is not a ref name"));
         }
         match self.common.read(name, limits::REF_BYTES) {
-            Ok(text) => parse(&text).map(Some).ok_or_else(|| format!("{shown} holds neither a commit nor a ref")),
+            Ok(text) => {
+                parse(&text, self.hash).map(Some).ok_or_else(|| format!("{shown} holds neither a commit nor a ref"))
+            }
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Ok(self.packed()?.remove(name).map(Value::Id))
             }
@@ -69,7 +74,7 @@ impl Refs<'_> {
 
     fn packed(&self) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
         match self.common.read(b"packed-refs", limits::PACKED_REFS_BYTES) {
-            Ok(text) => parse_packed(&text),
+            Ok(text) => parse_packed(&text, self.hash),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(e) => Err(format!("packed-refs {e}")),
         }
@@ -123,7 +128,7 @@ impl Refs<'_> {
     /// Everything that a reflog names, the newest last; `name` is that of a file below `logs`.
     pub(super) fn log(&self, name: &str) -> Result<Vec<ObjectId>, String> {
         match self.own.read(format!("logs/{name}").as_bytes(), limits::STASH_LOG_BYTES) {
-            Ok(text) => Ok(parse_log(&text)),
+            Ok(text) => Ok(parse_log(&text, self.hash)),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
             Err(e) => Err(format!("the log of {name} {e}")),
         }
@@ -131,30 +136,33 @@ impl Refs<'_> {
 
     /// The commits of all stashes, of which only the newest has a ref.
     pub(super) fn stashes(&self) -> Vec<ObjectId> {
-        self.common.read(b"logs/refs/stash", limits::STASH_LOG_BYTES).map(|text| parse_log(&text)).unwrap_or_default()
+        self.common
+            .read(b"logs/refs/stash", limits::STASH_LOG_BYTES)
+            .map(|text| parse_log(&text, self.hash))
+            .unwrap_or_default()
     }
 }
 
-fn parse(text: &[u8]) -> Option<Value> {
+fn parse(text: &[u8], hash: Kind) -> Option<Value> {
     let text = text.trim_ascii_end();
     match text.strip_prefix(b"ref:") {
         Some(name) => Some(Value::Symbolic(name.trim_ascii().to_vec())),
-        None => id(text).map(Value::Id),
+        None => id(text, hash).map(Value::Id),
     }
 }
 
-fn id(text: &[u8]) -> Option<ObjectId> {
-    ObjectId::from_hex(text).ok().filter(|id| !id.is_null())
+fn id(text: &[u8], hash: Kind) -> Option<ObjectId> {
+    ObjectId::from_hex(text).ok().filter(|id| id.kind() == hash && !id.is_null())
 }
 
-fn parse_packed(text: &[u8]) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
+fn parse_packed(text: &[u8], hash: Kind) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
     let mut refs = BTreeMap::new();
     for line in text.split(|b| *b == b'\n') {
         if line.is_empty() || line[0] == b'#' || line[0] == b'^' {
             continue;
         }
         let space = line.iter().position(|b| *b == b' ').ok_or("packed-refs has a line that is no ref")?;
-        let id = id(&line[..space]).ok_or("packed-refs has a line without an object id")?;
+        let id = id(&line[..space], hash).ok_or("packed-refs has a line without an object id")?;
         let name = &line[space + 1..];
         if !name.starts_with(b"refs/") || gix::validate::reference::name(name.into()).is_err() {
             return Err(format!("packed-refs has the ref name {:?}", String::from_utf8_lossy(name)));
@@ -167,8 +175,8 @@ fn parse_packed(text: &[u8]) -> Result<BTreeMap<Vec<u8>, ObjectId>, String> {
     Ok(refs)
 }
 
-fn parse_log(text: &[u8]) -> Vec<ObjectId> {
-    let new = |line: &[u8]| line.split(|b| *b == b' ').nth(1).and_then(id);
+fn parse_log(text: &[u8], hash: Kind) -> Vec<ObjectId> {
+    let new = |line: &[u8]| line.split(|b| *b == b' ').nth(1).and_then(|text| id(text, hash));
     text.split(|b| *b == b'\n').filter_map(new).collect()
 }
 
@@ -180,25 +188,26 @@ mod tests {
 
     #[test]
     fn a_ref_file_holds_an_id_or_a_name_and_nothing_else() {
-        assert_eq!(parse(format!("{ID}\n").as_bytes()), Some(Value::Id(ObjectId::from_hex(ID.as_bytes()).unwrap())));
-        assert_eq!(parse(b"ref: refs/heads/x\n"), Some(Value::Symbolic(b"refs/heads/x".to_vec())));
-        for bad in ["", "ref", "0123", &format!("{ID} extra"), &"0".repeat(40), "\0"] {
-            assert_eq!(parse(bad.as_bytes()), None, "{bad:?}");
+        let found = parse(format!("{ID}\n").as_bytes(), Kind::Sha1);
+        assert_eq!(found, Some(Value::Id(ObjectId::from_hex(ID.as_bytes()).unwrap())));
+        assert_eq!(parse(b"ref: refs/heads/x\n", Kind::Sha1), Some(Value::Symbolic(b"refs/heads/x".to_vec())));
+        for bad in ["", "ref", "0123", &format!("{ID} extra"), &"0".repeat(40), &"1".repeat(64), "\0"] {
+            assert_eq!(parse(bad.as_bytes(), Kind::Sha1), None, "{bad:?}");
         }
     }
 
     #[test]
     fn packed_refs_with_a_forged_name_are_refused() {
         let good = format!("# pack-refs with: peeled \n{ID} refs/heads/a\n{ID} refs/tags/t\n^{ID}\n");
-        assert_eq!(parse_packed(good.as_bytes()).unwrap().len(), 2);
+        assert_eq!(parse_packed(good.as_bytes(), Kind::Sha1).unwrap().len(), 2);
         for bad in ["refs/heads/../../config", "HEAD", "refs/heads/a b", "refs/heads/\u{7f}"] {
-            assert!(parse_packed(format!("{ID} {bad}\n").as_bytes()).is_err(), "{bad:?}");
+            assert!(parse_packed(format!("{ID} {bad}\n").as_bytes(), Kind::Sha1).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn the_log_of_the_stash_names_every_stash() {
         let log = format!("{} {ID} a <a@b> 1 +0000\tWIP\nshort\n", "0".repeat(40));
-        assert_eq!(parse_log(log.as_bytes()).len(), 1);
+        assert_eq!(parse_log(log.as_bytes(), Kind::Sha1).len(), 1);
     }
 }

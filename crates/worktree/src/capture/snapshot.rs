@@ -2,16 +2,18 @@
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::glob::pattern::Case;
-use rustix::fs::Stat;
+use gix::objs::tree::EntryKind;
+use rustix::fs::{FileType, Stat};
 
 use super::base::Item;
-use super::beneath::Dir;
+use super::beneath::{self, Dir};
 use super::convert::Converter;
 use super::files::{self, Stored};
 use super::ignore::Ignore;
 use super::notices::Notices;
+use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
-use super::walk::Kinds;
+use super::walk::{Kinds, Told};
 use super::{Input, Keep, walk};
 use crate::{Notice, Result};
 
@@ -45,7 +47,8 @@ pub(super) fn take<'a>(
     let config = repo.config_snapshot();
     let fold = config.boolean("core.ignoreCase").unwrap_or(false);
     let case = if fold { Case::Fold } else { Case::Sensitive };
-    let kinds = if config.boolean("core.fileMode").unwrap_or(true) { Kinds::ByMode } else { Kinds::ByTree };
+    let told = |key: &str| if config.boolean(key).unwrap_or(true) { Told::ByFile } else { Told::ByTree };
+    let kinds = Kinds { executable: told("core.fileMode"), links: told("core.symlinks") };
     let base = agent.base();
     let found = walk::walk(root, agent, kinds, &Ignore::new(common, case), notices)?;
     let content = Tree::new(base, Changes::new());
@@ -86,9 +89,28 @@ impl Snapshot<'_> {
         if self.converter.is_none() {
             self.converter = Some(Converter::new(self.repo, self.common, self.agent.base(), self.case)?);
         }
-        let converter = self.converter.as_mut().and_then(Option::as_mut);
-        let previous = self.agent.get(path).or_else(|| self.agent.base().get(path)).map(|item| item.id);
+        let previous = self.agent.get(path).or_else(|| self.agent.base().get(path));
+        if let Some(item) = previous.filter(|item| self.is_pointed_at(path, stat, *item)) {
+            return Ok(Stored::As(item.id));
+        }
+        // Where there are no symlinks, the target of one is no text either.
+        let is_link = self.kinds.of(stat, || previous) == EntryKind::Link;
+        let converter = self.converter.as_mut().and_then(Option::as_mut).filter(|_| !is_link);
+        let previous = previous.map(|item| item.id);
         files::store(self.repo, self.root, path, stat, converter, previous, self.keep)
+    }
+
+    /// Whether what is tracked is a pointer of Git LFS, and the file what it stands for.
+    fn is_pointed_at(&mut self, path: &BStr, stat: &Stat, tracked: Item) -> bool {
+        let regular = beneath::kind(stat) == FileType::RegularFile && tracked.kind != EntryKind::Link;
+        let short = |id| self.repo.find_header(id).is_ok_and(|header| header.size() <= pointer::LONGEST);
+        let converter = self.converter.as_mut().and_then(Option::as_mut);
+        if !regular || !short(tracked.id) || !converter.is_some_and(|converter| converter.is_large(path)) {
+            return false;
+        }
+        let Ok(blob) = self.repo.find_blob(tracked.id) else { return false };
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        Pointer::parse(&blob.data).is_some_and(|p| p.size == size && p.stands_for(self.root, path))
     }
 
     /// Leaves a path, or what is below it, as the agent's last commit has it.

@@ -118,7 +118,7 @@ pub(crate) fn head(repo: &gix::Repository, input: &Input) -> std::result::Result
     let own = own_dir(input)?;
     let common = Dir::open(&input.common).map_err(|e| e.to_string())?;
     let refs = if input.git == GitAccess::Private { &own } else { &common };
-    let mut head = (Refs { own: &own, common: refs }).head()?;
+    let mut head = (Refs { own: &own, common: refs, hash: repo.object_hash() }).head()?;
     // What an earlier release put on the branch, before it failed, is none of the agent's.
     while let Some(parent) = under_ours(repo, head) {
         head = parent;

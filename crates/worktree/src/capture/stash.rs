@@ -12,7 +12,7 @@ pub(super) fn of(repo: &gix::Repository, common: &Dir, input: &Input, agent: Obj
     let Ok(log) = common.read(b"logs/refs/stash", limits::STASH_LOG_BYTES) else { return Ok(Vec::new()) };
     let own = ancestry::since(repo, input.base, agent)?;
     let mut found = Vec::new();
-    for (id, message) in log.lines().filter_map(parse) {
+    for (id, message) in log.lines().filter_map(parse).filter(|(id, _)| id.kind() == repo.object_hash()) {
         let named = match (&input.branch, on(message)) {
             (Some(branch), Some(name)) => name == branch.as_str().as_bytes(),
             // Of a stash that was made on no branch only its base can tell.

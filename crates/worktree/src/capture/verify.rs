@@ -145,9 +145,9 @@ fn identity(text: &[u8]) -> Result<(), &'static str> {
 }
 
 /// The object that an annotated tag names, and its kind.
-pub(super) fn tag_target(data: &[u8]) -> Option<ObjectId> {
+pub(super) fn tag_target(id: ObjectId, data: &[u8]) -> Option<ObjectId> {
     let line = data.split(|b| *b == b'\n').next()?;
-    ObjectId::from_hex(line.strip_prefix(b"object ")?).ok()
+    ObjectId::from_hex(line.strip_prefix(b"object ")?).ok().filter(|found| found.kind() == id.kind())
 }
 
 #[cfg(test)]

@@ -64,12 +64,21 @@ struct Step {
     range: Range<usize>,
 }
 
-/// What tells an executable file.
+/// What tells of which kind a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kinds {
-    /// Its permissions.
-    ByMode,
-    /// What is tracked, because the permissions of this file system mean nothing.
+pub(super) struct Kinds {
+    /// Whether it is executable.
+    pub(super) executable: Told,
+    /// Whether a regular file stands for a symlink.
+    pub(super) links: Told,
+}
+
+/// What tells one thing about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// What it is.
+    ByFile,
+    /// What is tracked, because this file system knows nothing of the kind.
     ByTree,
 }
 
@@ -79,9 +88,14 @@ impl Kinds {
         if beneath::kind(stat) == FileType::Symlink {
             return EntryKind::Link;
         }
-        let executable = match self {
-            Self::ByMode => stat.st_mode & 0o100 != 0,
-            Self::ByTree => tracked().is_some_and(|item| item.kind == EntryKind::BlobExecutable),
+        let asked = self.executable == Told::ByTree || self.links == Told::ByTree;
+        let tracked = if asked { tracked().map(|item| item.kind) } else { None };
+        if self.links == Told::ByTree && tracked == Some(EntryKind::Link) {
+            return EntryKind::Link;
+        }
+        let executable = match self.executable {
+            Told::ByFile => stat.st_mode & 0o100 != 0,
+            Told::ByTree => tracked == Some(EntryKind::BlobExecutable),
         };
         if executable { EntryKind::BlobExecutable } else { EntryKind::Blob }
     }

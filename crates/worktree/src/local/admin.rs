@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::record::Record;
 use super::{base, refs, sparse};
 use crate::capture::fault;
-use crate::{Result, disk, swap};
+use crate::{Result, Sparse, disk, swap};
 
 /// Makes the admin directory in staging, but for the index, every file of it durable: a `commondir` that a power failure
 /// left empty would keep git from working in the whole repository.
@@ -32,11 +32,11 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record) ->
         let line = swap::line(at.kind().null(), at, swap::COMMITTER, "worktree: created");
         disk::write_synced(&logs.join("HEAD"), line.as_bytes())?;
     }
-    copy_config(repo, layout, &dir)?;
-    if let Some(patterns) = sparse::patterns(repo)? {
+    copy_config(repo, layout, &dir, &record.sparse)?;
+    if let Some(patterns) = sparse::of(repo, &record.sparse)? {
         let info = dir.join("info");
         std::fs::create_dir(&info).map_err(fault::io("create", &info))?;
-        disk::write_synced(&info.join("sparse-checkout"), &patterns)?;
+        disk::write_synced(&info.join("sparse-checkout"), &patterns.text)?;
     }
     disk::sync_dir(&dir)
 }
@@ -60,19 +60,28 @@ fn index_bytes(index: &gix::index::File) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Copies the main checkout's own configuration, without the keys that say where that checkout is.
-fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path) -> Result<()> {
+/// Copies the main checkout's own configuration, without the keys that say where that checkout is, and with what is
+/// different in this one.
+fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path, wanted: &Sparse) -> Result<()> {
     let source = layout.common.join("config.worktree");
-    if repo.config_snapshot().boolean("extensions.worktreeConfig") != Some(true) || !source.exists() {
+    let copied = source.exists();
+    if repo.config_snapshot().boolean("extensions.worktreeConfig") != Some(true)
+        || !copied && *wanted == Sparse::Inherit
+    {
         return Ok(());
     }
-    let mut config = gix::config::File::from_path_no_includes(source, Source::Worktree)
-        .map_err(fault::git("read config.worktree"))?;
+    let mut config = if copied {
+        gix::config::File::from_path_no_includes(source, Source::Worktree)
+            .map_err(fault::git("read config.worktree"))?
+    } else {
+        gix::config::File::default()
+    };
     for key in ["core.bare", "core.worktree"] {
         if let Ok(mut values) = config.raw_values_mut(key) {
             values.delete_all();
         }
     }
+    sparse::configure(&mut config, wanted)?;
     let mut text = Vec::new();
     config.write_to(&mut text).map_err(fault::io("copy", dir))?;
     disk::write_synced(&dir.join("config.worktree"), &text)

@@ -47,6 +47,9 @@ fn branch(repo: &gix::Repository, name: &BranchName) -> Result<ObjectId> {
 
 fn commit(repo: &gix::Repository, id: &CommitId) -> Result<ObjectId> {
     let oid = object_id(id)?;
+    if oid.kind() != repo.object_hash() {
+        return Err(refuse(id.as_str(), format!("the object ids of this repository are {} ones", repo.object_hash())));
+    }
     let found = repo.try_find_object(oid).map_err(fault::git(format!("read object {id}")))?;
     let Some(object) = found else {
         return Err(refuse(id.as_str(), "there is no such object in this repository; fetch it first"));

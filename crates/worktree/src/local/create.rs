@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::ObjectId;
 
+use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease;
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
-use super::{admin, base, refs, remove, seed};
+use super::{admin, base, extras, refs, remove, seed, shared, sparse};
 use crate::capture::fault;
 use crate::disk;
-use crate::{Access, Error, GitAccess, Head, Mount, Parts, Request, Result, Worktree, repo, view};
+use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Worktree, repo, view};
 
 /// Where the files of a new worktree come from: makes the directory `record.temporary` with the content of the commit
 /// in it, and returns the index that describes it.
@@ -45,6 +46,8 @@ pub(super) fn create_dressed(
     {
         return Err(Error::Occupied { what: "branch", name: name.to_string(), problem });
     }
+    sparse::check(&repo, request)?;
+    extras::check(layout, request)?;
     disk::private_dir(&layout.staging())?;
     std::fs::create_dir_all(&layout.trees).map_err(fault::io("create", &layout.trees))?;
 
@@ -60,9 +63,13 @@ pub(super) fn create_dressed(
     };
     let mut record = Record::new(layout, parts)?;
     record.seed.clone_from(&request.seed);
+    record.sparse = request.sparse.clone();
     let mut progress = Progress::default();
     let done = make(&repo, layout, request, &mut record, fill, dress, cancelled, &mut progress);
     if let Err(e) = done {
+        if record.stage == Stage::Leased {
+            let _ = history::note(layout, &record, Life::Gone, Lasting::Written);
+        }
         // What cannot be taken back now is found by the next recovery; the first error says more.
         let _ = remove::undo(&repo, layout, &record, progress);
         return Err(e);
@@ -110,6 +117,7 @@ fn make(
     // Written before anybody can edit the tree: a later copy would make a quick edit look like the original.
     let saved = layout.index(&request.id);
     admin::write_indexes(&index, &saved, &record.staging_dir(layout).join("index"))?;
+    shared::apply(repo, &record.staging_dir(layout))?;
     if let Some(main) = &layout.main {
         let seeded = seed::copy(repo, main, &request.seed, &tree)?;
         if let Some(origin) = &mut record.origin {
@@ -118,8 +126,9 @@ fn make(
     }
     if request.git == GitAccess::Private {
         let parts = &record.parts;
-        let admin = record.admin_dir(layout);
+        let admin = record.staging_dir(layout);
         let common = &layout.common;
+        let repo = &sparse::configured(repo, &request.sparse)?;
         let view = view::build(repo, common, &parts.id, &parts.path, parts.branch.as_ref(), base, &saved, &admin)?;
         record.parts.mounts.extend(view.mounts);
     }
@@ -128,8 +137,23 @@ fn make(
         return Err(Error::Git { action: format!("create {}", request.id), source: "it was cancelled".into() });
     }
     record.root = disk::identity(&tree);
+    record.filling = extras::are_wanted(request);
+    if record.filling {
+        // What git fills is not what a pool expects in a tree.
+        record.origin = None;
+    }
     record.write_soon(layout)?;
     publish::publish(repo, layout, record, By::Creator, progress)?;
+    if let Some(branch) = &record.parts.branch {
+        let (heads, name) = (layout.common.join("refs/heads"), branch.as_str());
+        shared::apply_above(repo, &heads, &heads.join(name))?;
+        let logs = layout.common.join("logs/refs/heads");
+        shared::apply_above(repo, &logs, &logs.join(name))?;
+    }
+    extras::fill(repo, layout, request, record, &index)?;
+    record.filling = false;
+    let (base, branch) = (record.parts.base.clone(), record.parts.branch.clone());
+    history::note(layout, record, Life::Created { base, branch }, Lasting::Written)?;
     record.stage = Stage::Leased;
     record.write(layout)
 }

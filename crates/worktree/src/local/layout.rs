@@ -21,6 +21,8 @@ pub(super) struct Layout {
     pub(super) owner: Arc<str>,
     /// Set when something was put into the trash.
     pub(super) left: Arc<AtomicBool>,
+    /// git's own program, for what nothing else can do.
+    pub(super) git: Option<PathBuf>,
 }
 
 impl Layout {

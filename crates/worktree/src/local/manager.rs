@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::fill::CopyFrom;
 use super::layout::{self, Layout};
 use super::purge::{self, Purger};
-use super::{lease, list, recover, release, safety};
+use super::{lease, list, number, recover, release, safety};
 use crate::disk;
 use crate::{
     Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, SafetyReport, Worktree,
@@ -52,6 +52,9 @@ pub struct LocalOptions {
     pub grace: Option<Duration>,
     /// Where new worktrees may take files from that need not be inflated then.
     pub copy_from: CopyFrom,
+    /// The path of git's own program, which is only run where a request asks for what nothing else can do: filling
+    /// submodules and fetching files of Git LFS. None refuses such requests.
+    pub git: Option<PathBuf>,
 }
 
 impl LocalWorktrees {
@@ -69,8 +72,8 @@ impl LocalWorktrees {
     /// As [`open`](Self::open); also when the trees would lie inside the repository.
     pub fn open_with(path: impl AsRef<Path>, options: LocalOptions) -> Result<Self> {
         let place = repo::locate(path.as_ref())?;
-        let trees = match options.trees {
-            Some(path) => absolute(&path)?,
+        let trees = match &options.trees {
+            Some(path) => absolute(path)?,
             None => layout::default_trees(&place.common, place.main.as_deref()),
         };
         let inside = |dir: &Path| trees.starts_with(dir);
@@ -80,12 +83,19 @@ impl LocalWorktrees {
                 .into();
             return Err(Error::Repository { path: trees, problem });
         }
+        if options.trees.is_none() && repo::is_submodule(&place) {
+            let problem = "it is a submodule, and worktrees beside it would lie in the checkout around it; name a \
+                           directory outside of that in `LocalOptions::trees`"
+                .into();
+            return Err(Error::Repository { path: trees, problem });
+        }
         let state = place.common.join("hedgerow");
         let layout = Layout {
             common: place.common,
             main: place.main,
             state,
             trees,
+            git: options.git,
             owner: lease::owner(options.owner).into(),
             left: Arc::default(),
         };
@@ -147,7 +157,7 @@ impl LocalWorktrees {
 #[async_trait]
 impl WorktreeManager for LocalWorktrees {
     async fn create(&self, request: Request) -> Result<Worktree> {
-        self.create_reporting(request).await.map(|(worktree, _)| worktree)
+        number::create(request, |request| async { Ok(self.create_reporting(request).await?.0) }).await
     }
 
     async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {

@@ -1,5 +1,6 @@
 //! The durable record of one worktree: enough to finish or undo whatever its owner was doing when it died.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use super::lock::Lock;
 use super::pool::Origin;
 use crate::capture::fault;
 use crate::disk::{self, Identity};
-use crate::{CommitId, Error, Parts, Result, Seed, Worktree, WorktreeId};
+use crate::{CommitId, Error, Parts, Result, Seed, Sparse, Worktree, WorktreeId};
 
 /// The format that this version writes and reads.
 const VERSION: u32 = 1;
@@ -52,6 +53,15 @@ pub(super) struct Record {
     /// What else its files depend on, if a pool made it.
     #[serde(default)]
     pub(super) origin: Option<Origin>,
+    /// Which files of the base it was made of.
+    #[serde(default)]
+    pub(super) sparse: Sparse,
+    /// Whether git is still to fill what only it can.
+    #[serde(default)]
+    pub(super) filling: bool,
+    /// Submodules that were filled, by path, and a hash of what they were like.
+    #[serde(default)]
+    pub(super) modules: BTreeMap<String, String>,
 }
 
 /// How far a worktree is.
@@ -88,6 +98,9 @@ impl Record {
             offer: None,
             written: None,
             origin: None,
+            sparse: Sparse::default(),
+            filling: false,
+            modules: BTreeMap::new(),
         })
     }
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use super::handover::Offer;
+use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease::{self, Holder};
 use super::lock::Lock;
@@ -12,7 +14,7 @@ use super::release::{lost, write_reason};
 use super::{base, refs, remove, stale, trash, unflushed};
 use crate::capture::fault;
 use crate::disk;
-use crate::{Mended, Recovery, Result, Worktree, WorktreeId, repo, view};
+use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
 
 /// Goes through all records whose lease nobody holds.
 pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
@@ -91,6 +93,10 @@ fn finish_creation(
         if visible || whole {
             match publish::publish(repo, layout, &record, By::Recovery, &mut progress) {
                 Ok(()) => {
+                    if record.filling {
+                        let problem = "its submodules or files of Git LFS may be incomplete; release it, or fill them";
+                        recovery.left.push(format!("worktree {id}: {problem}"));
+                    }
                     recovery.adopted.push(take(layout, record, lock)?);
                     recovery.mended.push(Mended::CreationFinished(id));
                     return Ok(());
@@ -135,6 +141,7 @@ fn survive(
         }
         (false, false) if !view => {
             // Somebody removed it by other means. Its branch, if any is left, stays.
+            history::note(layout, &record, Life::Vanished, Lasting::Durable)?;
             record.stage = Stage::Removing { tip: None };
             record.write(layout)?;
             finish_removal(repo, layout, &record, recovery)
@@ -154,6 +161,16 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     if record.holder.boot != lease::boot() {
         unflushed::mend(layout, &record)?;
     }
+    let life = match record.stage {
+        Stage::Creating => {
+            let (base, branch) = (record.parts.base.clone(), record.parts.branch.clone());
+            Life::Created { base, branch }
+        }
+        Stage::Kept => Life::Adopted { from: State::Kept },
+        Stage::Leased if record.offer.as_ref().is_some_and(Offer::is_valid) => Life::HandedOver,
+        Stage::Leased | Stage::Removing { .. } => Life::Adopted { from: State::Orphaned },
+    };
+    history::note(layout, &record, life, Lasting::Written)?;
     record.holder = Holder::new(layout)?;
     record.offer = None;
     record.stage = Stage::Leased;

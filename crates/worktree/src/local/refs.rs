@@ -15,8 +15,8 @@ pub(super) fn full(branch: &BranchName) -> String {
 /// What the branch names now, if it exists.
 pub(super) fn branch_tip(repo: &gix::Repository, branch: &BranchName) -> Result<Option<ObjectId>> {
     match swap::read(repo.common_dir(), &full(branch))? {
-        Value::Id(id) => Ok(Some(id)),
-        Value::Missing | Value::Other => Ok(None),
+        Value::Id(id) if id.kind() == repo.object_hash() => Ok(Some(id)),
+        Value::Id(_) | Value::Missing | Value::Other => Ok(None),
     }
 }
 

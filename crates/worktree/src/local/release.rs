@@ -4,14 +4,15 @@ use std::path::Path;
 
 use gix::ObjectId;
 
+use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, fence, locked, merged, refs, remove, scan};
+use super::{base, fence, locked, merged, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
-    Capture, CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Rescue, Result, Worktree,
+    Capture, CommitId, Disposition, Error, Fate, GitAccess, Life, Message, Notice, Released, Rescue, Result, Worktree,
     WorktreeId, repo,
 };
 
@@ -132,6 +133,11 @@ pub(super) fn release(
     drop(turn);
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
+    let life = match into {
+        Some(into) => Life::Merged { into: into.clone(), rescues: rescues.clone() },
+        None => Life::Archived { rescues: rescues.clone() },
+    };
+    history::note(layout, &record, life, Lasting::Durable)?;
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
     drop(turn);
@@ -148,6 +154,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
     }
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
+    history::note(layout, &record, Life::Discarded, Lasting::Durable)?;
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
     drop(turn);
@@ -215,7 +222,12 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     let input = input(layout, record)?;
     let head = capture::head(repo, &input);
     let capture = take_over(repo, layout, record, &message)?;
-    if let Some(why) = capture.notices.iter().find_map(|notice| obstacle(&parts.path, notice)) {
+    let untouched = |notice: &Notice| match notice {
+        Notice::Unstorable { path, .. } => touched::is_untouched(layout, record, path),
+        _ => false,
+    };
+    let mut notices = capture.notices.iter().filter(|notice| !untouched(notice));
+    if let Some(why) = notices.find_map(|notice| obstacle(&parts.path, notice)) {
         return Ok(Work::Partly { why, rescued: capture.rescued });
     }
     let tip = base::object_id(&capture.tip)?;
@@ -298,14 +310,18 @@ fn head(layout: &Layout, record: &Record) -> Result<Option<ObjectId>> {
     let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
     let admin = admins.into_iter().find(|admin| admin.name == record.admin);
     match admin.and_then(|admin| admin.head) {
-        Some(scan::Head::Commit(id)) => Ok(Some(base::object_id(&id)?)),
+        Some(scan::Head::Commit(id)) => {
+            let kind = base::object_id(&record.parts.base)?.kind();
+            Ok(Some(base::object_id(&id)?).filter(|id| id.kind() == kind))
+        }
         _ => Ok(None),
     }
 }
 
 /// Whether `tip` is provably part of `into`; what cannot be told is not.
 fn is_integrated(repo: &gix::Repository, base: ObjectId, into: &CommitId, tip: ObjectId) -> bool {
-    base::object_id(into).is_ok_and(|into| merged::integration(repo, base, tip, into).is_integrated())
+    let into = base::object_id(into).ok().filter(|into| into.kind() == base.kind());
+    into.is_some_and(|into| merged::integration(repo, base, tip, into).is_integrated())
 }
 
 /// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by
@@ -322,6 +338,7 @@ fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<
         Some(why) => format!("hedgerow worktree {id}: kept, {}", why.replace('\n', " ")),
     };
     let turn = fence::enter(layout, record)?;
+    history::note(layout, record, Life::Kept { why: why.clone(), rescues: rescues.clone() }, Lasting::Durable)?;
     record.stage = Stage::Kept;
     record.write(layout)?;
     drop(turn);

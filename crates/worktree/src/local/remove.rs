@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lock::Lock;
 use super::publish::Progress;
@@ -13,7 +14,7 @@ use super::record::{Record, Stage};
 use super::{base, fence, refs, scan};
 use crate::capture::fault;
 use crate::disk;
-use crate::{CommitId, Result, view};
+use crate::{CommitId, Life, Result, view};
 
 /// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work.
 pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
@@ -36,6 +37,7 @@ pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -
         Stage::Removing { tip } => tip.as_ref(),
         _ => None,
     };
+    history::note(layout, record, Life::Gone, Lasting::Written)?;
     leave(repo, layout, record, tip)
 }
 

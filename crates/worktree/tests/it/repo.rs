@@ -119,7 +119,10 @@ pub(crate) fn collect(dir: &Path, name: &str, found: &mut Vec<String>) {
         let name = format!("{name}/{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &name, found);
-        } else if !["lock", "purge", "generation"].iter().any(|file| name == format!("repo/.git/hedgerow/{file}")) {
+        } else if !["lock", "purge", "generation", "history", "history.lock"]
+            .iter()
+            .any(|file| name == format!("repo/.git/hedgerow/{file}"))
+        {
             found.push(name);
         }
     }

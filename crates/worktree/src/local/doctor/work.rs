@@ -43,7 +43,7 @@ pub(super) fn head(repo: &gix::Repository, facts: &Facts) -> Option<ObjectId> {
 
 /// The commit that its reflog names last, if it is there.
 pub(super) fn last_logged(repo: &gix::Repository, dir: &Path) -> Option<ObjectId> {
-    let id = logged(dir).pop()?;
+    let id = logged(dir).pop().filter(|id| id.kind() == repo.object_hash())?;
     repo.find_commit(id).is_ok().then_some(id)
 }
 

@@ -35,11 +35,12 @@ pub(super) use worker::split;
 use self::convert::Converter;
 use self::worker::{Chunk, Done, Job, Worker};
 use crate::capture::fault;
-use crate::{Error, Result};
+use crate::{Error, Result, Sparse};
 
 /// How a tree is filled.
 pub(super) struct Order<'a> {
     pub(super) donor: Option<Donor>,
+    pub(super) sparse: &'a Sparse,
     pub(super) threads: usize,
     pub(super) cancelled: &'a AtomicBool,
 }
@@ -62,7 +63,8 @@ pub(super) fn into_new(
     let mut index = list(repo, commit)?;
     let mut options = options(repo)?;
     super::encoding::check(repo, &index)?;
-    super::sparse::leave_out(repo, &mut index)?;
+    super::sparse::leave_out(repo, &mut index, order.sparse)?;
+    super::promised::check(repo, commit, &index)?;
     let converter = Converter::new(repo, &index, into, &mut options)?;
     let filled = fill(repo, &mut index, into, converter, options.fs.symlink, order)?;
     Ok((gix::index::File::from_state(index, into.join(".git/index")), filled))

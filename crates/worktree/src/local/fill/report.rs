@@ -64,7 +64,8 @@ impl LocalWorktrees {
             let fill: Fill<'_> = Box::new(|repo, commit, record| {
                 // Given back when the part that uses the processor is over.
                 let _slot = slot;
-                let order = Order { donor: copy_from.open(layout, repo), threads, cancelled: &cancelled };
+                let donor = copy_from.open(layout, repo);
+                let order = Order { donor, sparse: &record.sparse, threads, cancelled: &cancelled };
                 let (index, came) = into_new(repo, commit, &record.temporary, order)?;
                 filled = came;
                 Ok(index)

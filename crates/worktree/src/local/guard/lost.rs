@@ -17,7 +17,7 @@ pub(super) fn reference(layout: &Layout, name: &str, was: Option<&str>, task: &W
         return Ok(left("it is new, or named no object; nothing is lost by it"));
     };
     let repo = repo::open(&layout.common)?;
-    if !is_whole(&repo, id) {
+    if id.kind() != repo.object_hash() || !is_whole(&repo, id) {
         return Ok(left(GONE));
     }
     let free = swap::read(&layout.common, name)? == Value::Missing;
@@ -41,7 +41,7 @@ pub(super) fn stash(layout: &Layout, commit: &str, task: &WorktreeId) -> Result<
 const GONE: &str = "its objects are gone from the repository; another clone may have them";
 
 fn rescue(repo: &gix::Repository, task: &WorktreeId, id: ObjectId) -> Result<Repair> {
-    if !is_whole(repo, id) {
+    if id.kind() != repo.object_hash() || !is_whole(repo, id) {
         return Ok(left(GONE));
     }
     let peeled = repo.find_object(id).ok().and_then(|object| object.peel_to_kind(gix::objs::Kind::Commit).ok());

@@ -75,6 +75,9 @@ fn changes(layout: &Layout, before: &Fingerprint, tasks: &[WorktreeId]) -> Resul
     let holds = |old: &str, new: &str| {
         let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
         let (Some(repo), Some(old), Some(new)) = (&repo, id(old), id(new)) else { return false };
+        if [old, new].iter().any(|id| id.kind() != repo.object_hash()) {
+            return false;
+        }
         capture::contains(repo, new, old).unwrap_or(false)
     };
     Ok(compare::Comparison { before, after: &after, tasks, holds: &holds }.changes())

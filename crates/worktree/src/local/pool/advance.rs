@@ -13,10 +13,10 @@ use super::mode::{Fresh, is_dir};
 use super::reset::split;
 use super::scan::untouched;
 use super::write::Writing;
-use crate::Result;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
 use crate::local::{encoding, sparse};
+use crate::{Result, Sparse};
 
 /// The steps from one commit to another.
 pub(super) struct Plan {
@@ -65,7 +65,7 @@ impl Plan {
         }
         update(&mut plan.index, &changes);
         encoding::check(repo, &plan.index)?;
-        sparse::leave_out(repo, &mut plan.index)?;
+        sparse::leave_out(repo, &mut plan.index, &Sparse::Inherit)?;
         let comes = |change: &&Change| change.after.is_some();
         plan.write = changes.iter().filter(comes).map(|change| change.path.clone()).collect();
         Ok(Some(plan))

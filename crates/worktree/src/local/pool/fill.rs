@@ -21,7 +21,7 @@ use crate::disk;
 use crate::local::fill::{self, CopyFrom, Order};
 use crate::local::layout::Layout;
 use crate::local::{admin, base, lease};
-use crate::{LocalWorktrees, Result};
+use crate::{LocalWorktrees, Result, Sparse};
 
 /// What every work on slots needs.
 pub(super) struct Tools<'a> {
@@ -72,16 +72,16 @@ impl<'a> Tools<'a> {
     /// Fills a slot of which nothing exists yet.
     pub(super) fn fill(&self, held: &mut Held, commit: ObjectId) -> Result<()> {
         let tree = held.slot.tree(self.layout);
-        let index = self.write_all(commit, &tree)?;
+        let index = self.write_all(commit, &tree, &Sparse::Inherit)?;
         held.slot.root = disk::identity(&tree);
         self.describe(held, commit, &index)?;
         self.seal(held)
     }
 
     /// Makes a directory with all files of a commit.
-    pub(super) fn write_all(&self, commit: ObjectId, into: &Path) -> Result<gix::index::File> {
+    pub(super) fn write_all(&self, commit: ObjectId, into: &Path, sparse: &Sparse) -> Result<gix::index::File> {
         let donor = self.copy_from.open(self.layout, self.repo);
-        let order = Order { donor, threads: self.threads, cancelled: self.cancelled };
+        let order = Order { donor, sparse, threads: self.threads, cancelled: self.cancelled };
         fill::into_new(self.repo, commit, into, order).map(|(index, _)| index)
     }
 

@@ -19,10 +19,10 @@ use super::{recycle, shelf, sweep};
 use crate::local::layout::Layout;
 use crate::local::manager::{CancelOnDrop, LocalWorktrees, slot as permit};
 use crate::local::record::Record;
-use crate::local::{base, create, release};
+use crate::local::{base, create, number, release};
 use crate::{
     Base, Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, SafetyReport,
-    Worktree, WorktreeId, WorktreeManager, disk, repo,
+    Sparse, Worktree, WorktreeId, WorktreeManager, disk, repo,
 };
 
 /// Worktrees whose files are there before they are asked for.
@@ -232,6 +232,12 @@ impl Pool {
         cancelled: &AtomicBool,
     ) -> Result<gix::index::File> {
         let tools = self.tools(layout, repo, cancelled)?;
+        if record.sparse != Sparse::Inherit {
+            // The slots have other files, and this tree must not become one of them.
+            self.counters.misses.fetch_add(1, Ordering::Relaxed);
+            let _turn = self.turn();
+            return tools.write_all(commit, &record.temporary, &record.sparse);
+        }
         record.origin = Some(tools.origin());
         if let Some((index, work)) = tools.claim(commit, record)? {
             self.counters.hit(work);
@@ -241,7 +247,7 @@ impl Pool {
         match self.options.exhausted {
             Exhausted::Create => {
                 let _turn = self.turn();
-                tools.write_all(commit, &record.temporary)
+                tools.write_all(commit, &record.temporary, &record.sparse)
             }
             Exhausted::Refuse => Err(Error::Exhausted {
                 commit: commit.to_string(),
@@ -249,11 +255,8 @@ impl Pool {
             }),
         }
     }
-}
 
-#[async_trait]
-impl WorktreeManager for Pool {
-    async fn create(&self, request: Request) -> Result<Worktree> {
+    async fn create_once(&self, request: Request) -> Result<Worktree> {
         let pool = self.clone();
         let thread = permit(&self.threads).await;
         let cancel = CancelOnDrop(Arc::default());
@@ -266,6 +269,13 @@ impl WorktreeManager for Pool {
                 create::create(layout, &request, fill, &cancelled)
             })
             .await
+    }
+}
+
+#[async_trait]
+impl WorktreeManager for Pool {
+    async fn create(&self, request: Request) -> Result<Worktree> {
+        number::create(request, |request| self.create_once(request)).await
     }
 
     async fn capture(&self, worktree: &Worktree, message: Message) -> Result<Capture> {

@@ -13,11 +13,11 @@ use super::scan::{Findings, Scan};
 use super::shelf::Held;
 use super::slot::{self, Stage};
 use super::users::{Members, Users};
-use crate::Result;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
 use crate::disk;
 use crate::local::{base, sparse, trash};
+use crate::{Result, Sparse};
 
 impl Tools<'_> {
     /// Leaves the slot ready and proven, or fails; then it must not be used.
@@ -76,7 +76,7 @@ impl Tools<'_> {
         for entry in index.entries_mut() {
             entry.flags.remove(Flags::SKIP_WORKTREE);
         }
-        sparse::leave_out(self.repo, index)?;
+        sparse::leave_out(self.repo, index, &Sparse::Inherit)?;
         Ok(left_out(index) != before)
     }
 

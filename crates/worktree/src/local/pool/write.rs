@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use gix::bstr::BString;
 use gix::index::entry::Flags;
 
-use crate::Result;
 use crate::local::fill::{self, Order};
+use crate::{Result, Sparse};
 
 /// How files are written.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ impl Writing<'_> {
         }
         // What is not to be written must stay in the index all the same, for its attributes.
         let passed_over = pass_over(index, paths);
-        let order = Order { donor: None, threads: self.threads, cancelled: self.cancelled };
+        let order = Order { donor: None, sparse: &Sparse::Inherit, threads: self.threads, cancelled: self.cancelled };
         let written = fill::into(self.repo, index, root, order);
         for at in passed_over {
             index.entries_mut()[at].flags.remove(Flags::SKIP_WORKTREE);

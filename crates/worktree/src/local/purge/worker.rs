@@ -107,6 +107,7 @@ mod tests {
         let layout = Layout {
             trees: common.join("trees"),
             main: None,
+            git: None,
             state,
             common,
             owner: "test".into(),

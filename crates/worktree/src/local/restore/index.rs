@@ -6,19 +6,19 @@ use gix::index::entry::{Flags, Mode, Stage, Stat};
 use gix::index::{File, State};
 
 use super::super::sparse;
-use crate::Result;
 use crate::capture::{Former, fault};
+use crate::{Result, Sparse};
 
 /// The index of a commit: an entry knows its file where the file has the entry's content.
-pub(super) fn of_commit(repo: &gix::Repository, commit: ObjectId, files: &State) -> Result<File> {
+pub(super) fn of_commit(repo: &gix::Repository, commit: ObjectId, files: &State, sparse: &Sparse) -> Result<File> {
     let tree = repo.find_commit(commit).map_err(fault::git(format!("read commit {commit}")))?;
     let tree = tree.tree_id().map_err(fault::git(format!("read commit {commit}")))?.detach();
-    of_tree(repo, tree, files)
+    of_tree(repo, tree, files, sparse)
 }
 
-fn of_tree(repo: &gix::Repository, tree: ObjectId, files: &State) -> Result<File> {
+fn of_tree(repo: &gix::Repository, tree: ObjectId, files: &State, sparse: &Sparse) -> Result<File> {
     let mut index = repo.index_from_tree(&tree).map_err(fault::git(format!("read tree {tree}")))?;
-    sparse::leave_out(repo, &mut index)?;
+    sparse::leave_out(repo, &mut index, sparse)?;
     let known: Vec<Option<Stat>> = index
         .entries()
         .iter()
@@ -34,8 +34,8 @@ fn of_tree(repo: &gix::Repository, tree: ObjectId, files: &State) -> Result<File
 }
 
 /// The index as it was: what was staged, and the sides of conflicts.
-pub(super) fn staged(repo: &gix::Repository, former: &Former, files: &State) -> Result<File> {
-    let mut index = of_tree(repo, former.index, files)?;
+pub(super) fn staged(repo: &gix::Repository, former: &Former, files: &State, sparse: &Sparse) -> Result<File> {
+    let mut index = of_tree(repo, former.index, files, sparse)?;
     let Some(conflicts) = former.conflicts else { return Ok(index) };
     let sides = repo.index_from_tree(&conflicts).map_err(fault::git(format!("read tree {conflicts}")))?;
     let mut added: Vec<(BString, Stage, ObjectId, Mode)> = Vec::new();

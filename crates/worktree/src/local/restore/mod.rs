@@ -42,12 +42,12 @@ fn restore(
     request.base = Base::Commit(base::commit_id(former.map_or(commit, |former| former.head)));
     let staged = RefCell::new(None);
     let fill: Fill<'_> = Box::new(|repo, head, record| {
-        let order = Order { donor: None, threads, cancelled };
+        let order = Order { donor: None, sparse: &record.sparse, threads, cancelled };
         let (mut files, _) = fill::into_new(repo, commit, &record.temporary, order)?;
         let Some(former) = former else { return Ok(files) };
         capture::rewrite(repo, &layout.common, former.base, &record.temporary, &mut files)?;
-        *staged.borrow_mut() = Some(index::staged(repo, &former, &files)?);
-        index::of_commit(repo, head, &files)
+        *staged.borrow_mut() = Some(index::staged(repo, &former, &files, &record.sparse)?);
+        index::of_commit(repo, head, &files, &record.sparse)
     });
     // The saved index describes the commit; git's own gets what was staged, before anybody can see the worktree.
     let dress: Dress<'_> = Box::new(|record: &Record| {

@@ -1,0 +1,49 @@
+//! What a new worktree holds beside the plain files of its commit.
+
+use serde::{Deserialize, Serialize};
+
+/// Which files of the commit are checked out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sparse {
+    /// What the main checkout's patterns say: all of them unless it is sparse, as `git worktree add` does it.
+    #[default]
+    Inherit,
+    /// All of them.
+    Everything,
+    /// The files at the top and next to these directories, and everything in them: `git sparse-checkout set --cone`.
+    Cone(Vec<String>),
+    /// What these lines in the syntax of `.gitignore` match: `git sparse-checkout set --no-cone`.
+    Patterns(Vec<String>),
+}
+
+/// What is done about submodules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Submodules {
+    /// Their directories stay empty, as after `git worktree add`.
+    #[default]
+    Leave,
+    /// They are cloned and checked out, nested ones too, by the git program of
+    /// [`LocalOptions::git`](crate::LocalOptions::git), from the addresses that the repository's own configuration or
+    /// else the commit's `.gitmodules` names.
+    Fill(FileUrls),
+}
+
+/// Whether submodules may be cloned from paths of this machine, which git itself refuses unless it is told otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileUrls {
+    /// Such an address fails the creation.
+    #[default]
+    Refuse,
+    /// A path is as good as any address. Only for repositories whose every commit is trusted.
+    Allow,
+}
+
+/// What is done about files that Git LFS stores elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lfs {
+    /// The tree has the pointers, as after `GIT_LFS_SKIP_SMUDGE=1`.
+    #[default]
+    Pointers,
+    /// The tree has the files: `git lfs pull`, by the git program of [`LocalOptions::git`](crate::LocalOptions::git).
+    Fetch,
+}
