@@ -14,9 +14,9 @@ mod milestone;
 mod name;
 mod outcome;
 mod policy;
-mod removal;
+pub mod removal;
 mod repo;
-mod safety;
+pub mod safety;
 mod swap;
 mod template;
 mod view;
@@ -26,18 +26,34 @@ pub use error::{Error, Result};
 #[cfg(feature = "fake")]
 pub use fake::{FakeWorktrees, Method};
 pub use integration::Integration;
-pub use local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
-pub use local::{Change, Fingerprint, Loss, Repair, What};
-pub use local::{Check, Claims, Dropped, Exhausted, Keep, Pool, PoolOptions, PoolStatus, Refilled, Unseen};
 pub use local::{CopyFrom, Filled, Handover, LocalOptions, LocalWorktrees, SetupStep};
-pub use local::{Cure, Finding, Holds, Remedy, Severity, Trouble};
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use milestone::{Life, Milestone};
 pub use name::{BranchName, CommitId, WorktreeId};
 pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, Rescued, State};
 pub use policy::{FileUrls, Lfs, Sparse, Submodules};
-pub(crate) use removal::Seen;
-pub use removal::{Removal, Step};
-pub use safety::{Fact, Operation, Process, SAMPLE, SafetyReport, Sample, Unknown};
+pub(crate) use removal::{Removal, Seen, Step};
+pub use safety::SafetyReport;
+pub(crate) use safety::{Fact, Operation, Process, Sample, Unknown};
 pub use template::{BranchTemplate, Collision};
 pub use worktree::{Access, Mount, Parts, Worktree};
+
+/// Trees that are there before they are asked for.
+pub mod pool {
+    pub use crate::local::{Check, Claims, Dropped, Exhausted, Keep, Pool, PoolOptions, PoolStatus, Refilled, Unseen};
+}
+
+/// What of the state that all worktrees share changed around a task, and putting it back.
+pub mod guard {
+    pub use crate::local::{Change, Fingerprint, Loss, Repair, What};
+}
+
+/// What is wrong with worktrees, whoever left it, and mending it.
+pub mod doctor {
+    pub use crate::local::{Cure, Finding, Holds, Remedy, Severity, Trouble};
+}
+
+/// How much disk the trees take, and which may go when it is too much.
+pub mod usage {
+    pub use crate::local::{Budget, Evicted, Eviction, Plan, Spared, TreeUsage, Usage};
+}

@@ -2,9 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use hedgerow_worktree::{
-    Change, Disposition, Fingerprint, LocalWorktrees, Loss, Repair, What, Worktree, WorktreeId, WorktreeManager,
-};
+use hedgerow_worktree::{Disposition, LocalWorktrees, Worktree, WorktreeId, WorktreeManager, guard::{Change, Fingerprint, Loss, Repair, What}};
 
 use crate::repo::{Repo, git_in, id, request, try_git, write};
 

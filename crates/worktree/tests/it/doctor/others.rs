@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use hedgerow_worktree::{Cure, Holds, Remedy, Trouble, WorktreeManager};
+use hedgerow_worktree::{WorktreeManager, doctor::{Cure, Holds, Remedy, Trouble}};
 
 use super::{about, broken, mend_all, plant};
 use crate::repo::{Repo, git_in, request, status, write};
@@ -124,7 +124,7 @@ async fn of_two_entries_for_one_tree_the_one_that_it_names_stays() {
     plant::age(&copy);
     plant::age(&tree);
     let findings = manager.doctor().await.unwrap();
-    assert_eq!(about(&findings, &entry), Vec::<&hedgerow_worktree::Finding>::new());
+    assert_eq!(about(&findings, &entry), Vec::<&hedgerow_worktree::doctor::Finding>::new());
     let finding = about(&findings, &copy)[0];
     assert_eq!((&finding.trouble, finding.remedy), (&Trouble::Duplicate, Remedy::Quarantine));
     assert!(matches!(manager.mend(finding).await.unwrap(), Cure::Quarantined { .. }));

@@ -4,7 +4,7 @@ use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hedgerow_worktree::{Remedy, Trouble};
+use hedgerow_worktree::doctor::{Remedy, Trouble};
 
 use crate::repo::Repo;
 

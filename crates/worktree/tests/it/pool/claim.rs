@@ -3,10 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use hedgerow_worktree::{
-    Base, Check, CommitId, Disposition, Error, Exhausted, Fate, GitAccess, LocalOptions, LocalWorktrees, Message, Pool,
-    Request, WorktreeManager,
-};
+use hedgerow_worktree::{Base, CommitId, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Message, Request, WorktreeManager, pool::{Check, Exhausted, Pool}};
 
 use super::{by_git, chmod, content, filled, open, options, records, slot, slots};
 use crate::child;

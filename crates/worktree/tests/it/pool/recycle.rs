@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command};
 
-use hedgerow_worktree::{Base, Disposition, Fate, Keep, Pool, Released, Seed, Worktree, WorktreeManager};
+use hedgerow_worktree::{Base, Disposition, Fate, Released, Seed, Worktree, WorktreeManager, pool::{Keep, Pool}};
 
 use super::{by_git, chmod, content, filled, open, options, slot, slots};
 use crate::repo::{Repo, git_in, request, status, write};
