@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-/// How a [`Pool`](crate::Pool) works.
+/// How a [`Pool`](crate::pool::Pool) works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolOptions {
     /// How many trees are held ready. Each takes the room of a checkout on the disk.

@@ -3,7 +3,7 @@
 use crate::capture::fault;
 use crate::{CommitId, Result};
 
-/// What [`Pool::refill`](crate::Pool::refill) did.
+/// What [`Pool::refill`](crate::pool::Pool::refill) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refilled {
     /// Slots that were filled from nothing.
@@ -36,7 +36,7 @@ impl Dropped {
     }
 }
 
-/// What [`Pool::status`](crate::Pool::status) found.
+/// What [`Pool::status`](crate::pool::Pool::status) found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
     /// The commits of the slots that can be claimed now.
@@ -49,7 +49,7 @@ pub struct PoolStatus {
     pub claims: Claims,
 }
 
-/// How creations through a [`Pool`](crate::Pool) got their files.
+/// How creations through a [`Pool`](crate::pool::Pool) got their files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     /// Creations that were given a slot.
