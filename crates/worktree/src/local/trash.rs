@@ -86,9 +86,9 @@ impl Emptying<'_> {
                 let (dirs, files): (Vec<_>, Vec<_>) =
                     names.into_iter().partition(|(_, kind)| *kind == FileType::Directory);
                 files.iter().for_each(|(name, _)| unlink(&self.root, name, &mut first));
-                let mut work = self.work();
-                work.pending = dirs.into_iter().map(|(name, _)| name).collect();
-                work.first = first;
+                self.work().first = first;
+                // Those that lie here are moved as well: that is what tells a mount point from a directory.
+                self.empty(&self.root, dirs);
             }
             Err(e) => self.note(e),
         }
@@ -149,9 +149,18 @@ impl Emptying<'_> {
                 Ok(()) | Err(Errno::NOENT) => continue,
                 Err(_) => {}
             }
-            // Moving a directory changes its "..", for which it must be writable. A mount point refuses to move.
+            // A mount point refuses to move, and is not entered: what it holds lies elsewhere.
             let top = self.free_name();
-            match enter(dir, &name).and_then(|_| rustix::fs::renameat(dir, &name, &self.root, &top)) {
+            let moving = || rustix::fs::renameat(dir, &name, &self.root, &top);
+            let moved = match moving() {
+                // Moving a directory elsewhere changes its "..", for which it must be writable. It gets its new name
+                // first: what is entered then is certainly no mount.
+                Err(Errno::ACCESS | Errno::PERM) => rustix::fs::renameat(dir, &name, dir, &top)
+                    .and_then(|()| enter(dir, &top))
+                    .and_then(|_| rustix::fs::renameat(dir, &top, &self.root, &top)),
+                moved => moved,
+            };
+            match moved {
                 Ok(()) => {
                     self.work().pending.push(top);
                     self.changed.notify_one();

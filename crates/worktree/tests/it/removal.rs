@@ -197,3 +197,73 @@ fn neither_a_runtime_nor_a_manager_that_ends_waits_for_the_trash() {
     let left = repo.untouched_traces();
     assert!(left.iter().any(|trace| trace.ends_with(".json")), "{left:?}");
 }
+
+/// A directory of the user's that is also to be seen in another place, until this is dropped.
+struct Bound {
+    from: std::path::PathBuf,
+    below: std::path::PathBuf,
+}
+
+impl Bound {
+    #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
+    fn mount(below: &std::path::Path, at: &std::path::Path) -> Option<Self> {
+        let bound = Self { from: below.join("data"), below: below.to_owned() };
+        write(&bound.from.join("precious"), "of the user\n");
+        write(&bound.from.join("deep/precious"), "of the user\n");
+        std::fs::create_dir_all(at).unwrap();
+        let mounted = std::process::Command::new("mount").arg("--bind").args([&bound.from, at]).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(bound);
+        }
+        let required = std::env::var("HEDGEROW_REQUIRE").unwrap_or_default();
+        let required = required.split(',').any(|name| name == "native" || name == "mounts");
+        assert!(!required, "mounts are required, and nothing can be mounted");
+        eprintln!("SKIPPED: nothing can be mounted here, so no tree had a mount in it");
+        None
+    }
+
+    /// Takes it away, wherever it was moved to.
+    fn unmount(&self) {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let at = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+        for at in at.filter(|at| std::path::Path::new(at).starts_with(&self.below)) {
+            assert!(std::process::Command::new("umount").arg(at).status().unwrap().success(), "{at} is still there");
+        }
+    }
+
+    fn assert_whole(&self) {
+        for file in ["precious", "deep/precious"] {
+            assert_eq!(std::fs::read_to_string(self.from.join(file)).unwrap(), "of the user\n");
+        }
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.unmount();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_mounted_into_a_tree_is_not_deleted_with_it() {
+    let repo = Repo::new();
+    repo.write(".gitignore", "cache/\n");
+    repo.commit("ignore");
+    for place in ["cache", "cache/deeper"] {
+        let grace = Some(Duration::ZERO);
+        let manager =
+            LocalWorktrees::open_with(repo.path(), LocalOptions { grace, ..LocalOptions::default() }).unwrap();
+        let worktree = manager.create(request("fix")).await.unwrap();
+        let Some(bound) = Bound::mount(&repo.root(), &worktree.path().join(place)) else { return };
+        removed(&manager, worktree).await;
+        let purged = manager.purge().await.unwrap();
+        bound.assert_whole();
+        assert_eq!(purged.left.len(), 1, "nobody said that the tree is still there: {purged:?}");
+        bound.unmount();
+        assert_eq!(manager.purge().await.unwrap().left, Vec::<String>::new());
+        bound.assert_whole();
+        assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);
+    }
+}
