@@ -45,6 +45,13 @@ pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(fault::io("write", path))
 }
 
+/// Writes a file in place, never through a symlink that was put there.
+pub(crate) fn write_plain(path: &Path, content: &[u8]) -> Result<()> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let open = || OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path);
+    open().and_then(|mut file| file.write_all(content)).map_err(fault::io("write", path))
+}
+
 /// Replaces a file so that after any crash it has either its old or its new content, and makes that durable.
 ///
 /// Only one writer at a time may do this for one path.
@@ -102,8 +109,8 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
-            // Some file systems cannot promise it. What is left open is a directory made in between, and only an empty
-            // one could be replaced.
+            // Some file systems cannot promise it. What is left open is what is made in between: a directory is only
+            // ever replaced by a directory, and only while it is empty, but a file would be.
             if to.symlink_metadata().is_ok() {
                 return Err(ErrorKind::AlreadyExists.into());
             }

@@ -53,7 +53,8 @@ pub(super) fn publish(
     }
     let git_file = record.temporary.join(".git");
     let text = format!("gitdir: {}\n", published.display());
-    std::fs::write(&git_file, text).map_err(fault::io("write", &git_file))?;
+    // A tree that comes out of a pool was somebody's before.
+    disk::write_plain(&git_file, text.as_bytes())?;
     disk::rename_new(&record.temporary, &parts.path).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => path_taken(&parts.path),
         _ => fault::io("move the new tree to", &parts.path)(e),

@@ -6,12 +6,15 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use gix::ObjectId;
 use gix::index::entry::{Flags, Mode};
 use gix::index::{State, decode};
+use rustix::fs::{CWD, FileType, Stat, fsync, renameat};
 
 use super::layout::Layout;
 use super::record::Record;
@@ -76,7 +79,7 @@ fn torn(saved: &State, tree: &Path) -> Result<Vec<usize>> {
         let Ok(stat) = root.dir(dir).and_then(|dir| dir.stat(name)) else { continue };
         let now = fill::kept(&stat);
         let untouched = (now.mtime, now.ctime, now.ino) == (entry.stat.mtime, entry.stat.ctime, entry.stat.ino);
-        if beneath::kind(&stat) == rustix::fs::FileType::RegularFile && untouched && now.size != entry.stat.size {
+        if beneath::kind(&stat) == FileType::RegularFile && untouched && now.size != entry.stat.size {
             found.push(at);
         }
     }
@@ -86,11 +89,23 @@ fn torn(saved: &State, tree: &Path) -> Result<Vec<usize>> {
 /// The file that leads git from the tree to its admin directory.
 fn mend_git_file(layout: &Layout, record: &Record) -> Result<()> {
     let path = record.parts.path.join(".git");
-    if path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() == 0) {
-        let text = format!("gitdir: {}\n", record.admin_dir(layout).display());
-        disk::replace(&path, text.as_bytes())?;
+    let tree = Dir::open(&record.parts.path).map_err(fault::io("open", &record.parts.path))?;
+    let empty = |stat: &Stat| beneath::kind(stat) == FileType::RegularFile && stat.st_size == 0;
+    if !tree.stat(b".git").is_ok_and(|stat| empty(&stat)) {
+        return Ok(());
     }
-    Ok(())
+    // Made where only we write, under a name that is deleted together with the worktree: in the tree, the agent may have
+    // put a link under any name that can be foreseen, and what a crash leaves there would look like its work.
+    let beside = &record.temporary;
+    disk::remove_file(beside)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create_new(beside)?;
+        file.write_all(format!("gitdir: {}\n", record.admin_dir(layout).display()).as_bytes())?;
+        file.sync_all()?;
+        renameat(CWD, beside, tree.fd(), c".git")?;
+        Ok(fsync(tree.fd())?)
+    };
+    write().map_err(fault::io("write", &path))
 }
 
 /// Makes the index of the commit that the worktree stands on, with the stat data of the files that are as they were.

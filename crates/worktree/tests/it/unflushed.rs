@@ -97,3 +97,36 @@ async fn an_index_that_a_crash_of_the_machine_tore_is_made_again_for_the_commit_
     assert_eq!(status(recovery.adopted[0].path()).trim(), "M src/main.rs");
     assert_eq!(git_in(recovery.adopted[0].path(), ["show", ":README"]), "committed");
 }
+
+#[tokio::test]
+async fn links_that_lie_in_wait_for_a_mended_git_file_lead_nobody_out_of_the_tree() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let tree = worktree.path().to_owned();
+    let git = std::fs::read_to_string(tree.join(".git")).unwrap();
+    drop(worktree);
+    let precious = repo.root().join("precious");
+    write(&precious, "of the user\n");
+    let traps: [&dyn Fn(&Path); 2] = [&|trap| std::os::unix::fs::symlink(&precious, trap).unwrap(), &|trap| {
+        write(&trap.join("file"), "a directory\n")
+    }];
+    for trap in traps {
+        let name = tree.join(".git.tmp");
+        trap(&name);
+        std::fs::write(tree.join(".git"), "").unwrap();
+        rebooted(&repo);
+        let recovery = manager.recover().await.unwrap();
+        assert_eq!((recovery.left, recovery.adopted.len()), (Vec::<String>::new(), 1));
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of the user\n");
+        assert_eq!(std::fs::read_to_string(tree.join(".git")).unwrap(), git);
+        assert_eq!(status(&tree), if name.is_dir() { "?? .git.tmp/" } else { "?? .git.tmp" });
+        std::fs::remove_file(&name).or_else(|_| std::fs::remove_dir_all(&name)).unwrap();
+    }
+    // Nor does a link in the place of the file itself.
+    std::fs::remove_file(tree.join(".git")).unwrap();
+    std::os::unix::fs::symlink(&precious, tree.join(".git")).unwrap();
+    rebooted(&repo);
+    drop(manager.recover().await.unwrap());
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of the user\n");
+}
