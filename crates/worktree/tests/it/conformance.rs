@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
-use hedgerow_worktree::{Base, FakeWorktrees, GitAccess, LocalWorktrees, WorktreeManager, conformance, pool::{Pool, PoolOptions}};
+use hedgerow_worktree::{
+    Base, FakeWorktrees, GitAccess, LocalWorktrees, WorktreeManager, conformance,
+    pool::{Pool, PoolOptions},
+};
 
 use crate::repo::{Repo, status};
 use broken::{Broken, FAULTS};

@@ -6,7 +6,10 @@ mod plant;
 
 use std::path::{Path, PathBuf};
 
-use hedgerow_worktree::{LocalWorktrees, WorktreeManager, doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble}};
+use hedgerow_worktree::{
+    LocalWorktrees, WorktreeManager,
+    doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble},
+};
 
 use crate::repo::{Repo, git_in, request, status, try_git};
 use plant::Planted;

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use hedgerow_worktree::{Disposition, LocalWorktrees, Worktree, WorktreeId, WorktreeManager, guard::{Change, Fingerprint, Loss, Repair, What}};
+use hedgerow_worktree::{
+    Disposition, LocalWorktrees, Worktree, WorktreeId, WorktreeManager,
+    guard::{Change, Fingerprint, Loss, Repair, What},
+};
 
 use crate::repo::{Repo, git_in, id, request, try_git, write};
 

@@ -1,6 +1,9 @@
 //! A removal is planned, shown, looked at again and only then done; what was rescued is given up by wish alone.
 
-use hedgerow_worktree::{CommitId, Disposition, Error, Fate, GitAccess, Request, Rescue, Seed, WorktreeManager, removal::{Removal, Step}};
+use hedgerow_worktree::{
+    CommitId, Disposition, Error, Fate, GitAccess, Request, Rescue, Seed, WorktreeManager,
+    removal::{Removal, Step},
+};
 
 use crate::capture::Lane;
 use crate::repo::{Repo, git_in, id, request, write};

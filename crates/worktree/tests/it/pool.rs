@@ -10,7 +10,10 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use hedgerow_worktree::{Base, LocalWorktrees, pool::{Pool, PoolOptions, Unseen}};
+use hedgerow_worktree::{
+    Base, LocalWorktrees,
+    pool::{Pool, PoolOptions, Unseen},
+};
 
 use crate::repo::Repo;
 

@@ -4,7 +4,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use hedgerow_worktree::{GitAccess, LocalOptions, LocalWorktrees, Request, SafetyReport, Seed, WorktreeManager, safety::{Fact, Operation}};
+use hedgerow_worktree::{
+    GitAccess, LocalOptions, LocalWorktrees, Request, SafetyReport, Seed, WorktreeManager,
+    safety::{Fact, Operation},
+};
 
 use crate::capture::Lane;
 use crate::repo::{Repo, git_in, id, request, try_git, write};

@@ -3,7 +3,10 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, UNIX_EPOCH};
 
-use hedgerow_worktree::{Disposition, GitAccess, LocalOptions, LocalWorktrees, Message, Request, State, WorktreeManager, usage::{Budget, TreeUsage}};
+use hedgerow_worktree::{
+    Disposition, GitAccess, LocalOptions, LocalWorktrees, Message, Request, State, WorktreeManager,
+    usage::{Budget, TreeUsage},
+};
 
 use crate::repo::{Repo, git_in, id, request, write};
 

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use hedgerow_worktree::{Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Mended, Message, Owner, Recovery, Released, Request, Rescue, Result, SafetyReport, State, Worktree, WorktreeId, WorktreeManager, safety::Unknown};
+use hedgerow_worktree::{
+    Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Mended, Message, Owner, Recovery, Released,
+    Request, Rescue, Result, SafetyReport, State, Worktree, WorktreeId, WorktreeManager, safety::Unknown,
+};
 
 use crate::repo::{branch, id, write};
 

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use hedgerow_worktree::{WorktreeManager, doctor::{Cure, Holds, Remedy, Trouble}};
+use hedgerow_worktree::{
+    WorktreeManager,
+    doctor::{Cure, Holds, Remedy, Trouble},
+};
 
 use super::{about, broken, mend_all, plant};
 use crate::repo::{Repo, git_in, request, status, write};

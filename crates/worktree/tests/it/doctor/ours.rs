@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use hedgerow_worktree::{WorktreeManager, doctor::{Cure, Finding, Holds, Remedy, Trouble}};
+use hedgerow_worktree::{
+    WorktreeManager,
+    doctor::{Cure, Finding, Holds, Remedy, Trouble},
+};
 
 use super::{about, broken, mend_all, plant};
 use crate::repo::{Repo, git_in, request, status, write};

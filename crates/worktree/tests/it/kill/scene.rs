@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hedgerow_worktree::{Base, Disposition, Fate, LocalOptions, LocalWorktrees, Request, Worktree, WorktreeManager, pool::Pool};
+use hedgerow_worktree::{
+    Base, Disposition, Fate, LocalOptions, LocalWorktrees, Request, Worktree, WorktreeManager, pool::Pool,
+};
 use serde_json::{Value, json};
 
 use super::strace::{self, Step};

@@ -3,7 +3,11 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use hedgerow_worktree::{Base, CommitId, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Message, Request, WorktreeManager, pool::{Check, Exhausted, Pool}};
+use hedgerow_worktree::{
+    Base, CommitId, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Message, Request,
+    WorktreeManager,
+    pool::{Check, Exhausted, Pool},
+};
 
 use super::{by_git, chmod, content, filled, open, options, records, slot, slots};
 use crate::child;

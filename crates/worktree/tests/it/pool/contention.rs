@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 
-use hedgerow_worktree::{Base, Disposition, Error, Fate, WorktreeManager, pool::{Exhausted, Pool}};
+use hedgerow_worktree::{
+    Base, Disposition, Error, Fate, WorktreeManager,
+    pool::{Exhausted, Pool},
+};
 
 use super::{by_git, content, filled, open, options, slots};
 use crate::child;

@@ -4,7 +4,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command};
 
-use hedgerow_worktree::{Base, Disposition, Fate, Released, Seed, Worktree, WorktreeManager, pool::{Keep, Pool}};
+use hedgerow_worktree::{
+    Base, Disposition, Fate, Released, Seed, Worktree, WorktreeManager,
+    pool::{Keep, Pool},
+};
 
 use super::{by_git, chmod, content, filled, open, options, slot, slots};
 use crate::repo::{Repo, git_in, request, status, write};
