@@ -108,9 +108,8 @@ async fn links_that_lie_in_wait_for_a_mended_git_file_lead_nobody_out_of_the_tre
     drop(worktree);
     let precious = repo.root().join("precious");
     write(&precious, "of the user\n");
-    let traps: [&dyn Fn(&Path); 2] = [&|trap| std::os::unix::fs::symlink(&precious, trap).unwrap(), &|trap| {
-        write(&trap.join("file"), "a directory\n")
-    }];
+    let traps: [&dyn Fn(&Path); 2] =
+        [&|trap| std::os::unix::fs::symlink(&precious, trap).unwrap(), &|trap| std::fs::create_dir(trap).unwrap()];
     for trap in traps {
         let name = tree.join(".git.tmp");
         trap(&name);
@@ -120,8 +119,8 @@ async fn links_that_lie_in_wait_for_a_mended_git_file_lead_nobody_out_of_the_tre
         assert_eq!((recovery.left, recovery.adopted.len()), (Vec::<String>::new(), 1));
         assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of the user\n");
         assert_eq!(std::fs::read_to_string(tree.join(".git")).unwrap(), git);
-        assert_eq!(status(&tree), if name.is_dir() { "?? .git.tmp/" } else { "?? .git.tmp" });
-        std::fs::remove_file(&name).or_else(|_| std::fs::remove_dir_all(&name)).unwrap();
+        assert_eq!(status(&tree), if name.is_dir() { "" } else { "?? .git.tmp" });
+        std::fs::remove_file(&name).or_else(|_| std::fs::remove_dir(&name)).unwrap();
     }
     // Nor does a link in the place of the file itself.
     std::fs::remove_file(tree.join(".git")).unwrap();
