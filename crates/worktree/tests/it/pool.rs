@@ -39,7 +39,10 @@ async fn filled(repo: &Repo, slots: usize) -> Pool {
 /// The trees of all slots.
 pub(crate) fn slots(manager: &LocalWorktrees) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(manager.trees()) else { return Vec::new() };
-    let is_slot = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".pool.");
+    let is_slot = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with(".pool.") && !name.ends_with(".replaced")
+    };
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(is_slot).collect();
     found.sort();
     found

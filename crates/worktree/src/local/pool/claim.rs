@@ -42,8 +42,10 @@ impl Tools<'_> {
                     if let Ok(done) = self.hand_out(held, plan, record, &fresh) {
                         return Ok(Some(done));
                     }
-                    // Whatever it was, nothing of it may be in the way of the next one.
-                    trash::delete(&record.temporary).map_err(fault::io("delete", &record.temporary))?;
+                    // Nothing of the slot may be in the way of the next one.
+                    if disk::identity(&record.temporary) == slot.root {
+                        trash::delete(&record.temporary).map_err(fault::io("delete", &record.temporary))?;
+                    }
                 }
                 Ok(None) => {}
                 Err(_) => {
@@ -101,11 +103,13 @@ impl Tools<'_> {
     fn hand_out(&self, held: Held, plan: Plan, record: &Record, fresh: &Fresh) -> Result<(gix::index::File, Work)> {
         let (tree, target) = (held.slot.tree(self.layout), &record.temporary);
         disk::rename_new(&tree, target).map_err(fault::io("take", &tree))?;
-        let root = held.slot.root;
-        held.forget(self.layout)?;
-        if disk::identity(target) != root {
+        if disk::identity(target) != held.slot.root {
+            // What was put there in the last moment is somebody's; without a record, its old name would have it deleted.
+            held.slot.set_aside_from(target, self.layout)?;
+            held.forget(self.layout)?;
             return Err(fault::strange(target, "it was exchanged in the last moment"));
         }
+        held.forget(self.layout)?;
         let done = plan.carry_out(&self.writing(), target)?;
         std::fs::set_permissions(target, Permissions::from_mode(fresh.mode)).map_err(fault::io("open up", target))?;
         Ok(done)

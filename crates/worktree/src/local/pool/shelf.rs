@@ -26,7 +26,13 @@ pub(super) struct Held {
 
 impl Held {
     /// Deletes the slot. Killed on the way, it is found again as a half deleted one.
+    ///
+    /// A directory that somebody put in the place of its tree is theirs, and only set aside.
     pub(super) fn delete(mut self, layout: &Layout) -> Result<()> {
+        if self.slot.is_replaced(layout) {
+            self.slot.set_aside(layout)?;
+            return self.forget(layout);
+        }
         self.slot.stage = Stage::Partial;
         self.slot.write(layout)?;
         let tree = self.slot.tree(layout);

@@ -19,6 +19,8 @@ const PREFIX: &str = ".pool.";
 const DIGITS: usize = 16;
 /// What the name of a directory ends with that is made only to be looked at.
 pub(super) const PROBE: &str = ".probe";
+/// What the name of a directory ends with that somebody put in the place of a slot's tree.
+const REPLACED: &str = ".replaced";
 
 /// What the names of its two indexes end with.
 pub(super) const INDEXES: [&str; 2] = ["0.index", "1.index"];
@@ -113,6 +115,24 @@ impl Slot {
         tree(layout, &self.token)
     }
 
+    /// Whether another directory than its tree is in the place of it.
+    pub(super) fn is_replaced(&self, layout: &Layout) -> bool {
+        let there = disk::identity(&self.tree(layout));
+        self.root.is_some() && there.is_some() && there != self.root
+    }
+
+    /// Gives the directory in the place of its tree a name under which it is no slot's.
+    pub(super) fn set_aside(&self, layout: &Layout) -> Result<()> {
+        self.set_aside_from(&self.tree(layout), layout)
+    }
+
+    /// As [`set_aside`](Self::set_aside), of one that was taken for the tree already.
+    pub(super) fn set_aside_from(&self, path: &Path, layout: &Layout) -> Result<()> {
+        let mut aside = self.tree(layout).into_os_string();
+        aside.push(REPLACED);
+        disk::rename_new(path, aside.as_ref()).map_err(fault::io("set aside", path))
+    }
+
     /// The index that describes its tree.
     pub(super) fn index(&self, layout: &Layout) -> PathBuf {
         file(layout, &self.token, INDEXES[self.generation as usize % 2])
@@ -126,9 +146,14 @@ impl Slot {
 
 /// The directory of the records. Managers that put their trees elsewhere have slots of their own.
 pub(super) fn dir(layout: &Layout) -> PathBuf {
-    let place = layout.trees.as_os_str().as_bytes();
-    let name = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, place);
-    layout.state.join("pool").join(name.map_or_else(|_| "other".into(), |id| id.to_hex_with_len(DIGITS).to_string()))
+    layout.state.join("pool").join(digest(&layout.trees))
+}
+
+/// A short name for a path.
+fn digest(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, bytes);
+    id.map_or_else(|_| "0".repeat(DIGITS), |id| id.to_hex_with_len(DIGITS).to_string())
 }
 
 /// One of the files of a slot.
@@ -138,12 +163,18 @@ pub(super) fn file(layout: &Layout, token: &str, suffix: &str) -> PathBuf {
 
 /// Where the tree of a slot is while it is idle: beside the other trees, so that it can be renamed to be one of them.
 pub(super) fn tree(layout: &Layout, token: &str) -> PathBuf {
-    layout.trees.join(format!("{PREFIX}{token}"))
+    layout.trees.join(format!("{PREFIX}{}.{token}", digest(&layout.common)))
 }
 
-/// The token of the slot that has this name among the trees.
-pub(super) fn token_of(name: &str) -> Option<&str> {
-    name.strip_prefix(PREFIX).filter(|token| is_token(token))
+/// The token of the slot of this repository that has this name among the trees, which other repositories may share.
+pub(super) fn token_of<'a>(layout: &Layout, name: &'a str) -> Option<&'a str> {
+    taken_apart(name).filter(|(repository, _)| *repository == digest(&layout.common)).map(|(_, token)| token)
+}
+
+/// The repository and the token in the name of a tree.
+fn taken_apart(name: &str) -> Option<(&str, &str)> {
+    let (repository, token) = name.strip_prefix(PREFIX)?.split_once('.')?;
+    (is_token(repository) && is_token(token)).then_some((repository, token))
 }
 
 /// Whether this can be the token of a slot.
@@ -153,7 +184,7 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Whether a tree that was moved there is a slot's, of this or another manager, and no garbage.
 pub(in crate::local) fn is_slot(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| token_of(name).is_some())
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| taken_apart(name).is_some())
 }
 
 #[cfg(test)]
@@ -162,10 +193,13 @@ mod tests {
 
     #[test]
     fn the_hidden_siblings_of_a_worktree_called_pool_are_no_slots() {
-        assert_eq!(token_of(".pool.0123456789abcdef"), Some("0123456789abcdef"));
-        assert_eq!(token_of(".pool.0123456789abcdef.tmp"), None);
-        assert_eq!(token_of(".pool.0123456789abcdef.trash"), None);
-        assert_eq!(token_of(".pool."), None);
-        assert_eq!(token_of("pool.0123456789abcdef"), None);
+        let repository = "fedcba9876543210";
+        let name = |rest: &str| format!(".pool.{repository}.{rest}");
+        assert_eq!(taken_apart(&name("0123456789abcdef")), Some((repository, "0123456789abcdef")));
+        assert_eq!(taken_apart(&name("0123456789abcdef.tmp")), None);
+        assert_eq!(taken_apart(".pool.0123456789abcdef.trash"), None);
+        assert_eq!(taken_apart(".pool.0123456789abcdef"), None);
+        assert_eq!(taken_apart(".pool."), None);
+        assert_eq!(taken_apart("pool.fedcba9876543210.0123456789abcdef"), None);
     }
 }

@@ -17,11 +17,11 @@ pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
         let tree = slot::tree(layout, &token);
         let done = match slot::Slot::read(layout, &token) {
             Some(slot) => {
-                let there = disk::identity(&tree);
                 let why = match slot.stage {
+                    _ if slot.is_replaced(layout) => "its tree was replaced, and what is there now set aside",
                     Stage::Partial => "it was half made when its maker died",
-                    _ if there.is_none() => "its tree is gone",
-                    _ if there != slot.root => "its tree was replaced",
+                    _ if disk::identity(&tree).is_none() => "its tree is gone",
+                    _ if slot.root.is_none() => "its record does not say which tree is its",
                     Stage::Ready | Stage::Dirty => continue,
                 };
                 let commit = Some(slot.commit.clone());
@@ -55,9 +55,9 @@ fn found(layout: &Layout) -> Result<Vec<String>> {
         for entry in std::fs::read_dir(&layout.trees).map_err(fault::io("list", &layout.trees))? {
             let name = entry.map_err(fault::io("list", &layout.trees))?.file_name();
             let Some(name) = name.to_str() else { continue };
-            if let Some(token) = slot::token_of(name) {
+            if let Some(token) = slot::token_of(layout, name) {
                 tokens.push(token.to_owned());
-            } else if name.strip_suffix(slot::PROBE).is_some_and(|name| slot::token_of(name).is_some()) {
+            } else if name.strip_suffix(slot::PROBE).is_some_and(|name| slot::token_of(layout, name).is_some()) {
                 // Made to be looked at and empty; somebody else may be about to remove it.
                 let _ = std::fs::remove_dir(layout.trees.join(name));
             }

@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use hedgerow_worktree::{Base, Disposition, Fate, LocalWorktrees, WorktreeManager, pool::Pool};
+use hedgerow_worktree::{
+    Base, Disposition, Fate, LocalOptions, LocalWorktrees, WorktreeManager, pool::Pool,
+};
 use serde_json::{Value, json};
 
 use super::{by_git, content, filled, open, options, records, slot, slots};
@@ -100,7 +102,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_everything_converges() {
 
 /// The record of the only slot.
 fn record(repo: &Repo, slot: &Path) -> (std::path::PathBuf, Value) {
-    let token = slot.file_name().unwrap().to_str().unwrap().strip_prefix(".pool.").unwrap();
+    let token = slot.file_name().unwrap().to_str().unwrap().rsplit_once('.').unwrap().1;
     let path = records(repo).join(format!("{token}.json"));
     let value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     (path, value)
@@ -199,4 +201,50 @@ async fn a_release_that_was_killed_on_the_way_into_the_pool_loses_nothing_from_a
         assert_eq!(content(again.path()), by_git(&repo, "HEAD"), "step {step}");
         repo.assert_sound();
     }
+}
+
+#[tokio::test]
+async fn what_somebody_put_in_the_place_of_a_slot_is_not_deleted() {
+    for what in ["open", "refill", "drain", "half made"] {
+        let repo = Repo::new();
+        let pool = filled(&repo, 1).await;
+        let tree = slot(&pool);
+        std::fs::rename(&tree, repo.root().join("moved")).unwrap();
+        write(&tree.join("precious"), "a person's\n");
+        match what {
+            "open" => drop(open(&repo, 1).await),
+            "refill" => assert_eq!(pool.refill(&Base::Head).await.unwrap().made, 1),
+            "drain" => assert_eq!(pool.drain().await.unwrap(), 1),
+            _ => {
+                set(&repo, &tree, "stage", json!("Partial"));
+                assert_eq!(pool.refill(&Base::Head).await.unwrap().dropped.len(), 1);
+            }
+        }
+        // Nor by whoever comes later and finds no record of it.
+        pool.refill(&Base::Head).await.unwrap();
+        let aside = format!("{}.replaced", tree.display());
+        assert_eq!(std::fs::read(Path::new(&aside).join("precious")).unwrap(), b"a person's\n", "{what}");
+        assert_eq!(slots(pool.worktrees()).len(), 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn repositories_with_one_directory_of_trees_leave_each_others_slots_alone() {
+    let (one, other) = (Repo::new(), Repo::new());
+    let together = |repo: &Repo| {
+        let trees = Some(one.root().join("trees"));
+        let manager = LocalWorktrees::open_with(repo.path(), LocalOptions { trees, ..LocalOptions::default() });
+        Pool::open(manager.unwrap(), options(1))
+    };
+    let ours = together(&one).await.unwrap();
+    assert_eq!(ours.refill(&Base::Head).await.unwrap().made, 1);
+    let theirs = together(&other).await.unwrap();
+    let done = theirs.refill(&Base::Head).await.unwrap();
+    assert_eq!((done.made, done.dropped.len()), (1, 0), "{done:?}");
+    assert_eq!(slots(ours.worktrees()).len(), 2);
+    assert_eq!(ours.refill(&Base::Head).await.unwrap().kept, 1);
+    theirs.drain().await.unwrap();
+    assert_eq!(slots(ours.worktrees()).len(), 1);
+    assert_eq!(content(ours.create(request("fix")).await.unwrap().path()), by_git(&one, "HEAD"));
+    assert_eq!(ours.status().await.unwrap().claims.hits, 1);
 }
