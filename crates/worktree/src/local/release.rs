@@ -24,6 +24,13 @@ pub(super) struct Held {
     generation: u64,
 }
 
+impl Held {
+    /// Of which worktree it is.
+    pub(super) fn id(&self) -> &WorktreeId {
+        &self.id
+    }
+}
+
 /// What the handle says that it holds.
 pub(super) fn held(worktree: &Worktree) -> Result<Held> {
     match worktree.lease().downcast_ref::<Lease>() {
@@ -331,7 +338,12 @@ fn leave(record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
 }
 
 /// Leaves the worktree in place. Its lock stays, so that nobody prunes it.
-fn keep(layout: &Layout, record: &mut Record, why: Option<String>, rescues: Vec<Rescue>) -> Result<Released> {
+pub(super) fn keep(
+    layout: &Layout,
+    record: &mut Record,
+    why: Option<String>,
+    rescues: Vec<Rescue>,
+) -> Result<Released> {
     let id = &record.parts.id;
     let reason = match &why {
         None => format!("hedgerow worktree {id}: kept"),

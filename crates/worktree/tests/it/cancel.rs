@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use hedgerow_worktree::{Disposition, Fate, LocalOptions, LocalWorktrees, Worktree, WorktreeManager};
+use hedgerow_worktree::{
+    Disposition, Entry, Fate, LocalOptions, LocalWorktrees, Owner, State, Worktree, WorktreeManager, usage::Budget,
+};
 
 use crate::capture::message;
-use crate::repo::{Repo, id, request, try_git, write};
+use crate::repo::{Repo, git_in, id, request, try_git, write};
 
 /// One at a time, so that operations have to wait for their turn.
 fn narrow(repo: &Repo) -> LocalWorktrees {
@@ -133,6 +135,66 @@ async fn a_handover_that_is_accepted_by_one_who_was_dropped_is_not_lost() {
         };
         let worktree = again.expect("somebody gets it");
         assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+        assert_held(&repo, &manager, &format!("dropped at {n}")).await;
+    }
+}
+
+/// What is kept for a person: with a commit of its own that nothing else holds.
+async fn kept(manager: &LocalWorktrees, repo: &Repo) {
+    let worktree = worked_in(manager, repo).await;
+    git_in(worktree.path(), ["add", "-A"]);
+    git_in(worktree.path(), ["commit", "-q", "-m", "of an agent"]);
+    manager.release(worktree, Disposition::Keep).await.unwrap();
+}
+
+fn state(entry: &Entry) -> Option<State> {
+    match entry.owner {
+        Owner::Hedgerow { state, .. } => Some(state),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_eviction_dropped_at_any_moment_leaves_what_was_kept_kept_or_rescued() {
+    let repo = Repo::new();
+    let manager = narrow(&repo);
+    let budget = Budget { most: 0, least_free: 0 };
+    for n in 0..12_u64 {
+        kept(&manager, &repo).await;
+        drop_after(manager.evict(&budget), Duration::from_micros(n * n * 500)).await;
+        // What it was at when it was dropped is finished in the background.
+        loop {
+            match manager.list().await.unwrap().iter().find_map(state) {
+                None => break,
+                Some(State::Kept) => {
+                    assert_eq!(manager.recover().await.unwrap().adopted.len(), 0, "dropped at {n}");
+                    if let Ok(worktree) = manager.adopt(&id("fix")).await {
+                        manager.release(worktree, Disposition::Archive).await.unwrap();
+                    }
+                }
+                Some(State::Orphaned) => panic!("it is kept no more: dropped at {n}"),
+                Some(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+        assert_held(&repo, &manager, &format!("dropped at {n}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adoption_dropped_at_any_moment_can_be_made_again() {
+    let repo = Repo::new();
+    let manager = narrow(&repo);
+    for n in 0..8_u64 {
+        kept(&manager, &repo).await;
+        drop_after(manager.adopt(&id("fix")), Duration::from_micros(n * 200)).await;
+        let again = loop {
+            match manager.adopt(&id("fix")).await {
+                Ok(worktree) => break worktree,
+                // The one that was dropped has it for a moment.
+                Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        };
+        assert_eq!(manager.release(again, Disposition::Archive).await.unwrap().fate, Fate::Removed);
         assert_held(&repo, &manager, &format!("dropped at {n}")).await;
     }
 }

@@ -203,3 +203,32 @@ async fn what_was_captured_may_go() {
     }
     repo.assert_sound();
 }
+
+/// F6, the other way round: what was kept for a person is handed to the next agent.
+#[tokio::test]
+async fn an_eviction_that_fails_half_way_leaves_what_was_kept_kept() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    kept(&manager, "fix", 4, 3).await;
+    // A ref in the place of the directory of its rescue refs, so that the work cannot be put under one.
+    repo.git(["update-ref", "refs/hedgerow/rescue/fix", "HEAD"]);
+    let evicted = manager.evict(&NOTHING).await.unwrap();
+    assert_eq!((evicted.removed.len(), evicted.spared.len()), (0, 1), "{evicted:#?}");
+    assert_eq!(manager.usage().await.unwrap().trees[0].state, State::Kept);
+    assert_eq!(manager.recover().await.unwrap().adopted.len(), 0, "nobody gave it back");
+    repo.git(["update-ref", "-d", "refs/hedgerow/rescue/fix"]);
+    assert_eq!(manager.evict(&NOTHING).await.unwrap().removed.len(), 1);
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn an_eviction_leaves_no_trace_in_what_it_spares() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    kept(&manager, "fix", 4, 3).await;
+    write(&manager.trees().join("fix/untracked"), "work\n");
+    let record = manager.state_dir().join("worktrees/fix.json");
+    let before = std::fs::read(&record).unwrap();
+    assert_eq!(manager.evict(&NOTHING).await.unwrap().spared.len(), 1);
+    assert_eq!(std::fs::read(&record).unwrap(), before);
+}

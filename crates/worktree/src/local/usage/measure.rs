@@ -81,7 +81,8 @@ pub(super) fn usage(layout: &Layout) -> Result<Usage> {
     };
     std::thread::scope(|scope| {
         for _ in 1..THREADS {
-            scope.spawn(work);
+            // Without it this one does everything.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });

@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use hedgerow_worktree::{
-    Base, Disposition, Fate, LocalOptions, LocalWorktrees, WorktreeManager, pool::Pool,
-};
+use hedgerow_worktree::{Base, Disposition, Fate, LocalOptions, LocalWorktrees, WorktreeManager, pool::Pool};
 use serde_json::{Value, json};
 
 use super::{by_git, content, filled, open, options, records, slot, slots};
