@@ -70,7 +70,7 @@ fn make_branch(
 ) -> Result<()> {
     let Some(branch) = &record.parts.branch else { return Ok(()) };
     let at = base::object_id(&record.parts.base)?;
-    if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin) {
+    if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin)? {
         return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
     }
     if by == By::Recovery && refs::branch_tip(repo, branch)? == Some(at) {

@@ -72,7 +72,7 @@ fn leave(repo: &gix::Repository, layout: &Layout, record: &Record, tip: Option<&
         disk::remove_file(&admin.join("gitdir"))?;
     }
     if let (Some(branch), Some(tip)) = (&parts.branch, tip)
-        && scan::user_of(&layout.common, branch, &record.admin).is_none()
+        && scan::user_of(&layout.common, branch, &record.admin)?.is_none()
     {
         detach(layout, record, tip);
         // A branch that moved on is somebody's work, and stays.

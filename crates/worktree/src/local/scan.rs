@@ -5,8 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
+use crate::capture::fault;
 use crate::disk;
-use crate::{BranchName, CommitId};
+use crate::{BranchName, CommitId, Result};
 
 /// One entry of `.git/worktrees`.
 #[derive(Clone, Debug)]
@@ -114,34 +117,67 @@ pub(super) fn parse_head(text: &[u8]) -> Option<Head> {
 }
 
 /// Which checkout other than `except` uses the branch, in words: it is on it, or rebases or bisects it.
-pub(super) fn user_of(common: &Path, branch: &BranchName, except: &str) -> Option<String> {
+///
+/// A damaged entry uses none. That nobody could look, because there are too many open files or the disk fails, is an
+/// error.
+pub(super) fn user_of(common: &Path, branch: &BranchName, except: &str) -> Result<Option<String>> {
     let full = format!("refs/heads/{branch}");
-    if uses(common, branch, &full) {
-        return Some("the main checkout is on it".into());
+    if uses(common, branch, &full)? {
+        return Ok(Some("the main checkout is on it".into()));
     }
     let admins = common.join("worktrees");
-    let entries = std::fs::read_dir(&admins).ok()?;
-    let mut names = entries.flatten().map(|entry| entry.file_name());
+    let entries = match std::fs::read_dir(&admins) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(fault::io("list", admins)(e)),
+    };
     // Of a removed worktree there may be an entry for a while, which even git does not take for one.
     let leaves = |name: &OsStr| {
         let mut record = name.to_owned();
         record.push(".json");
         common.join("hedgerow/trash").join(record).symlink_metadata().is_ok()
     };
-    names
-        .find(|name| name != OsStr::new(except) && uses(&admins.join(name), branch, &full) && !leaves(name))
-        .map(|name| format!("the worktree {name:?} is on it; see `git worktree list`"))
+    for entry in entries {
+        let name = entry.map_err(fault::io("list", &admins))?.file_name();
+        if name != OsStr::new(except) && uses(&admins.join(&name), branch, &full)? && !leaves(&name) {
+            return Ok(Some(format!("the worktree {name:?} is on it; see `git worktree list`")));
+        }
+    }
+    Ok(None)
 }
 
-fn uses(dir: &Path, branch: &BranchName, full: &str) -> bool {
-    let text = |file: &str| disk::read_small(&dir.join(file)).unwrap_or_default();
-    if matches!(parse_head(text("HEAD").trim_ascii_end()), Some(Head::Branch(name)) if name == *branch) {
-        return true;
+fn uses(dir: &Path, branch: &BranchName, full: &str) -> Result<bool> {
+    let text = |file: &str| {
+        let path = dir.join(file);
+        match disk::read_small(&path) {
+            Err(e) if !is_damage(&e) => Err(fault::io("read", path)(e)),
+            text => Ok(text.unwrap_or_default()),
+        }
+    };
+    if matches!(parse_head(text("HEAD")?.trim_ascii_end()), Some(Head::Branch(name)) if name == *branch) {
+        return Ok(true);
     }
-    let names = |file: &str, wanted: &str| text(file).trim_ascii() == wanted.as_bytes();
-    names("rebase-merge/head-name", full)
-        || names("rebase-apply/head-name", full)
-        || names("BISECT_START", branch.as_str())
+    for (file, wanted) in
+        [("rebase-merge/head-name", full), ("rebase-apply/head-name", full), ("BISECT_START", branch.as_str())]
+    {
+        if text(file)?.trim_ascii() == wanted.as_bytes() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether it says something about the file, and not about who reads it.
+fn is_damage(e: &std::io::Error) -> bool {
+    const KINDS: [ErrorKind; 5] = [
+        ErrorKind::NotFound,
+        ErrorKind::NotADirectory,
+        ErrorKind::IsADirectory,
+        ErrorKind::InvalidData,
+        ErrorKind::PermissionDenied,
+    ];
+    // A symlink, or a socket.
+    KINDS.contains(&e.kind()) || matches!(Errno::from_io_error(e), Some(Errno::LOOP | Errno::NXIO))
 }
 
 #[cfg(test)]
@@ -156,6 +192,25 @@ mod tests {
         for damaged in ["", "ref: ", "ref: refs/tags/x", "0000000000000000000000000000000000000000", "abc"] {
             assert_eq!(parse_head(damaged.as_bytes()), None, "{damaged:?}");
         }
+    }
+
+    #[test]
+    fn that_nobody_could_look_for_users_of_a_branch_is_not_that_there_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (common, name) = (dir.path(), BranchName::new("fix").unwrap());
+        let user = || user_of(common, &name, "own");
+        assert_eq!(user().unwrap(), None);
+        let entry = common.join("worktrees/theirs");
+        std::fs::create_dir_all(&entry).unwrap();
+        std::os::unix::fs::symlink("/dev/null", entry.join("HEAD")).unwrap();
+        assert_eq!(user().unwrap(), None, "one damaged entry fails the others");
+        std::fs::create_dir(entry.join("rebase-merge")).unwrap();
+        std::fs::write(entry.join("rebase-merge/head-name"), "refs/heads/fix\n").unwrap();
+        assert!(user().unwrap().unwrap().contains("theirs"));
+        std::fs::remove_dir_all(common.join("worktrees")).unwrap();
+        std::fs::write(common.join("worktrees"), "").unwrap();
+        user().unwrap_err();
+        assert!(!is_damage(&Errno::MFILE.into()) && !is_damage(&Errno::IO.into()));
     }
 
     #[test]
