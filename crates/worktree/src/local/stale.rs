@@ -3,6 +3,9 @@
 //! Unlike our own locks they do not die with their holder, and nothing in them says whose they are. So one is taken away
 //! only if it is on a ref that the dead owner of a record may have been changing, and if it stays exactly as it is for
 //! longer than any change of a ref takes.
+//!
+//! The lock of all packed refs is everybody's, and somebody with a slow hook may hold it for long without touching it. It
+//! is taken away only if it provably is one of ours whose holder is dead; any other is left to the doctor and to people.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,9 +14,8 @@ use std::time::{Duration, Instant};
 use super::layout::Layout;
 use super::record::Record;
 use super::refs;
-use crate::Result;
 use crate::capture::fault;
-use crate::disk;
+use crate::{Result, disk, swap};
 
 /// How long a lock must not change before it counts as left behind.
 const GRACE: Duration = Duration::from_secs(3);
@@ -28,15 +30,22 @@ pub(super) fn clear(layout: &Layout, record: &Record) -> Result<()> {
         seen.retain(|(path, before)| stamp(path).as_ref() == Some(before));
     }
     for (path, before) in seen {
-        take_away(layout, record, &path, &before)?;
+        take_away(layout, &record.token, &path, &before)?;
     }
     Ok(())
+}
+
+/// Takes away the lock of the packed refs, if it is that of a dead process of ours, of whatever worktree.
+pub(super) fn packed(layout: &Layout) -> Result<()> {
+    let path = layout.common.join("packed-refs.lock");
+    let Some(before) = stamp(&path).filter(|_| swap::is_abandoned(&path, &layout.staging())) else { return Ok(()) };
+    take_away(layout, &disk::token()?, &path, &before)
 }
 
 fn candidates(layout: &Layout, record: &Record) -> Vec<PathBuf> {
     let id = &record.parts.id;
     let lock = |reference: &str| layout.common.join(format!("{reference}.lock"));
-    let mut found = vec![lock("packed-refs"), lock(&refs::pin(id))];
+    let mut found = vec![lock(&refs::pin(id))];
     found.extend(record.parts.branch.as_ref().map(|branch| lock(&refs::full(branch))));
     let rescues = layout.common.join("refs/hedgerow/rescue").join(id.as_str());
     let entries = std::fs::read_dir(rescues).into_iter().flatten().flatten();
@@ -57,8 +66,8 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some(Stamp { inode: meta.ino(), size: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) })
 }
 
-fn take_away(layout: &Layout, record: &Record, path: &Path, before: &Stamp) -> Result<()> {
-    let aside = layout.staging().join(format!("{}.lock", record.token));
+fn take_away(layout: &Layout, token: &str, path: &Path, before: &Stamp) -> Result<()> {
+    let aside = layout.staging().join(format!("{token}.lock"));
     match std::fs::rename(path, &aside) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         moved => moved.map_err(fault::io("take away the stale lock", path))?,

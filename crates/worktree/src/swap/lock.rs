@@ -1,31 +1,61 @@
 //! Git's own lock of a ref, or of all packed ones.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::capture::fault;
 use crate::{Error, Result, disk};
 
 /// How long to wait for a lock of git's; it is held for milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Waits until whoever holds the lock at this moment has given it up, unless it was left behind.
-pub(super) fn wait_for_holder(resource: &Path) {
-    let mut path = resource.as_os_str().to_owned();
-    path.push(".lock");
+/// How long to wait for one who is seen to be at work.
+const LONGER: Duration = Duration::from_secs(60);
+
+/// Waits until whoever holds the lock of the packed refs at this moment has given it up, unless it was left behind.
+///
+/// It is an error when somebody goes on writing the packed refs: what becomes of a ref is in their hands then.
+pub(super) fn wait_for_packer(common: &Path) -> Result<()> {
+    let path = common.join("packed-refs.lock");
     // Numbers of files are soon used again; when it was made tells them apart.
     let which = || {
-        let meta = Path::new(&path).symlink_metadata().ok()?;
+        let meta = path.symlink_metadata().ok()?;
         Some((meta.ino(), meta.created().ok()))
     };
-    let Some(first) = which() else { return };
+    let Some(first) = which() else { return Ok(()) };
     let started = Instant::now();
-    while started.elapsed() < PATIENCE && which() == Some(first) {
+    while which() == Some(first) {
         std::thread::sleep(Duration::from_millis(5));
+        if started.elapsed() < PATIENCE {
+            continue;
+        }
+        // git keeps what it writes open, and not the lock itself.
+        if !is_open(&[&path, &common.join("packed-refs.new")]) {
+            return Ok(());
+        }
+        if started.elapsed() > LONGER {
+            return Err(Error::Locked { path, seconds: LONGER.as_secs() });
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
+    Ok(())
+}
+
+/// Whether a process that we may look at has one of these files open.
+fn is_open(files: &[&Path]) -> bool {
+    let which = |meta: &std::fs::Metadata| (meta.dev(), meta.ino());
+    let files: Vec<_> = files.iter().filter_map(|path| path.symlink_metadata().ok()).map(|m| which(&m)).collect();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let mut handles = processes.flat_map(|entry| std::fs::read_dir(entry.path().join("fd"))).flatten().flatten();
+    // What an open file is called says nothing: through its link in /proc it is itself looked at.
+    handles.any(|handle| handle.path().metadata().is_ok_and(|meta| files.contains(&which(&meta))))
 }
 
 /// The lock file beside a ref, which git and everybody else respects; released when it is dropped.
@@ -33,12 +63,45 @@ pub(super) struct RefLock {
     file: File,
     path: PathBuf,
     resource: PathBuf,
+    /// Its second name, by which it can be told to be ours when we are dead.
+    signature: Option<PathBuf>,
 }
 
 impl RefLock {
     /// Takes the lock, and waits a while for whoever holds it.
     pub(super) fn take(resource: &Path) -> Result<Self> {
         Self::acquire(resource, |path| OpenOptions::new().write(true).create_new(true).open(path))
+    }
+
+    /// Takes the lock so that it can be told whose it is: it has a second name in `staging`, and its holder has a lock on
+    /// it that dies with the process. See [`is_abandoned`]. Where the file system has no links it is as any other.
+    pub(super) fn take_signed(resource: &Path, staging: &Path) -> Result<Self> {
+        let signature = staging.join(format!("{}.sign", disk::token()?));
+        let hold = |file: File| flock(&file, FlockOperation::NonBlockingLockExclusive).map(|()| file);
+        let Ok(file) = File::create_new(&signature).and_then(|file| Ok(hold(file)?)) else {
+            return Self::take(resource);
+        };
+        let unsigned = Cell::new(false);
+        let taken = Self::acquire(resource, |path| match std::fs::hard_link(&signature, path) {
+            Ok(()) => file.try_clone(),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(e),
+            Err(e) if e.kind() == ErrorKind::NotFound && signature.exists() => Err(e),
+            // Somebody who cleans up took it for a left-over, or the file system has no links.
+            Err(_) => {
+                unsigned.set(true);
+                OpenOptions::new().write(true).create_new(true).open(path)
+            }
+        });
+        match taken {
+            Ok(mut lock) if !unsigned.get() => {
+                lock.signature = Some(signature);
+                Ok(lock)
+            }
+            taken => {
+                disk::remove_file(&signature)?;
+                taken
+            }
+        }
     }
 
     /// Takes the lock with the content in it already, which is made durable in `staging` before.
@@ -75,7 +138,7 @@ impl RefLock {
         let started = Instant::now();
         loop {
             let e = match make(&path) {
-                Ok(file) => return Ok(Self { file, path, resource: resource.to_owned() }),
+                Ok(file) => return Ok(Self { file, path, resource: resource.to_owned(), signature: None }),
                 Err(e) => e,
             };
             match e.kind() {
@@ -132,5 +195,61 @@ impl Drop for RefLock {
         if mine(&self.file) == Some(true) {
             let _ = std::fs::remove_file(&self.path);
         }
+        // Last, so that the lock is never without it.
+        if let Some(signature) = &self.signature {
+            let _ = std::fs::remove_file(signature);
+        }
+    }
+}
+
+/// Whether this lock is one of ours, and its holder is dead: nobody else's can ever be told to be abandoned.
+pub(crate) fn is_abandoned(lock: &Path, staging: &Path) -> bool {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(lock) else { return false };
+    let which = |meta: &std::fs::Metadata| (meta.dev(), meta.ino());
+    let Ok(meta) = file.metadata() else { return false };
+    let signatures = std::fs::read_dir(staging).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut signatures = signatures.filter(|path| path.extension().is_some_and(|name| name == "sign"));
+    let ours = signatures.any(|path| path.symlink_metadata().is_ok_and(|other| which(&other) == which(&meta)));
+    ours && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lock_of_ours_whose_holder_is_gone_is_abandoned() {
+        let dir = tempfile::tempdir().unwrap();
+        let (resource, lock) = (dir.path().join("packed-refs"), dir.path().join("packed-refs.lock"));
+        let staging = dir.path().join("staging");
+        std::fs::create_dir(&staging).unwrap();
+        std::fs::write(&lock, "").unwrap();
+        assert!(!is_abandoned(&lock, &staging), "it is git's");
+        std::fs::remove_file(&lock).unwrap();
+
+        let held = RefLock::take_signed(&resource, &staging).unwrap();
+        assert!(lock.exists() && !is_abandoned(&lock, &staging), "its holder lives");
+        let signature = held.signature.clone().unwrap();
+        let kept = dir.path().join("kept");
+        std::fs::hard_link(&signature, &kept).unwrap();
+        drop(held);
+        assert!(!lock.exists() && !signature.exists());
+        // As a killed process leaves them.
+        std::fs::hard_link(&kept, &lock).unwrap();
+        std::fs::rename(&kept, &signature).unwrap();
+        assert!(is_abandoned(&lock, &staging));
+        std::fs::remove_file(&signature).unwrap();
+        assert!(!is_abandoned(&lock, &staging), "nothing says that it is ours");
+    }
+
+    #[test]
+    fn an_open_file_is_found_whatever_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("packed-refs.new");
+        let file = File::create(&path).unwrap();
+        assert!(is_open(&[&dir.path().join("nothing"), &path]));
+        drop(file);
+        assert!(!is_open(&[&path]));
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use log::{COMMITTER, Log, line};
 use crate::capture::fault;
 use crate::{Result, disk};
 use lock::RefLock;
+pub(crate) use lock::is_abandoned;
 
 /// What a ref is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
     if !path.is_dir() {
         disk::remove_file(&path)?;
     }
-    lock::wait_for_holder(&common.join("packed-refs"));
+    lock::wait_for_packer(common)?;
     // Whoever was packing has seen it, perhaps.
     unpack(common, name)?;
     let log = common.join("logs").join(name);
@@ -97,7 +98,7 @@ fn unpack(common: &Path, name: &str) -> Result<()> {
     if packed::find(&packed_text(common)?, name).is_none() {
         return Ok(());
     }
-    let mut lock = RefLock::take(&common.join("packed-refs"))?;
+    let mut lock = RefLock::take_signed(&common.join("packed-refs"), &common.join("hedgerow/staging"))?;
     lock.fill(&packed::without(&packed_text(common)?, name))?;
     lock.commit()
 }
@@ -221,6 +222,26 @@ mod tests {
         });
         assert_eq!(read(common, name).unwrap(), Value::Missing);
         assert!(!common.join("packed-refs.lock").exists());
+    }
+
+    #[test]
+    fn a_ref_that_is_deleted_while_somebody_packs_for_long_does_not_come_back() {
+        let dir = common();
+        let (common, name) = (dir.path(), "refs/heads/a");
+        set(common, name, id('1'), None, |_| true).unwrap();
+        let mut packer = RefLock::take(&common.join("packed-refs")).unwrap();
+        // git writes a file of another name, and has that open.
+        let writes = File::create(common.join("packed-refs.new")).unwrap();
+        std::thread::scope(|scope| {
+            let deleter = scope.spawn(|| delete(common, name, |value| value == Value::Id(id('1'))));
+            // For longer than anybody waits who sees nobody at work.
+            std::thread::sleep(lock::PATIENCE + std::time::Duration::from_millis(500));
+            packer.fill(format!("# pack-refs with: sorted \n{} {name}\n", id('1')).as_bytes()).unwrap();
+            packer.commit().unwrap();
+            drop(writes);
+            assert_eq!(deleter.join().unwrap().unwrap(), Value::Id(id('1')));
+        });
+        assert_eq!(read(common, name).unwrap(), Value::Missing);
     }
 
     /// What `git pack-refs` does with one ref, as often as it can.

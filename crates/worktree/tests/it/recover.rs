@@ -114,6 +114,8 @@ async fn locks_of_refs_that_a_dead_owner_left_do_not_block_for_ever() {
     for lock in &locks {
         write(lock, "");
     }
+    // Those of the packed refs have a second name, by which they can be told from git's.
+    std::fs::hard_link(&locks[3], repo.path().join(".git/hedgerow/staging/0123456789abcdef.sign")).unwrap();
     let unrelated = repo.path().join(".git/refs/heads/main.lock");
     write(&unrelated, "");
     let worktree = recovered(&repo).await.adopted.pop().unwrap();
@@ -122,6 +124,43 @@ async fn locks_of_refs_that_a_dead_owner_left_do_not_block_for_ever() {
     }
     assert!(unrelated.exists(), "a lock of somebody else was taken away");
     assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+}
+
+#[tokio::test]
+async fn a_living_git_that_holds_the_packed_refs_for_long_keeps_its_lock() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    repo.git(["branch", "other"]);
+    repo.git(["pack-refs", "--all"]);
+    drop(manager.create(request("fix")).await.unwrap());
+    let (held, go) = (repo.root().join("held"), repo.root().join("go"));
+    let hook = repo.path().join(".git/hooks/reference-transaction");
+    // It reads nothing, and holds everything up.
+    write(
+        &hook,
+        &format!(
+            "#!/bin/sh\n[ \"$1\" = prepared ] || exit 0\n: > '{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\n",
+            held.display(),
+            go.display()
+        ),
+    );
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&hook, executable).unwrap();
+    let path = repo.path().to_owned();
+    let git = std::thread::spawn(move || crate::repo::try_git(&path, ["update-ref", "-d", "refs/heads/other"]));
+    while !held.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let lock = repo.path().join(".git/packed-refs.lock");
+    assert!(lock.exists(), "git does not hold the packed refs, so there is nothing to see");
+    let recovery = manager.recover().await.unwrap();
+    let there = lock.exists();
+    write(&go, "");
+    let output = git.join().unwrap();
+    assert!(there, "the lock of a living git was taken away");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((recovery.left, recovery.adopted.len()), (Vec::<String>::new(), 1));
+    assert!(!lock.exists() && !repo.git(["for-each-ref"]).contains("heads/other"));
 }
 
 #[tokio::test]

@@ -64,8 +64,15 @@ fn hooks_path(layout: &Layout, entries: &[Facts], config: &Path, hooks: &str) ->
 
 /// Locks on shared files that nobody seems to hold.
 pub(super) fn locks(ward: &Ward<'_>) -> Vec<Finding> {
-    let common = &ward.layout.common;
+    let layout = ward.layout;
+    let common = &layout.common;
+    let entries = super::entry::all(layout);
+    let trees = layout.main.iter().chain(entries.iter().filter_map(|entry| entry.tree.as_ref()));
+    let places: Vec<&Path> = [common, &layout.trees].into_iter().chain(trees).map(PathBuf::as_path).collect();
     let mut found = Vec::new();
+    if ward.processes.has_git_in(&places) {
+        return found;
+    }
     for (file, also, breaks) in [
         ("config.lock", "config", "nobody can change the configuration, nor create a branch that tracks another"),
         ("packed-refs.lock", "packed-refs.new", "nobody can pack refs or delete packed ones"),

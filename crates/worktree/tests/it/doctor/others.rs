@@ -165,6 +165,38 @@ async fn locks_are_taken_away_from_the_dead_and_never_from_the_living() {
     repo.git(["config", "some.key", "value"]);
 }
 
+#[tokio::test]
+async fn a_git_that_waits_for_its_hook_keeps_its_lock_although_it_has_it_not_open() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    repo.git(["branch", "other"]);
+    repo.git(["pack-refs", "--all"]);
+    let (held, go) = (repo.root().join("held"), repo.root().join("go"));
+    let hook = repo.path().join(".git/hooks/reference-transaction");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = prepared ] || exit 0\n: > '{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\n",
+        held.display(),
+        go.display()
+    );
+    write(&hook, &script);
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = repo.path().to_owned();
+    let git = std::thread::spawn(move || crate::repo::try_git(&path, ["update-ref", "-d", "refs/heads/other"]));
+    while !held.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let lock = repo.path().join(".git/packed-refs.lock");
+    plant::age(&lock);
+    let findings = manager.doctor().await.unwrap();
+    write(&go, "");
+    assert!(git.join().unwrap().status.success());
+    assert!(findings.iter().all(|f| f.trouble != Trouble::StaleLock), "{findings:#?}");
+    write(&lock, "");
+    plant::age(&lock);
+    let findings = manager.doctor().await.unwrap();
+    assert_eq!(findings.iter().filter(|f| f.trouble == Trouble::StaleLock).count(), 1, "{findings:#?}");
+}
+
 /// A real `git worktree add` that has come to writing the files and stays there until it is killed.
 fn stuck(repo: &Repo, tree: &Path) -> Child {
     let gate = repo.root().join("gate");
