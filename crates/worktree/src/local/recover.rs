@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
-use super::{base, refs, remove, stale, trash, unflushed};
+use super::{base, fence, refs, remove, stale, trash, unflushed};
 use crate::capture::fault;
 use crate::disk;
 use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
@@ -22,6 +22,7 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
     // Looked at before the records: whatever is here now and in no record then belongs to nobody.
     let staged = names(&layout.staging())?;
     let trashed = names(&layout.trash())?;
+    stale::packed(layout)?;
     let mut recovery = Recovery::default();
     for id in record::ids(layout)? {
         // Its taker must not find it taken for the time of a look.
@@ -171,10 +172,15 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
         Stage::Leased | Stage::Removing { .. } => Life::Adopted { from: State::Orphaned },
     };
     history::note(layout, &record, life, Lasting::Written)?;
-    record.holder = Holder::new(layout)?;
+    let holder = Holder::new(layout)?;
+    // An operation of the last holder that goes on in the background looks at the record and moves something under this
+    // lock: it is either over, or will see that it is too late.
+    let turn = fence::enter(layout, &record)?;
+    record.holder = holder;
     record.offer = None;
     record.stage = Stage::Leased;
     record.write(layout)?;
+    drop(turn);
     write_reason(layout, &record, &record.holder.reason(&record.parts.id))?;
     Ok(record.handle(lock))
 }
@@ -228,4 +234,37 @@ fn names(dir: &Path) -> Result<Vec<String>> {
         found.extend(name.to_str().map(str::to_owned));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{CommitId, GitAccess, Parts};
+
+    #[test]
+    fn a_new_holder_does_not_write_over_what_happened_since_it_looked() {
+        let dir = tempfile::tempdir().unwrap();
+        let common = dir.path().to_owned();
+        let state = common.join("hedgerow");
+        let (trees, owner, left) = (common.join("trees"), "test".into(), Arc::default());
+        let layout = Layout { trees, main: None, state, common, owner, left, git: None };
+        std::fs::create_dir_all(layout.records()).unwrap();
+        let (id, base) = (WorktreeId::new("fix").unwrap(), CommitId::new("1".repeat(40)).unwrap());
+        let path = layout.tree(&id);
+        let parts = Parts { id: id.clone(), path, branch: None, base, git: GitAccess::Direct, mounts: Vec::new() };
+        let mut record = Record::new(&layout, parts).unwrap();
+        record.stage = Stage::Leased;
+        record.write(&layout).unwrap();
+        let holder = || Record::read(&layout, &id).unwrap().unwrap().holder;
+        let lease = || Lock::take(&layout.lease(&id)).unwrap().unwrap();
+
+        let earlier = record.clone();
+        drop(take(&layout, record, lease()).unwrap());
+        let now = holder();
+        assert!(now.generation > earlier.holder.generation);
+        assert!(take(&layout, earlier, lease()).is_err(), "what it has seen is over");
+        assert_eq!(holder(), now);
+    }
 }
