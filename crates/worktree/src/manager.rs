@@ -203,7 +203,7 @@ pub enum Disposition {
     /// Put everything under a rescue ref, then remove tree and branch.
     Archive,
     /// The branch's work is part of `into`: remove tree and branch. What is not reachable from `into` after all is
-    /// rescued first.
+    /// rescued first, and all of it when nothing but this branch holds `into`.
     Merged {
         /// The commit that contains the work.
         into: CommitId,

@@ -50,11 +50,6 @@ pub enum Step {
         /// How many bytes they have.
         bytes: u64,
     },
-    /// Commits that only a reflog remembers lose it; git deletes them some time later.
-    DropReflog {
-        /// How many.
-        commits: usize,
-    },
     /// The branch is deleted, if it still is where it was left and nobody else uses it.
     DeleteBranch {
         /// Which one.
@@ -110,7 +105,6 @@ impl fmt::Display for Step {
             Self::DeleteTree { ignored, bytes } => {
                 write!(f, "delete the tree, with {ignored} ignored files of {bytes} bytes")
             }
-            Self::DropReflog { commits } => write!(f, "drop the reflog, and with it {commits} rewritten commits"),
             Self::DeleteBranch { branch } => write!(f, "delete the branch {branch}"),
         }
     }

@@ -87,7 +87,9 @@ impl<T> Drop for Turn<'_, T> {
 pub(super) fn together<T: Send>(work: &(impl Fn() -> Result<T> + Sync)) -> Vec<Result<T>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // Where no thread can be had, fewer do the same.
+        let others = (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok());
+        let others: Vec<_> = others.collect();
         let mut results = vec![work()];
         for other in others {
             results.push(other.join().unwrap_or_else(|_| {

@@ -19,7 +19,7 @@ const FEW: usize = 96;
 const AT_ONCE: usize = 8;
 
 /// Makes the histories of these commits durable, as far as `base` does not contain them; it was there before.
-pub(super) fn sync(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Result<()> {
+pub(crate) fn sync(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Result<()> {
     let objects = repo.common_dir().join("objects");
     match fresh(repo, base, tips) {
         Some(ids) => one_by_one(&objects, &ids),
@@ -98,7 +98,16 @@ fn together(paths: &[PathBuf]) -> Result<()> {
     let flush = |paths: &[PathBuf]| paths.iter().try_for_each(|path| flush(path));
     std::thread::scope(|scope| {
         let parts: Vec<_> = paths.chunks(paths.len().div_ceil(AT_ONCE).max(1)).collect();
-        let flushing: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || flush(part))).collect();
+        let mut flushing = Vec::new();
+        let mut left = Vec::new();
+        for part in parts {
+            // Where no thread can be had, this one does its work.
+            match std::thread::Builder::new().spawn_scoped(scope, move || flush(part)) {
+                Ok(thread) => flushing.push(thread),
+                Err(_) => left.push(part),
+            }
+        }
+        left.into_iter().try_for_each(flush)?;
         flushing.into_iter().try_for_each(|one| one.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
     })
 }

@@ -83,6 +83,18 @@ pub(super) fn logged(
     own: &Dir,
     common: &Dir,
 ) -> (Vec<ObjectId>, Option<String>) {
+    let (named, strange) = logged_ids(input, own, common, repo.object_hash());
+    let (found, refused) = there(repo, input, own, named);
+    (found, strange.or(refused))
+}
+
+/// What the reflogs of this worktree name.
+pub(super) fn logged_ids(
+    input: &Input,
+    own: &Dir,
+    common: &Dir,
+    hash: gix::hash::Kind,
+) -> (Vec<ObjectId>, Option<String>) {
     let mut strange = None;
     let mut logs = vec![(own, "HEAD".to_owned())];
     if let Some(branch) = &input.branch {
@@ -91,20 +103,46 @@ pub(super) fn logged(
     }
     let mut named = Vec::new();
     for (dir, name) in logs {
-        match (Refs { own: dir, common: dir, hash: repo.object_hash() }).log(&name) {
-            Ok(ids) => named.extend(ids.into_iter().rev().take(limits::LOGGED)),
+        match (Refs { own: dir, common: dir, hash }).log(&name) {
+            Ok(ids) if ids.len() > limits::LOGGED => {
+                strange = Some(format!("the log of {name} has more than {} entries", limits::LOGGED));
+                named.extend(ids.into_iter().rev().take(limits::LOGGED));
+            }
+            Ok(ids) => named.extend(ids),
             Err(why) => strange = Some(why),
         }
     }
     named.sort_unstable();
     named.dedup();
-    if input.git == GitAccess::Private {
+    (named, strange)
+}
+
+/// Those of these commits that are still there, brought into the repository, and in words which one was refused.
+pub(super) fn there(
+    repo: &gix::Repository,
+    input: &Input,
+    own: &Dir,
+    mut named: Vec<ObjectId>,
+) -> (Vec<ObjectId>, Option<String>) {
+    let mut strange = None;
+    if input.git == GitAccess::Private && named.iter().any(|id| !repo.has_object(id)) {
         let place = view::dir(&input.common, &input.id);
         match Store::open(own, &place, repo.object_hash()) {
             Ok(store) => {
-                // What was pruned in there is gone; there is nothing left to lose.
                 let importer = Importer::new(repo, &store, input.keep);
-                named.retain(|id| repo.has_object(*id) || importer.import(*id).is_ok_and(|done| done.is_ok()));
+                named.retain(|id| {
+                    // What was pruned in there is gone; there is nothing left to lose.
+                    if repo.has_object(id) || store.find(*id).is_err() {
+                        return repo.has_object(id);
+                    }
+                    let refused = match importer.import(*id) {
+                        Ok(Ok(())) => return true,
+                        Ok(Err(why)) => why,
+                        Err(e) => fault::with_causes(&e),
+                    };
+                    strange = Some(format!("commit {id}: {refused}"));
+                    false
+                });
             }
             Err(why) => strange = Some(why),
         }

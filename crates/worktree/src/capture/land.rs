@@ -25,11 +25,14 @@ pub(super) fn publish(
     fence: Fence<'_>,
 ) -> Result<Vec<Rescue>> {
     let moves = input.branch.as_ref().filter(|_| to.previous != Some(to.tip));
-    if lines.is_empty() && (to.previous == Some(to.tip) || to.tip == input.base) && moves.is_none() {
+    // What the agent committed too, and whoever captured before: git itself flushes no object that it makes loose.
+    let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).filter(|tip| *tip != input.base).collect();
+    if !tips.is_empty() {
+        durable::sync(repo, input.base, &tips)?;
+    }
+    if lines.is_empty() && moves.is_none() {
         return Ok(Vec::new());
     }
-    let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).collect();
-    durable::sync(repo, input.base, &tips)?;
     let _turn = fence()?;
     let mut rescued: Vec<Rescue> = Vec::new();
     for &line in lines {

@@ -54,5 +54,5 @@ pub(super) const NOTICES: usize = 100;
 pub(super) const NOTICE_CHARS: usize = 1000;
 /// Bytes of an agent's commits and trees that are held in memory while a worktree is only looked at.
 pub(super) const MEMORY_BYTES: usize = 1 << 30;
-/// Entries of a reflog that are looked at, the newest.
-pub(super) const LOGGED: usize = 1000;
+/// Entries of a reflog that are looked at, the newest; more than most agents make, and what is beyond is unknown.
+pub(super) const LOGGED: usize = 20_000;

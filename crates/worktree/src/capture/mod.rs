@@ -5,6 +5,7 @@
 //! believed for its hash alone.
 
 pub(crate) mod ancestry;
+mod aside;
 mod base;
 pub(crate) mod beneath;
 pub(crate) mod cache;
@@ -50,7 +51,9 @@ use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
 pub(crate) use ancestry::contains;
+pub(crate) use aside::aside;
 pub(crate) use cache::Cache;
+pub(crate) use durable::sync as make_durable;
 pub(crate) use observe::{Marks, Observed, observe};
 pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues};
 pub(crate) use rewrite::rewrite;

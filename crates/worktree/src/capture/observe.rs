@@ -190,19 +190,9 @@ impl Observed {
         branch: Option<ObjectId>,
         lines: &[ObjectId],
     ) -> Result<()> {
-        let shared = Refs { own: common, common, hash: repo.object_hash() };
-        let (all, flaws) = shared.all();
+        let (mut hidden, flaws) = elsewhere(repo, own, common, input);
         let about = |why: String| Unknown { subject: "the refs of the repository".into(), why };
         self.unknown.extend(flaws.into_iter().map(about));
-        let ours = [
-            input.branch.as_ref().map(|name| format!("refs/heads/{name}")),
-            Some(format!("refs/hedgerow/base/{}", input.id)),
-        ];
-        let is_ours = |name: &[u8]| ours.iter().flatten().any(|own| own.as_bytes() == name);
-        let others = all.iter().filter(|(name, _)| !is_ours(name)).map(|(_, id)| *id);
-        let mut hidden: Vec<ObjectId> = others.filter_map(|id| peel(repo, id)).chain([input.base]).collect();
-        hidden.sort_unstable();
-        hidden.dedup();
 
         let stashes = match input.git {
             GitAccess::Private => Refs { own, common: own, hash: repo.object_hash() }.stashes(),
@@ -250,8 +240,29 @@ fn peel(repo: &gix::Repository, id: ObjectId) -> Option<ObjectId> {
     repo.find_object(id).ok()?.peel_to_kind(gix::objs::Kind::Commit).ok().map(|commit| commit.id)
 }
 
+/// What the refs hold that stay when this worktree goes, its base among it, and in words what could not be read.
+pub(super) fn elsewhere(
+    repo: &gix::Repository,
+    own: &Dir,
+    common: &Dir,
+    input: &Input,
+) -> (Vec<ObjectId>, Vec<String>) {
+    let shared = Refs { own, common, hash: repo.object_hash() };
+    let (all, flaws) = shared.all();
+    let ours = [
+        input.branch.as_ref().map(|name| format!("refs/heads/{name}")),
+        Some(format!("refs/hedgerow/base/{}", input.id)),
+    ];
+    let is_ours = |name: &[u8]| ours.iter().flatten().any(|own| own.as_bytes() == name);
+    let others = all.iter().filter(|(name, _)| !is_ours(name)).map(|(_, id)| *id);
+    let mut held: Vec<ObjectId> = others.filter_map(|id| peel(repo, id)).chain([input.base]).collect();
+    held.sort_unstable();
+    held.dedup();
+    (held, flaws)
+}
+
 /// The commits that these reach and the others do not.
-fn beyond(repo: &gix::Repository, tips: &[ObjectId], hidden: &[ObjectId]) -> Result<Vec<ObjectId>> {
+pub(super) fn beyond(repo: &gix::Repository, tips: &[ObjectId], hidden: &[ObjectId]) -> Result<Vec<ObjectId>> {
     if tips.is_empty() {
         return Ok(Vec::new());
     }

@@ -97,7 +97,11 @@ pub(crate) fn keep(
     if tip == head && index == of_head && conflicts.is_none() {
         return Ok(kept);
     }
-    if ![of_head, of_tip].contains(&index) || conflicts.is_some() {
+    // A capture that moved the branch on which `HEAD` is leaves the index at what was committed before.
+    let parents = repo.find_commit(tip).map_err(fault::git("read a commit"))?;
+    let before = parents.parent_ids().filter_map(|parent| base::root(repo, parent.detach()).ok());
+    let known = before.chain([of_head, of_tip, base.root()]).any(|root| root == index);
+    if !known || conflicts.is_some() {
         kept.staged = Difference::Some;
     }
     let make = Make { repo, tip };
@@ -187,14 +191,16 @@ fn fetch(repo: &gix::Repository, input: &Input, missing: &[ObjectId]) -> std::re
     Importer::new(repo, &store, input.keep).blobs(missing).map_err(|e| fault::with_causes(&e))?
 }
 
-struct Make<'a> {
-    repo: &'a gix::Repository,
-    tip: ObjectId,
+/// Makes commits of our own.
+pub(super) struct Make<'a> {
+    pub(super) repo: &'a gix::Repository,
+    /// Whose time they bear.
+    pub(super) tip: ObjectId,
 }
 
 impl Make<'_> {
     /// A commit that is the same however often it is made: it bears the time of the captured one.
-    fn commit(&self, tree: ObjectId, parents: Vec<ObjectId>, message: String) -> Result<ObjectId> {
+    pub(super) fn commit(&self, tree: ObjectId, parents: Vec<ObjectId>, message: String) -> Result<ObjectId> {
         let of_tip = self.repo.find_commit(self.tip).map_err(fault::git("read a commit"))?;
         let who = Message { text: String::new(), name: NAME.into(), email: EMAIL.into() };
         let mut who = commit::signature(&who);

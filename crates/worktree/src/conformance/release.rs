@@ -1,8 +1,8 @@
 //! Rules about what becomes of a worktree and of the work in it.
 
-use super::bench::{Bench, ensure, read, write};
+use super::bench::{Bench, ensure, read, told, write};
 use super::{Found, Rule};
-use crate::{Disposition, Fate, State};
+use crate::{Base, Disposition, Fate, Request, State};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -140,6 +140,9 @@ async fn merged(bench: Bench) -> Found {
     let worktree = bench.create("one").await?;
     write(worktree.path(), "work", "x\n")?;
     let tip = bench.capture(&worktree).await?.tip;
+    // A commit that is merged is one that a branch holds.
+    let onto = Request { base: Base::Commit(tip.clone()), ..bench.request("landed", "landed") };
+    told("creating a worktree on what was captured", bench.manager.create(onto).await)?;
     let next = bench.look("other", &tip).await?;
     let path = worktree.path().to_owned();
     let released = bench.release(worktree, Disposition::Merged { into: tip.clone() }).await?;

@@ -12,8 +12,8 @@ use super::{base, fence, locked, merged, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
-    Capture, CommitId, Disposition, Error, Fate, GitAccess, Life, Message, Notice, Released, Rescue, Result, Worktree,
-    WorktreeId, repo,
+    BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, Life, Message, Notice, Released, Rescue,
+    Result, Worktree, WorktreeId, repo,
 };
 
 /// Which lease a handle holds.
@@ -128,7 +128,7 @@ pub(super) fn release(
             return Ok(leave(&record, fault::with_causes(&e), rescued));
         }
     };
-    let is_safe = |tip| tip == work.base || into.is_some_and(|into| is_integrated(&repo, work.base, into, tip));
+    let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
     let needed = work.needed(is_safe);
     let turn = fence::enter(layout, &record)?;
     let mut rescues = work.rescued;
@@ -193,6 +193,8 @@ impl Work {
 struct Tips {
     /// The refs under which other lines of history were put already.
     rescued: Vec<Rescue>,
+    /// Commits that would go with git's own files, in which alone they are named.
+    aside: Vec<ObjectId>,
     base: ObjectId,
     /// What its branch must still name to be deleted.
     branch: Option<ObjectId>,
@@ -210,7 +212,9 @@ impl Tips {
         let last = self.tips.len().saturating_sub(1);
         let tips = self.tips.iter().enumerate();
         let needed = tips.filter(|(n, tip)| staged && *n == last || !is_safe(**tip));
-        needed.map(|(n, tip)| self.whole.as_ref().filter(|_| n == last).map_or(*tip, |whole| whole.commit)).collect()
+        let needed =
+            needed.map(|(n, tip)| self.whole.as_ref().filter(|_| n == last).map_or(*tip, |whole| whole.commit));
+        self.aside.iter().copied().chain(needed).collect()
     }
 }
 
@@ -248,8 +252,13 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     }
     let mut whole = capture::keep(repo, &input, tip, head)?;
     let notices = std::mem::take(&mut whole.notices);
+    let aside = match capture::aside(repo, &input, &[tip])? {
+        Ok(aside) => aside,
+        Err(why) => return Ok(Work::Partly { why, rescued: capture.rescued }),
+    };
     Ok(Work::Whole(Tips {
         rescued: capture.rescued,
+        aside,
         base: base::object_id(&parts.base)?,
         branch,
         tips: vec![tip],
@@ -285,15 +294,21 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
         Some(branch) => refs::branch_tip(repo, branch)?,
         None => None,
     };
-    let tips = head(layout, record)?.into_iter().chain(branch).collect();
-    Ok(Work::Whole(Tips {
-        rescued: Vec::new(),
-        base: base::object_id(&parts.base)?,
-        branch,
-        tips,
-        whole: None,
-        notices: Vec::new(),
-    }))
+    let head = head(layout, record)?;
+    let tips: Vec<ObjectId> = branch.into_iter().chain(head).collect();
+    let base = base::object_id(&parts.base)?;
+    capture::make_durable(repo, base, &tips)?;
+    let mut work =
+        Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices: Vec::new() };
+    if disk::identity(&record.admin_dir(layout)).is_none() {
+        return Ok(Work::Whole(work));
+    }
+    let input = input(layout, record)?;
+    match capture::aside(repo, &input, &work.tips)? {
+        Ok(aside) => work.aside = aside,
+        Err(why) => return Ok(Work::Partly { why, rescued: Vec::new() }),
+    }
+    Ok(Work::Whole(work))
 }
 
 fn is_gone(path: &Path) -> bool {
@@ -323,6 +338,21 @@ fn head(layout: &Layout, record: &Record) -> Result<Option<ObjectId>> {
         }
         _ => Ok(None),
     }
+}
+
+/// Whether a commit needs no ref of its own: it is the base, or part of `into`, and a ref that stays holds that.
+pub(super) fn is_safe(
+    repo: &gix::Repository,
+    branch: Option<&BranchName>,
+    base: ObjectId,
+    into: Option<&CommitId>,
+    tip: ObjectId,
+) -> bool {
+    if tip == base && merged::is_held(repo, branch, base) {
+        return true;
+    }
+    let Some(into) = into.filter(|into| is_integrated(repo, base, into, tip)) else { return false };
+    base::object_id(into).is_ok_and(|into| merged::is_held(repo, branch, into))
 }
 
 /// Whether `tip` is provably part of `into`; what cannot be told is not.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod aside;
 mod bad_input;
 mod cancel;
 mod capture;
@@ -17,6 +18,7 @@ mod doctor;
 mod fake;
 mod fill;
 mod guard;
+mod held;
 mod kill;
 mod lease;
 mod lifecycle;

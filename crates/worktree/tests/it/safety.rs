@@ -211,7 +211,7 @@ async fn stashes_are_told_apart_by_the_worktree_that_made_them() {
     assert!(!report.is_safe(), "the private stash goes with the worktree");
 }
 
-fn try_inside(lane: &Lane, args: &[&str]) {
+pub(crate) fn try_inside(lane: &Lane, args: &[&str]) {
     match lane.worktree.git() {
         GitAccess::Direct => drop(try_git(lane.tree(), args)),
         GitAccess::Private => {

@@ -4,11 +4,13 @@
 //! a rebase and a cherry-pick leave no link at all, but they leave the same patches or the same files.
 
 mod changes;
+mod held;
 mod history;
 mod patch;
 
 use gix::ObjectId;
 
+pub(super) use held::is_held;
 use history::Wanted;
 
 use super::base;

@@ -3,7 +3,7 @@
 use super::super::layout::Layout;
 use super::super::record::Record;
 use super::super::safety;
-use super::super::{base, merged};
+use super::super::{base, release};
 use crate::capture::{self, rescue_prefix};
 use crate::{Disposition, Fact, Removal, Result, SafetyReport, Seen, Step, repo};
 
@@ -19,11 +19,7 @@ pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, p
             let rescue = rescue(layout, record, &report, &disposition, found.head)?;
             let commit = Some(uncommitted(&report)).filter(|paths| *paths > 0).map(|paths| Step::Commit { paths });
             let branch = parts.branch.clone().map(|branch| Step::DeleteBranch { branch });
-            let rewritten = report.facts.iter().find_map(|fact| match fact {
-                Fact::Rewritten(commits) => Some(Step::DropReflog { commits: commits.count }),
-                _ => None,
-            });
-            let steps = [commit, rescue, Some(delete(&found.ignored)), rewritten, branch];
+            let steps = [commit, rescue, Some(delete(&found.ignored)), branch];
             steps.into_iter().flatten().collect()
         }
     };
@@ -57,14 +53,12 @@ fn rescue(
 ) -> Result<Option<Step>> {
     let mut what = Vec::new();
     let base = base::object_id(&record.parts.base)?;
-    let begun = head.is_some_and(|head| head != base);
-    let integrated = match (disposition, head) {
-        (Disposition::Merged { into }, Some(head)) => {
-            merged::integration(&repo::open(&layout.common)?, base, head, base::object_id(into)?).is_integrated()
-        }
-        _ => false,
+    let into = match disposition {
+        Disposition::Merged { into } => Some(into),
+        _ => None,
     };
-    if begun && !integrated {
+    let repo = repo::open(&layout.common)?;
+    if head.is_some_and(|head| !release::is_safe(&repo, record.parts.branch.as_ref(), base, into, head)) {
         what.push("its commits".to_owned());
     }
     for fact in &report.facts {
@@ -73,6 +67,7 @@ fn rescue(
             Fact::Staged(_) => what.push("what is staged".to_owned()),
             Fact::Unmerged(_) => what.push("the sides of conflicts".to_owned()),
             Fact::Stashes(stashes) => what.push(format!("{} stashes", stashes.count)),
+            Fact::Rewritten(commits) => what.push(format!("{} rewritten commits", commits.count)),
             _ => {}
         }
     }
