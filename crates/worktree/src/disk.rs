@@ -24,12 +24,6 @@ pub(crate) fn identity(path: &Path) -> Option<Identity> {
     meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino() })
 }
 
-/// The identity of the directory that a symlink leads to, or of the directory itself.
-pub(crate) fn identity_behind(path: &Path) -> Option<Identity> {
-    let meta = path.metadata().ok()?;
-    meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino() })
-}
-
 /// Creates a directory that only its owner may enter, and its parents.
 pub(crate) fn private_dir(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault::io("create", path))

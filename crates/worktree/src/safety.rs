@@ -71,7 +71,12 @@ pub enum Fact {
     NestedRepositories(Sample<PathBuf>),
     /// Submodules with files in them.
     Submodules(Sample<PathBuf>),
-    /// Processes that work in there, or have a file open.
+    /// Processes that work in there, or have a file open, mapped or mounted.
+    ///
+    /// One that cannot be asked and may write into the tree is an [`Unknown`]. Taken to be elsewhere, because they are on
+    /// every machine, are root's daemons, programs that the kernel closes to their own user (`sshd`, `sudo`, agents that
+    /// hold keys), and processes of users whom the owner and the mode of the tree's root do not let write; that
+    /// directories inside do not allow more than the root is assumed.
     Processes(Sample<Process>),
 }
 

@@ -25,6 +25,7 @@ mod merged;
 mod modules;
 mod number;
 mod pool;
+mod processes;
 mod promised;
 mod publish;
 mod purge;

@@ -36,9 +36,14 @@ pub(crate) fn start_private(role: &str, args: &[&str]) -> Child {
 }
 
 fn command(role: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    command_of(std::env::current_exe().unwrap(), &[&[role], args].concat())
+}
+
+/// The command that starts this program by the given path in a role, which comes first.
+pub(crate) fn command_of(program: impl AsRef<std::ffi::OsStr>, role: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(["child::child", "--exact", "--ignored", "--nocapture"]);
-    command.env(ROLE, [&[role], args].concat().join("\n"));
+    command.env(ROLE, role.join("\n"));
     command
 }
 
@@ -105,6 +110,8 @@ fn child() {
             ["pool-claim-many", path, prefix, count] => {
                 pool::contention::claim_many(path, prefix, count.parse().unwrap()).await;
             }
+            ["unprivileged-pool", ..] => crate::another_user::pool().await,
+            ["unprivileged-safety", stranger] => crate::another_user::safety(stranger).await,
             ["pool-cycle", path, prefix] => pool::crash::cycle(path, prefix).await,
             ["act", path, operation] => {
                 let begin = async || {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod another_user;
 mod aside;
 mod bad_input;
 mod cancel;

@@ -22,7 +22,6 @@ mod setting;
 mod shelf;
 mod slot;
 mod sweep;
-mod users;
 mod write;
 
 pub use manager::Pool;

@@ -102,10 +102,16 @@ pub enum Check {
 /// What a process counts as that this one may not look into.
 ///
 /// A released tree is made ready again only if no process works in it any more. Without privileges, the processes of
-/// other users cannot be asked.
+/// other users cannot be asked, nor those of the same user in another group.
+///
+/// Those that could not have written into the tree are elsewhere in any case: those of users whom its owner and mode do
+/// not let in, all of them where the tree has been idle since it was made. Root's daemons, and programs that the kernel
+/// closes to their own user (`sshd`, `sudo`, agents that hold keys), are taken to be elsewhere too, as they are on every
+/// machine. So where agents run as root in containers, and this process does not, release a tree after its container has
+/// ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unseen {
-    /// It may be at work in the tree, which is then not made ready again but replaced.
+    /// It may be at work in a tree that it may write into, which is then not made ready again but replaced.
     #[default]
     Inside,
     /// It is somewhere else. True where agents run as the same user as this process.

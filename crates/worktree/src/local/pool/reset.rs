@@ -9,13 +9,14 @@ use gix::bstr::{BStr, ByteSlice};
 use gix::index::entry::Flags;
 
 use super::fill::{self, Tools};
+use super::options::Unseen;
 use super::scan::{Findings, Scan};
 use super::shelf::Held;
-use super::slot::{self, Stage};
-use super::users::{Members, Users};
+use super::slot::Stage;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
 use crate::disk;
+use crate::local::processes::{self, Members, Own, Place, Reach};
 use crate::local::{base, sparse, trash};
 use crate::{Result, Sparse};
 
@@ -26,13 +27,19 @@ impl Tools<'_> {
         if held.slot.root.is_none() || disk::identity(&tree) != held.slot.root {
             return Err(fault::strange(&tree, "the tree of the slot was moved or replaced"));
         }
+        // As it was while somebody had it: who could enter then may still be inside.
+        let reach = match (self.options.unseen, held.slot.stage) {
+            (Unseen::Elsewhere, _) => Reach::nobody(),
+            (Unseen::Inside, Stage::Ready) => Reach::of(&tree).map_err(fault::io("look at", &tree))?,
+            (Unseen::Inside, _) => Reach::of(&tree).map_err(fault::io("look at", &tree))?.or(held.slot.mode),
+        };
         fill::close(&tree)?;
         // Whoever is inside could write while all is looked at, or lead astray what is written. Nobody comes in any more.
-        self.nobody_uses(held, &Members::new())?;
+        self.nobody_uses(held, &reach, &Members::new())?;
         let mut index = self.index(held)?;
         let left_out = self.leave_out(&mut index)?;
         let found = self.scan(held, &index, &tree)?;
-        self.nobody_uses(held, &found.members)?;
+        self.nobody_uses(held, &reach, &found.members)?;
         let settled = held.slot.origin.setting == self.setting && !left_out;
         if found.is_clean() && settled && held.slot.stage == Stage::Ready {
             held.slot.kept = found.kept.then(|| self.rules.digest.clone());
@@ -60,11 +67,15 @@ impl Tools<'_> {
         scan.run(&Dir::open(tree).map_err(fault::io("open", tree))?)
     }
 
-    fn nobody_uses(&self, held: &Held, members: &Members) -> Result<()> {
-        let tree = slot::tree(self.layout, &held.slot.token);
-        let name = tree.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let users = Users { name, members, unseen: self.options.unseen };
-        users.find().map_or(Ok(()), |who| Err(fault::strange(&tree, &who)))
+    fn nobody_uses(&self, held: &Held, reach: &Reach, members: &Members) -> Result<()> {
+        let tree = held.slot.tree(self.layout);
+        let name = tree.file_name().and_then(|name| name.to_str());
+        let place = Place { path: &tree, name, members, reach, own: Own::Everything };
+        let told = |why: String| Err(fault::strange(&tree, &why));
+        match processes::look(&place) {
+            Ok(found) => found.first().map_or(Ok(()), told),
+            Err(e) => told(format!("it cannot be told whether a process is at work in it: {e}")),
+        }
     }
 
     /// Leaves out what the repository's sparse-checkout patterns say now, and says whether that changed anything.

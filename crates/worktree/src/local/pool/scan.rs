@@ -14,10 +14,10 @@ use rustix::fs::{FileType, Stat};
 
 use super::kept::{Rules, Scrub};
 use super::mode::{Fresh, is_dir, permissions};
-use super::users::Members;
 use crate::Result;
 use crate::capture::beneath::{self, Dir};
 use crate::capture::{cache, fault};
+use crate::local::processes::Members;
 
 /// What was found.
 #[derive(Debug, Default)]

@@ -2,9 +2,8 @@
 //! what it told git to hide is found like everything else.
 
 mod ignored;
-mod processes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
@@ -13,9 +12,11 @@ pub(super) use ignored::Ignored;
 
 use super::base::commit_id;
 use super::layout::Layout;
+use super::processes::{self, Members, Own, Place, Reach};
 use super::record::Record;
 use super::release::{input, lost};
 use crate::capture::{self, Marks, Observed, fault};
+use crate::safety::SAMPLE;
 use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, disk, repo};
 
 /// What was found, and what tells whether it is still so.
@@ -74,11 +75,21 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
     ignored.nested.retain(|path| !submodules.contains(path));
     report.facts.extend(Sample::of(paths(&ignored.precious)).map(Fact::Precious));
     report.facts.extend(Sample::of(paths(&ignored.nested)).map(Fact::NestedRepositories));
-    match processes::inside(&parts.path) {
-        Ok(found) => report.facts.extend(Sample::of(found).map(Fact::Processes)),
+    match users(&parts.path) {
+        Ok(found) => {
+            report.facts.extend(Sample::of(found.users).map(Fact::Processes));
+            report.unknowns.extend(found.unseen.into_iter().take(SAMPLE));
+        }
         Err(e) => report.unknowns.push(Unknown { subject: "the processes".into(), why: e.to_string() }),
     }
     Ok(Found { report, ignored, marks, head })
+}
+
+/// The processes at work in a tree. In a sandbox its root may go by another path.
+fn users(tree: &Path) -> std::io::Result<processes::Found> {
+    let members = Members::from([processes::number(&tree.symlink_metadata()?)]);
+    let reach = Reach::of(tree)?;
+    processes::look(&Place { path: tree, name: None, members: &members, reach: &reach, own: Own::Standing })
 }
 
 fn tell(report: &mut SafetyReport, observed: Observed) {

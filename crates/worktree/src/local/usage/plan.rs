@@ -1,7 +1,7 @@
 //! Which worktrees go first.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,6 @@ use crate::{Fact, Result, State, WorktreeId, disk, repo};
 
 /// Uses that lie closer together than this are equally old, in seconds.
 const DAY: u64 = 24 * 60 * 60;
-/// How long a process may take from fork to execution.
-const FORK: Duration = Duration::from_millis(100);
 
 /// How much disk the worktrees of a repository may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,12 +118,7 @@ pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage, precious: &[String]) -
         if let Some(why) = capture::uncaptured(&repo::open(&layout.common)?, &release::input(layout, &record)?)? {
             return Ok(Some(why));
         }
-        let mut report = safety::inspect(layout, &record, precious)?.report;
-        // A child that this process forks has its files open until it executes something else.
-        if report.facts.iter().any(|fact| matches!(fact, Fact::Processes(_))) {
-            std::thread::sleep(FORK);
-            report = safety::inspect(layout, &record, precious)?.report;
-        }
+        let report = safety::inspect(layout, &record, precious)?.report;
         let facts = report.facts.iter().filter(|fact| !is_held(fact)).map(ToString::to_string);
         Ok(facts.chain(report.unknowns.iter().map(ToString::to_string)).next())
     };
@@ -142,6 +135,8 @@ fn is_held(fact: &Fact) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn tree(id: &str, state: State, days: u64, bytes: u64) -> TreeUsage {
