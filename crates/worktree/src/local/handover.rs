@@ -73,6 +73,12 @@ impl LocalWorktrees {
 
     /// Takes over the lease of a worktree that was [handed over](Self::hand_over).
     ///
+    /// The lease is written down when this returns. Cancelled, it has either not begun, and the offer stands, or it ends
+    /// in the background, and what it took is orphaned like a handle that was dropped: [`recover`] or [`adopt`] gets it.
+    ///
+    /// [`recover`]: crate::WorktreeManager::recover
+    /// [`adopt`]: Self::adopt
+    ///
     /// # Errors
     /// [`Error::LeaseLost`](crate::Error::LeaseLost) when the handover was accepted before, is too old, or was never
     /// made: of several who accept the same one, exactly one gets it.

@@ -60,6 +60,9 @@ pub struct LocalOptions {
 impl LocalWorktrees {
     /// Opens the repository at exactly this path: a main checkout, a bare repository or a `.git` directory.
     ///
+    /// This blocks: it reads the repository's configuration and creates some directories. In asynchronous code, call it
+    /// where that may take its time, once, and clone the manager.
+    ///
     /// # Errors
     /// [`Error::Repository`] when there is none, or one that cannot be used, with the way out.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
@@ -130,6 +133,10 @@ impl LocalWorktrees {
     }
 
     /// Leases a worktree that was kept, or whose owner is dead.
+    ///
+    /// The lease is written down when this returns. Cancelled, it has either not begun, or it ends in the background and
+    /// the worktree is orphaned like one whose handle was dropped, also if it was kept before: it can be adopted again,
+    /// and [`recover`](WorktreeManager::recover) hands it out.
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when there is none of this id that could be leased; somebody living may hold it.

@@ -162,6 +162,8 @@ impl Pool {
 
     /// Deletes every slot that nobody is at work on, and returns how many that were.
     ///
+    /// Cancelled before it began, it does nothing; later, it goes on in the background until all are deleted.
+    ///
     /// # Errors
     /// When a slot could not be deleted; the next call or refill finds it again.
     pub async fn drain(&self) -> Result<usize> {
