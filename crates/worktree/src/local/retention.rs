@@ -37,8 +37,8 @@ impl LocalWorktrees {
 
     /// Deletes a rescue ref, so that git may delete what only it holds. Nothing else in this crate ever does.
     ///
-    /// One that is gone already is no error. Cancelled, it has either not begun or ends in the background; asking again does
-    /// no harm.
+    /// One that is gone already is no error. Cancelled, it has either not begun or ends in the background; asking again
+    /// does no harm.
     ///
     /// # Errors
     /// [`Error::RefMoved`] when the ref names another commit by now, [`Error::InvalidName`] when it is no rescue ref; it

@@ -1,51 +1,14 @@
 //! Whether somebody may still be at work on something: git writes nowhere down who makes an entry or holds a lock.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+pub(super) use super::super::processes::Snapshot as Processes;
 
 /// How long something must not have changed before it counts as left behind.
 const QUIET: Duration = Duration::from_secs(10);
 /// How many files are looked at to find out when a tree was changed; of a larger one nobody can tell.
 const MOST: usize = 500_000;
-
-/// Where the processes of this machine stand, and what they have open.
-#[derive(Debug)]
-pub(super) struct Processes {
-    places: Vec<(String, PathBuf)>,
-    /// Where those stand that are called git.
-    gits: Vec<PathBuf>,
-}
-
-impl Processes {
-    /// Looks at all processes that may be looked at.
-    pub(super) fn look() -> Self {
-        let (mut places, mut gits) = (Vec::new(), Vec::new());
-        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = process.file_name().to_string_lossy().into_owned();
-            if !pid.bytes().all(|b| b.is_ascii_digit()) {
-                continue;
-            }
-            if std::fs::read_to_string(process.path().join("comm")).is_ok_and(|name| name.starts_with("git")) {
-                gits.extend(std::fs::read_link(process.path().join("cwd")));
-            }
-            let fds = std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
-            let links = std::iter::once(process.path().join("cwd")).chain(fds.map(|fd| fd.path()));
-            places.extend(links.filter_map(|link| std::fs::read_link(link).ok()).map(|place| (pid.clone(), place)));
-        }
-        Self { places, gits }
-    }
-
-    /// Whether a git is at work in one of these places: while it runs a hook, it has nothing open of what it has locked.
-    pub(super) fn has_git_in(&self, places: &[&Path]) -> bool {
-        self.gits.iter().any(|at| places.iter().any(|place| at.starts_with(place)))
-    }
-
-    /// Who stands in this place, or has something of it open, in words.
-    pub(super) fn user_of(&self, place: &Path) -> Option<String> {
-        let (pid, at) = self.places.iter().find(|(_, at)| at.starts_with(place))?;
-        Some(format!("process {pid} uses {at:?}"))
-    }
-}
 
 /// Why somebody may be at work on this, in words. What lies below `tree` counts too, where one is given.
 pub(super) fn busy(processes: &Processes, entry: &Path, tree: Option<&Path>) -> Option<String> {
@@ -90,7 +53,7 @@ mod tests {
     #[test]
     fn what_is_old_is_left_behind_unless_something_in_it_is_young() {
         let dir = tempfile::tempdir().unwrap();
-        let none = Processes { places: Vec::new(), gits: Vec::new() };
+        let none = Processes::default();
         assert!(busy(&none, dir.path(), None).unwrap().contains("changed less than"));
         std::fs::write(dir.path().join("file"), "x").unwrap();
         age(dir.path(), 60);

@@ -6,15 +6,17 @@
 
 mod process;
 mod reach;
+mod snapshot;
 
 use std::collections::HashSet;
 use std::io::Result;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use process::Process as One;
 pub(super) use reach::Reach;
+pub(super) use snapshot::Snapshot;
 
 use crate::{Process, Unknown};
 
@@ -88,15 +90,10 @@ pub(super) fn look(place: &Place<'_>) -> Result<Found> {
 
 fn look_once(place: &Place<'_>) -> Result<Found> {
     let mut found = Found::default();
-    for entry in std::fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let dir = entry.path();
+    for (pid, dir) in all()? {
         match (One { pid, dir: &dir }).uses(place) {
             Ok(Some(path)) => {
-                let name = std::fs::read(dir.join("comm")).unwrap_or_default();
-                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-                found.users.push(Process { pid, name, path });
+                found.users.push(Process { pid, name: process::name(&dir), path });
             }
             Ok(None) => {}
             Err(e) if process::has_ended(&e) || process::is_of_the_kernel(&dir) => {}
@@ -108,6 +105,16 @@ fn look_once(place: &Place<'_>) -> Result<Found> {
         }
     }
     found.users.sort_by_key(|process| process.pid);
+    Ok(found)
+}
+
+/// All processes that the kernel shows, by number and directory.
+fn all() -> Result<Vec<(u32, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        found.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()).map(|pid| (pid, entry.path())));
+    }
     Ok(found)
 }
 

@@ -113,8 +113,14 @@ fn names_it(file: &Path, place: &Place<'_>) -> Result<bool> {
     Ok(named || text.find_iter(path).any(ends))
 }
 
+/// What it calls itself.
+pub(super) fn name(process: &Path) -> String {
+    let name = std::fs::read(process.join("comm")).unwrap_or_default();
+    String::from_utf8_lossy(name.trim_ascii()).into_owned()
+}
+
 /// The kernel marks what was deleted since.
-fn without_mark(path: PathBuf) -> PathBuf {
+pub(super) fn without_mark(path: PathBuf) -> PathBuf {
     match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
         Some(text) => PathBuf::from(OsStr::new(text)),
         None => path,

@@ -33,8 +33,8 @@ impl LocalWorktrees {
     /// Otherwise nothing is done: [`Fate::Kept`](crate::Fate::Kept) says what has changed, and the worktree can be adopted
     /// and planned anew. What is written after this has looked again and before the tree is gone is not seen.
     ///
-    /// Rescue refs are durable before the tree goes. Cancelled, it has either not begun, and the worktree is orphaned as its
-    /// handle is gone, or it ends in the background; what a killed process leaves of it, the next recovery finishes.
+    /// Rescue refs are durable before the tree goes. Cancelled, it has either not begun, and the worktree is orphaned as
+    /// its handle is gone, or it ends in the background; what a killed process leaves of it, the next recovery finishes.
     ///
     /// # Errors
     /// As [`release`](crate::WorktreeManager::release).
