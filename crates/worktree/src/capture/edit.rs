@@ -8,8 +8,8 @@ use gix::objs::tree::EntryKind;
 use gix::objs::{Kind, Tree, TreeRefIter, Write, tree};
 
 use super::base::Item;
-use super::fault;
 use super::tree::Changes;
+use super::{fault, freshen};
 use crate::Result;
 
 /// Writes the tree that `root` becomes by these changes, and returns its id.
@@ -80,7 +80,7 @@ fn store(repo: &gix::Repository, mut tree: Tree) -> Result<ObjectId> {
 pub(super) fn put(repo: &gix::Repository, kind: Kind, data: &[u8]) -> Result<ObjectId> {
     let id = gix::objs::compute_hash(repo.object_hash(), kind, data).map_err(fault::git("hash an object"))?;
     // The library knows the empty tree by heart, and claims to have it whether it is there or not.
-    if id.is_empty_tree() || !repo.has_object(id) {
+    if id.is_empty_tree() || !freshen::has(repo, id) {
         stored("store an object", || repo.objects.write_buf(kind, data))?;
     }
     Ok(id)

@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use super::beneath::{self, Dir};
 use super::convert::Converter;
-use super::{Keep, edit, fault, limits};
+use super::{Keep, edit, fault, freshen, limits};
 use crate::Result;
 
 /// How often a file is read again that changes while it is read.
@@ -98,6 +98,9 @@ fn content(
 
 /// Stores a file that is too large for memory.
 fn stream(repo: &gix::Repository, file: &File, stat: &Stat, keep: Keep) -> Result<Stored> {
+    if size(stat) > limits::FILE_BYTES {
+        return Ok(Stored::Unreadable(format!("it has {} bytes, more than are stored", size(stat))));
+    }
     // Hashed first: mostly it is there from an earlier capture, and packing it again would take far longer.
     let never = AtomicBool::new(false);
     let hashed = exactly(file, stat, |input| {
@@ -108,7 +111,7 @@ fn stream(repo: &gix::Repository, file: &File, stat: &Stat, keep: Keep) -> Resul
         Ok(id) => id.map_err(fault::git("hash a large file"))?,
         Err(why) => return Ok(Stored::Unreadable(why)),
     };
-    if keep == Keep::Objects && !repo.has_object(id) {
+    if keep == Keep::Objects && !freshen::has(repo, id) {
         let write = || match exactly(file, stat, |input| repo.objects.write_stream(Kind::Blob, size(stat), input)) {
             Ok(written) => written.map(Ok),
             Err(why) => Ok(Err(why)),

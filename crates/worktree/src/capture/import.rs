@@ -8,7 +8,7 @@ use gix::objs::{Kind, Write};
 
 use super::loose::Object;
 use super::store::Store;
-use super::{Keep, edit, limits, verify};
+use super::{Keep, edit, freshen, limits, verify};
 use crate::Result;
 
 /// Takes histories over from a store into a repository.
@@ -175,7 +175,12 @@ impl<'a> Importer<'a> {
         }
         match self.repo.try_find_header(id).map_err(|e| e.to_string())? {
             None => Ok(false),
-            Some(header) if header.kind() == kind => Ok(true),
+            Some(header) if header.kind() == kind => {
+                if self.keep == Keep::Objects {
+                    freshen::loose(self.repo, id);
+                }
+                Ok(true)
+            }
             Some(header) => Err(format!("object {id} is a {}, where a {kind} is expected", header.kind())),
         }
     }

@@ -21,7 +21,7 @@ pub(super) const PATH_BYTES: usize = 4096;
 /// Paths in one tree: a few small tree objects can name billions.
 pub(super) const PATHS: usize = 2_000_000;
 /// Sum of the lengths of these paths, which are held in memory.
-pub(super) const ALL_PATH_BYTES: usize = 512 << 20;
+pub(super) const ALL_PATH_BYTES: usize = if cfg!(test) { 1 << 20 } else { 512 << 20 };
 /// Size of one loose ref, and of `HEAD`.
 pub(super) const REF_BYTES: u64 = 4096;
 /// Size of `packed-refs`: room for two hundred thousand refs.
@@ -46,6 +46,10 @@ pub(super) const DOT_GIT_BYTES: u64 = 64 << 10;
 pub(super) const INDEX_BYTES: u64 = 1 << 30;
 /// Files up to this size are read into memory once, larger ones are streamed.
 pub(super) const IN_MEMORY_BYTES: u64 = 16 << 20;
+/// Size of one file: it is read as a whole to be stored, holes too, and is in memory as a whole when it is restored.
+pub(super) const FILE_BYTES: u64 = 4 << 30;
+/// Bytes of all files above [`IN_MEMORY_BYTES`] that are read in one capture.
+pub(super) const LARGE_BYTES: u64 = 64 << 30;
 /// Files above this size are stored without conversion of line ends, which needs them in memory.
 pub(super) const CONVERTED_BYTES: u64 = 256 << 20;
 /// Notices of one kind that a capture makes one by one; the rest is counted.

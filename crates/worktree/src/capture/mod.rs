@@ -18,6 +18,7 @@ mod durable;
 mod edit;
 pub(crate) mod fault;
 mod files;
+mod freshen;
 mod glob;
 mod history;
 mod ignore;

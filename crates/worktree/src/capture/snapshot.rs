@@ -14,7 +14,7 @@ use super::notices::Notices;
 use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
 use super::walk::{Kinds, Told};
-use super::{Input, Keep, walk};
+use super::{Input, Keep, limits, walk};
 use crate::{Notice, Result};
 
 /// Takes a snapshot of one tree.
@@ -26,6 +26,8 @@ struct Snapshot<'a> {
     case: Case,
     kinds: Kinds,
     keep: Keep,
+    /// How many bytes of large files may still be read.
+    room: u64,
     /// Made for the first file that has to be stored; most of the time none has.
     converter: Option<Option<Converter<'a>>>,
     content: Tree<'a>,
@@ -52,7 +54,8 @@ pub(super) fn take<'a>(
     let base = agent.base();
     let found = walk::walk(root, agent, kinds, &Ignore::new(common, case), notices)?;
     let content = Tree::new(base, Changes::new());
-    let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep: input.keep, converter: None, content };
+    let (keep, room, converter) = (input.keep, limits::LARGE_BYTES, None);
+    let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep, room, converter, content };
     let mut seen = vec![false; base.len()];
     for position in found.same {
         seen[position] = true;
@@ -97,6 +100,13 @@ impl Snapshot<'_> {
         let is_link = self.kinds.of(stat, || previous) == EntryKind::Link;
         let converter = self.converter.as_mut().and_then(Option::as_mut).filter(|_| !is_link);
         let previous = previous.map(|item| item.id);
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        if size > limits::IN_MEMORY_BYTES && size <= limits::FILE_BYTES {
+            match self.room.checked_sub(size) {
+                Some(left) => self.room = left,
+                None => return Ok(Stored::Unreadable("the large files have more bytes than are read".into())),
+            }
+        }
         files::store(self.repo, self.root, path, stat, converter, previous, self.keep)
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Kept {
     pub(crate) commit: ObjectId,
     /// Whether something is in there that is in no file and in no other commit.
     pub(crate) staged: Difference,
+    /// Why something that is staged is held by nothing, if so.
+    pub(crate) unkept: Option<String>,
     /// What could not be kept, or needs a word.
     pub(crate) notices: Vec<Notice>,
 }
@@ -59,20 +61,24 @@ pub(crate) fn keep(
     tip: ObjectId,
     head: std::result::Result<ObjectId, String>,
 ) -> Result<Kept> {
-    let mut kept = Kept { commit: tip, staged: Difference::None, notices: Vec::new() };
+    let mut kept = Kept { commit: tip, staged: Difference::None, unkept: None, notices: Vec::new() };
     let head = match head {
         Ok(head) if contains(repo, tip, head)? => head,
         Ok(head) => {
             let why = format!("HEAD is at {head}, from which the files do not go on");
+            kept.unkept = alone(repo, input, head);
             kept.notices.push(Notice::NotStaged { why });
             return Ok(kept);
         }
         Err(why) => {
+            let has_index = own_dir(input).is_ok_and(|own| own.stat(b"index").is_ok());
+            kept.unkept = has_index.then(|| why.clone());
             kept.notices.push(Notice::NotStaged { why });
             return Ok(kept);
         }
     };
     let staged = own_dir(input).and_then(|own| index::read(&own, repo.object_hash())).unwrap_or_else(|why| {
+        kept.unkept = Some(why.clone());
         kept.notices.push(Notice::NotStaged { why });
         None
     });
@@ -83,6 +89,7 @@ pub(crate) fn keep(
         None => None,
         Some(Ok(trees)) => Some(trees?),
         Some(Err(why)) => {
+            kept.unkept = Some(why.clone());
             kept.notices.push(Notice::NotStaged { why });
             None
         }
@@ -117,6 +124,22 @@ pub(crate) fn keep(
     Ok(kept)
 }
 
+/// Why what is staged is not what this commit has, if so.
+fn alone(repo: &gix::Repository, input: &Input, head: ObjectId) -> Option<String> {
+    let looked = || -> std::result::Result<bool, String> {
+        let Some(staged) = index::read(&own_dir(input)?, repo.object_hash())? else { return Ok(false) };
+        let base = open_base(repo, input).map_err(|e| fault::with_causes(&e))?;
+        let of_head = base::root(repo, head)?;
+        let trees = trees(repo, input, &base, of_head, &staged)?.map_err(|e| fault::with_causes(&e))?;
+        Ok(trees != (of_head, None))
+    };
+    match looked() {
+        Ok(false) => None,
+        Ok(true) => Some(format!("it is not what HEAD at {head} has, from which the files do not go on")),
+        Err(why) => Some(why),
+    }
+}
+
 /// What `HEAD` is, in words why it cannot be told. To be asked before a capture: that may move the branch it is on.
 pub(crate) fn head(repo: &gix::Repository, input: &Input) -> std::result::Result<ObjectId, String> {
     let own = own_dir(input)?;
@@ -124,7 +147,9 @@ pub(crate) fn head(repo: &gix::Repository, input: &Input) -> std::result::Result
     let refs = if input.git == GitAccess::Private { &own } else { &common };
     let mut head = (Refs { own: &own, common: refs, hash: repo.object_hash() }).head()?;
     // What an earlier release put on the branch, before it failed, is none of the agent's.
-    while let Some(parent) = under_ours(repo, head) {
+    while head != input.base
+        && let Some(parent) = under_ours(repo, head)
+    {
         head = parent;
     }
     Ok(head)

@@ -62,7 +62,7 @@ pub(crate) fn survey(
     let ignore = Ignore::new(&Dir::open(common)?, case);
     let mut waiting = vec![Step { path: BString::default(), ignore, ignored: false, depth: 0 }];
     let mut problem = None;
-    let mut seen = 0;
+    let (mut seen, mut waits) = (0, 0);
     while let Some(step) = waiting.pop() {
         let open = root.dir(&step.path).and_then(|dir| {
             let same = dir.own_stat()?.st_dev == device;
@@ -103,6 +103,10 @@ pub(crate) fn survey(
                 return Ok(problem);
             }
             if is_dir && (extent == Extent::Everything || !ignored) {
+                waits += path.len();
+                if waits > limits::ALL_PATH_BYTES {
+                    return Ok(Some("it has more directories, or longer paths, than are looked at".into()));
+                }
                 waiting.push(Step { path, ignore: inside.clone(), ignored, depth: step.depth + 1 });
             }
         }
@@ -132,6 +136,24 @@ mod tests {
         assert_eq!(survey(root, root, Case::Sensitive, extent, &mut visit).unwrap(), None);
         found.sort();
         found
+    }
+
+    #[test]
+    fn a_tree_of_many_directories_with_long_paths_is_given_up_before_it_fills_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join(vec!["x".repeat(250); 12].join("/"));
+        std::fs::create_dir_all(&long).unwrap();
+        for n in 0..400 {
+            std::fs::create_dir(long.join(n.to_string())).unwrap();
+        }
+        let mut seen = 0;
+        let mut visit = |_: &Found<'_>| {
+            seen += 1;
+            ControlFlow::Continue(())
+        };
+        let problem = survey(dir.path(), dir.path(), Case::Sensitive, Extent::Everything, &mut visit).unwrap();
+        assert!(problem.is_some_and(|problem| problem.contains("directories")));
+        assert!(seen < 400, "{seen}");
     }
 
     #[test]

@@ -7,21 +7,22 @@ use super::beneath::Dir;
 use super::notices::Notices;
 use super::tree::Tree;
 use super::{
-    Input, agent_tip, base, branch_value, contains, differ, fault, history, index, observe, open_base, rescues,
+    Input, Keep, agent_tip, base, branch_value, contains, differ, fault, history, index, observe, open_base, rescues,
     snapshot,
 };
 use crate::{Notice, Result};
 
 /// Why not everything in the worktree is on its branch, in words; none when it provably is.
 ///
-/// Objects that it had to look at may be left in the repository, held by no ref.
+/// Nothing is written.
 ///
 /// # Errors
 /// When the repository or the tree cannot be read; then nothing is known about the work in it.
 pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option<String>> {
-    let mut repo = repo.clone();
+    let mut repo = repo.clone().with_object_memory();
     repo.objects.ignore_replacements = true;
     let repo = &repo;
+    let input = &Input { keep: Keep::Nothing, ..input.clone() };
     let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
     let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
     let mut notices = Notices::default();

@@ -262,6 +262,8 @@ impl Worker<'_> {
             }
             (FileType::Directory, _) if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
             (FileType::Directory, _) => {
+                // They wait to be looked at, all at the same time at worst.
+                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
                 let around = (step.depth < OPEN_DEPTH).then(|| Arc::clone(dir));
                 self.below.push(Step { path, around, ignore: ignore.clone(), ignored, depth: step.depth + 1, range });
             }
@@ -273,6 +275,7 @@ impl Worker<'_> {
 
     fn unknown(&mut self, path: &BString, why: &str) {
         self.notices.unstorable(path.as_bstr(), why);
+        self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
         self.found.unknown.push(path.clone());
     }
 

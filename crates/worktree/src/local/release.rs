@@ -173,7 +173,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
 /// What lies in a worktree, as commits.
 enum Work {
     /// All of it.
-    Whole(Tips),
+    Whole(Box<Tips>),
     /// Something could not be taken.
     Partly {
         /// Why, in words.
@@ -251,12 +251,15 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         return Ok(Work::Partly { why, rescued: capture.rescued });
     }
     let mut whole = capture::keep(repo, &input, tip, head)?;
+    if let Some(why) = whole.unkept.take() {
+        return Ok(Work::Partly { why: format!("what is staged could not be kept: {why}"), rescued: capture.rescued });
+    }
     let notices = std::mem::take(&mut whole.notices);
     let aside = match capture::aside(repo, &input, &[tip])? {
         Ok(aside) => aside,
         Err(why) => return Ok(Work::Partly { why, rescued: capture.rescued }),
     };
-    Ok(Work::Whole(Tips {
+    Ok(Work::Whole(Box::new(Tips {
         rescued: capture.rescued,
         aside,
         base: base::object_id(&parts.base)?,
@@ -264,7 +267,7 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         tips: vec![tip],
         whole: Some(whole),
         notices,
-    }))
+    })))
 }
 
 /// Why a tree with this notice must not be deleted, if so.
@@ -278,7 +281,7 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
             Ok(meta) if meta.is_file() && meta.len() == 0 => None,
             _ => Some(format!("{path:?} could not be stored: {why}")),
         },
-        // The index names what is in files and commits, or was told to; the files are there.
+        // Said by what keeps the index, which says as well whether anything is lost with it.
         Notice::NotStaged { .. } | Notice::Conflict { .. } => None,
         Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
     }
@@ -301,14 +304,24 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let mut work =
         Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices: Vec::new() };
     if disk::identity(&record.admin_dir(layout)).is_none() {
-        return Ok(Work::Whole(work));
+        return Ok(Work::Whole(Box::new(work)));
     }
     let input = input(layout, record)?;
     match capture::aside(repo, &input, &work.tips)? {
         Ok(aside) => work.aside = aside,
         Err(why) => return Ok(Work::Partly { why, rescued: Vec::new() }),
     }
-    Ok(Work::Whole(work))
+    let tip = work.tips.last().copied().unwrap_or(base);
+    let mut whole = capture::keep(repo, &input, tip, capture::head(repo, &input))?;
+    if let Some(why) = whole.unkept.take() {
+        return Ok(Work::untouched(&format!("what is staged could not be kept: {why}")));
+    }
+    work.notices = std::mem::take(&mut whole.notices);
+    if work.tips.is_empty() {
+        work.tips.push(tip);
+    }
+    work.whole = Some(whole);
+    Ok(Work::Whole(Box::new(work)))
 }
 
 fn is_gone(path: &Path) -> bool {

@@ -23,6 +23,7 @@ mod held;
 mod kill;
 mod lease;
 mod lifecycle;
+mod limits;
 mod list;
 mod machine;
 mod merged;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use hedgerow_worktree::{
-    CommitId, Disposition, Fate, GitAccess, LocalWorktrees, Notice, Released, Request, Rescue, Worktree,
+    Base, CommitId, Disposition, Fate, GitAccess, LocalWorktrees, Notice, Released, Request, Rescue, Worktree,
     WorktreeManager,
 };
 use proptest::prelude::*;
@@ -191,7 +191,7 @@ async fn a_conflict_comes_back_with_all_its_sides() {
 }
 
 #[tokio::test]
-async fn an_index_that_lies_costs_what_was_staged_and_not_the_files() {
+async fn an_index_that_lies_keeps_the_tree() {
     for git in BOTH {
         let lane = Lane::new(Repo::new(), git).await;
         let own = match git {
@@ -206,25 +206,19 @@ async fn an_index_that_lies_costs_what_was_staged_and_not_the_files() {
         bytes[end..].fill(0);
         fs::write(own.join("index"), bytes).unwrap();
         let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
-        assert_eq!(released.fate, Fate::Removed);
-        let refused = |notice: &Notice| matches!(notice, Notice::NotStaged { .. });
-        assert!(released.notices.iter().any(refused), "{released:?}");
-        let rescue = released.rescues.last().unwrap();
-        let again = lane.manager.restore(rescue, request("again")).await.unwrap();
-        assert_eq!(fs::read(again.path().join("work")).unwrap(), b"w");
+        assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("staged")), "{released:?}");
+        assert_eq!(lane.repo.git(["show", "lane:work"]), "w");
     }
 }
 
 #[tokio::test]
-async fn an_index_that_names_a_missing_object_costs_what_was_staged_and_not_the_files() {
+async fn an_index_that_names_a_missing_object_keeps_the_tree() {
     for git in BOTH {
         let lane = Lane::new(Repo::new(), git).await;
         lane.write("work", "w");
         lane.inside(["update-index", "--add", "--cacheinfo", "100644,0123456789012345678901234567890123456789,gone"]);
         let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
-        assert_eq!(released.fate, Fate::Removed);
-        assert!(matches!(&released.notices[..], [Notice::NotStaged { why }] if why.contains("0123")), "{released:?}");
-        lane.repo.assert_sound();
+        assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("0123")), "{released:?}");
     }
 }
 
@@ -388,4 +382,48 @@ proptest! {
             assert_round_trip(lane).await;
         });
     }
+}
+
+#[tokio::test]
+async fn an_index_in_two_files_keeps_the_tree_while_something_is_staged_there() {
+    let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+    lane.inside(["update-index", "--split-index"]);
+    lane.write("README", "staged alone\n");
+    lane.inside(["add", "README"]);
+    lane.write("README", "in the file\n");
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("staged")), "{released:?}");
+}
+
+#[tokio::test]
+async fn a_tree_that_somebody_deleted_leaves_what_was_staged() {
+    let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+    lane.write("README", "staged alone\n");
+    lane.inside(["add", "README"]);
+    fs::remove_dir_all(lane.tree()).unwrap();
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed);
+    let rescue = &released.rescues.last().unwrap().reference;
+    assert_eq!(lane.repo.git(["show", &format!("{rescue}^2:README")]), "staged alone");
+}
+
+#[tokio::test]
+async fn what_is_staged_in_a_worktree_that_began_at_a_rescue_comes_back_too() {
+    let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+    lane.write("README", "first\n");
+    lane.inside(["add", "README"]);
+    lane.write("README", "second\n");
+    let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+    let first = released.rescues.last().unwrap().clone();
+    let asked = Request { base: Base::Commit(first.commit.clone()), ..request("next") };
+    let worktree = lane.manager.create(asked).await.unwrap();
+    fs::write(worktree.path().join("src/main.rs"), "staged alone\n").unwrap();
+    git_in(worktree.path(), ["add", "src/main.rs"]);
+    fs::write(worktree.path().join("src/main.rs"), "in the file\n").unwrap();
+    let released = lane.manager.release(worktree, Disposition::Archive).await.unwrap();
+    let rescue = released.rescues.iter().rev().find(|rescue| rescue.commit != first.commit).unwrap();
+    let again = lane.manager.restore(rescue, request("again")).await.unwrap();
+    assert_eq!(git_in(again.path(), ["show", ":src/main.rs"]), "staged alone");
+    assert_eq!(fs::read(again.path().join("src/main.rs")).unwrap(), b"in the file\n");
+    assert_eq!(git_in(again.path(), ["rev-parse", "HEAD"]), first.commit.as_str());
 }

@@ -3,7 +3,7 @@
 use super::super::layout::Layout;
 use super::super::record::Record;
 use super::super::safety;
-use super::super::{base, release};
+use super::super::{base, locked, release};
 use crate::capture::{self, rescue_prefix};
 use crate::{Disposition, Fact, Removal, Result, SafetyReport, Seen, Step, repo};
 
@@ -23,7 +23,7 @@ pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, p
             steps.into_iter().flatten().collect()
         }
     };
-    let obstacles = obstacles(record, &report, &disposition);
+    let obstacles = obstacles(layout, record, &report, &disposition);
     let capture::Marks { files, index, history } = found.marks;
     let seen = Seen { files, index, history, ignored: found.ignored.mark };
     let (id, path) = (parts.id.clone(), parts.path.clone());
@@ -76,11 +76,12 @@ fn rescue(
     Ok((!what.is_empty()).then_some(Step::Rescue { references, what }))
 }
 
-fn obstacles(record: &Record, report: &SafetyReport, disposition: &Disposition) -> Vec<String> {
+fn obstacles(layout: &Layout, record: &Record, report: &SafetyReport, disposition: &Disposition) -> Vec<String> {
     let mut found = Vec::new();
     if *disposition == Disposition::Keep {
         return found;
     }
+    found.extend(locked::by_somebody(layout, record));
     let discard = *disposition == Disposition::Discard;
     if let Some(branch) = record.parts.branch.as_ref().filter(|_| discard) {
         found.push(format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead"));
