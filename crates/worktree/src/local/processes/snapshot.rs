@@ -98,16 +98,23 @@ fn used(process: &Path) -> Result<Used> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn who_cannot_be_asked_may_use_what_it_may_write_into() {
         let dir = tempfile::tempdir().unwrap();
-        // A directory in the place of a process's: of our user, unless that is root.
-        let snapshot = Snapshot { unseen: vec![(7, dir.path().to_owned())], ..Snapshot::default() };
-        let found = snapshot.user_of(dir.path());
-        let root = rustix::process::geteuid().is_root();
-        assert_eq!(found.is_some_and(|who| who.contains("process 7")), !root);
+        // A directory in the place of a process's, which tells whose it is.
+        let process = dir.path().join("7");
+        std::fs::create_dir(&process).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&process, Some(1), Some(1)).unwrap();
+        }
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+        let snapshot = Snapshot { unseen: vec![(7, process)], ..Snapshot::default() };
+        assert!(snapshot.user_of(dir.path()).unwrap().contains("process 7"));
         assert_eq!(snapshot.user_of(&dir.path().join("missing")), None);
     }
 

@@ -43,7 +43,8 @@ impl LocalWorktrees {
     /// recently goes first; of equally old ones (within a day) the larger one.
     ///
     /// Each goes the way of a release with [`Disposition::Archive`](crate::Disposition::Archive), and so do commits of
-    /// it that nothing else holds: under a rescue ref first. Cancelled, it ends after the worktree that it is at.
+    /// it that nothing else holds: under a rescue ref first. Cancelled, it ends after the worktree that it is at. What
+    /// was kept and could not be removed is still kept.
     ///
     /// # Errors
     /// As [`usage`](Self::usage). That a single worktree could not be removed is reported in [`Evicted::spared`].
