@@ -308,3 +308,35 @@ impl Worker<'_> {
         self.found.submodules.push(path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gix::glob::pattern::Case;
+
+    use super::super::base::Base;
+    use super::super::edit;
+    use super::super::tree::Changes;
+    use super::*;
+
+    #[test]
+    fn a_tree_of_many_directories_with_long_paths_is_an_error_before_it_fills_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (common, tree) = (dir.path().join("repo"), dir.path().join("tree"));
+        let repo = gix::init_bare(&common).unwrap();
+        let root = edit::edit(&repo, gix::ObjectId::empty_tree(repo.object_hash()), &Changes::new()).unwrap();
+        let who = "a <a@example.com> 1 +0000";
+        let text = format!("tree {root}\nauthor {who}\ncommitter {who}\n\nx");
+        let commit = edit::put(&repo, gix::objs::Kind::Commit, text.as_bytes()).unwrap();
+        let base = Base::open(&repo, commit, &common.join("no-index")).unwrap();
+        let long = tree.join(vec!["x".repeat(250); 12].join("/"));
+        std::fs::create_dir_all(&long).unwrap();
+        for n in 0..400 {
+            std::fs::create_dir(long.join(n.to_string())).unwrap();
+        }
+        let kinds = Kinds { executable: Told::ByFile, links: Told::ByFile };
+        let ignore = Ignore::new(&Dir::open(&common).unwrap(), Case::Sensitive);
+        let tracked = Tree::new(&base, Changes::new());
+        let found = walk(&Dir::open(&tree).unwrap(), &tracked, kinds, &ignore, &mut Notices::default());
+        assert!(found.is_err(), "{found:?}");
+    }
+}
