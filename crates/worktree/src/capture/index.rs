@@ -4,9 +4,12 @@
 //! split over two files cannot be read from one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
+use gix::index::State;
+use gix::index::entry::Mode;
 use gix::objs::tree::EntryKind;
 
 use super::base::Item;
@@ -36,6 +39,25 @@ pub(super) fn read(git: &Dir, hash: gix::hash::Kind) -> Result<Option<Staged>, S
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(format!("the index {e}")),
     }
+}
+
+/// Whether the index of this git directory provably says what `expected` says, and nothing else.
+pub(crate) fn says(git: &Path, expected: &State) -> bool {
+    let found = Dir::open(git).map_err(|e| e.to_string()).and_then(|git| read(&git, expected.object_hash()));
+    let Ok(Some(found)) = found else { return false };
+    let kind = |mode| match mode {
+        Mode::FILE => Some(EntryKind::Blob),
+        Mode::FILE_EXECUTABLE => Some(EntryKind::BlobExecutable),
+        Mode::SYMLINK => Some(EntryKind::Link),
+        Mode::COMMIT => Some(EntryKind::Commit),
+        _ => None,
+    };
+    let same = |entry: &gix::index::Entry| {
+        let item = found.entries.get(entry.path(expected));
+        item.is_some_and(|item| item.id == entry.id && Some(item.kind) == kind(entry.mode))
+    };
+    let plain = found.sides.is_empty() && found.intended.is_empty();
+    plain && found.entries.len() == expected.entries().len() && expected.entries().iter().all(same)
 }
 
 const ASSUMED: u16 = 0x8000;

@@ -18,7 +18,7 @@ use rustix::fs::{CWD, FileType, Stat, fsync, renameat};
 
 use super::layout::Layout;
 use super::record::Record;
-use super::{admin, base, fill};
+use super::{admin, base, fill, intact};
 use crate::capture::beneath::{self, Dir};
 use crate::capture::fault;
 use crate::swap::{self, Value};
@@ -46,20 +46,16 @@ pub(super) fn mend(layout: &Layout, record: &Record) -> Result<()> {
     }
     mend_git_file(layout, record)?;
     let index = record.admin_dir(layout).join("index");
-    if read(&index, repo.object_hash()).is_none() {
+    if !disk::read_bounded(&index, INDEX).is_ok_and(|bytes| intact::is_whole(&bytes, repo.object_hash())) {
         rebuild(&repo, record, &saved, &index)?;
     }
     Ok(())
 }
 
-/// The index in this file, if it is whole.
+/// The index in this file of ours, if it is whole.
 fn read(path: &Path, hash: gix::hash::Kind) -> Option<State> {
     let bytes = disk::read_bounded(path, INDEX).ok()?;
-    let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(hash.len_in_bytes())?)?;
-    let mut hasher = gix::hash::hasher(hash);
-    hasher.update(content);
-    let unset = sum.iter().all(|byte| *byte == 0);
-    if !unset && hasher.try_finalize().ok()?.as_slice() != sum {
+    if !intact::is_whole(&bytes, hash) {
         return None;
     }
     let now = State::new(hash).timestamp();

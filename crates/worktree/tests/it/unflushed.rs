@@ -129,3 +129,46 @@ async fn links_that_lie_in_wait_for_a_mended_git_file_lead_nobody_out_of_the_tre
     drop(manager.recover().await.unwrap());
     assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of the user\n");
 }
+
+/// An index without entries whose extensions lie: entries begin beyond its end, and a tree is nested without end.
+fn forged() -> Vec<u8> {
+    let hash = |parts: &[&[u8]]| {
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.try_finalize().unwrap()
+    };
+    let header = [&b"DIRC"[..], &2_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
+    let begin = u32::try_from(header.len()).unwrap().to_be_bytes();
+    let extensions = [
+        (&b"TREE"[..], b"x\x00-1 1\n".repeat(300_000)),
+        (b"IEOT", [1_u32, u32::MAX - 16, 1].map(u32::to_be_bytes).concat()),
+    ];
+    let mut index = header;
+    let mut heads = Vec::new();
+    for (name, content) in extensions {
+        let head = [name, &u32::try_from(content.len()).unwrap().to_be_bytes()].concat();
+        index.extend([&head[..], &content].concat());
+        heads.extend(head);
+    }
+    index.extend([&b"EOIE"[..], &24_u32.to_be_bytes(), &begin, hash(&[&heads]).as_slice()].concat());
+    let sum = hash(&[&index]);
+    index.extend(sum.as_slice());
+    index
+}
+
+#[tokio::test]
+async fn an_index_that_was_forged_brings_nobody_down() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    drop(manager.create(request("fix")).await.unwrap());
+    repo.git(["worktree", "add", "-q", "--detach", repo.root().join("theirs").to_str().unwrap()]);
+    for entry in std::fs::read_dir(repo.path().join(".git/worktrees")).unwrap() {
+        std::fs::write(entry.unwrap().path().join("index"), forged()).unwrap();
+    }
+    manager.doctor().await.unwrap();
+    rebooted(&repo);
+    let recovery = manager.recover().await.unwrap();
+    assert_eq!((recovery.left, recovery.adopted.len()), (Vec::<String>::new(), 1));
+    let index = git_in(recovery.adopted[0].path(), ["rev-parse", "--absolute-git-dir"]);
+    assert_eq!(std::fs::read(Path::new(&index).join("index")).unwrap(), forged(), "what somebody wrote was replaced");
+}

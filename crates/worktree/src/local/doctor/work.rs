@@ -7,10 +7,8 @@ use gix::ObjectId;
 use super::super::scan::{Head, parse_head};
 use super::super::{base, refs};
 use super::facts::Facts;
-use crate::disk;
+use crate::{capture, disk};
 
-/// How large an index is read.
-const MOST_INDEX: u64 = 256 << 20;
 /// How many commits are walked to find those of a reflog.
 const MOST_COMMITS: usize = 100_000;
 
@@ -22,7 +20,7 @@ pub(super) fn only_in(repo: Option<&gix::Repository>, facts: &Facts) -> Option<S
     }
     let Some(repo) = repo else { return Some("the repository cannot be read".into()) };
     let head = head(repo, facts);
-    if facts.index.as_deref().is_some_and(|index| !head.is_some_and(|head| describes(repo, index, head))) {
+    if facts.index.is_some() && !head.is_some_and(|head| describes(repo, &facts.dir, head)) {
         return Some("its index may hold staged changes".into());
     }
     let logged = logged(&facts.dir);
@@ -56,16 +54,10 @@ fn logged(dir: &Path) -> Vec<ObjectId> {
 }
 
 /// Whether the index says exactly what the tree of this commit says.
-fn describes(repo: &gix::Repository, index: &Path, commit: ObjectId) -> bool {
-    let plain = index.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= MOST_INDEX);
-    let read = || gix::index::File::at(index, commit.kind(), true, Default::default()).ok();
-    let Some(found) = plain.then(read).flatten() else { return false };
+fn describes(repo: &gix::Repository, dir: &Path, commit: ObjectId) -> bool {
     let tree = repo.find_commit(commit).ok().and_then(|commit| Some(commit.tree_id().ok()?.detach()));
-    let Some(expected) = tree.and_then(|tree| repo.index_from_tree(&tree).ok()) else { return false };
-    let one = |(a, b): (&gix::index::Entry, &gix::index::Entry)| {
-        a.id == b.id && a.mode == b.mode && a.stage_raw() == b.stage_raw() && a.path(&found) == b.path(&expected)
-    };
-    found.entries().len() == expected.entries().len() && found.entries().iter().zip(expected.entries()).all(one)
+    let expected = tree.and_then(|tree| repo.index_from_tree(&tree).ok());
+    expected.is_some_and(|expected| capture::index_says(dir, &expected))
 }
 
 /// Whether all of these are the tip or its ancestors.
