@@ -4,7 +4,7 @@
 //! sees a locked worktree whose tree is absent, which it and everybody else leaves alone.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
 use super::lock::Lock;
@@ -47,6 +47,8 @@ pub(super) fn publish(
         }
         make_branch(repo, layout, record, by, progress)?;
         move_admin(layout, &staged, &published)?;
+        // From here on the entry says whose the branch is.
+        disk::remove_file(&announcement(layout, record))?;
     }
     if record.root.is_some() && disk::identity(&parts.path) == record.root {
         return Ok(());
@@ -73,13 +75,33 @@ fn make_branch(
     if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin)? {
         return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
     }
-    if by == By::Recovery && refs::branch_tip(repo, branch)? == Some(at) {
+    if by == By::Recovery && is_branch_ours(layout, record) && refs::branch_tip(repo, branch)? == Some(at) {
         progress.branch_made = true;
         return Ok(());
     }
-    refs::create_branch(repo, branch, at)?;
+    // Before it is announced: a branch that somebody else made is never to be taken for ours.
+    if let Some(problem) = refs::conflict(repo, branch)? {
+        return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
+    }
+    let announcement = announcement(layout, record);
+    std::fs::write(&announcement, "").map_err(fault::io("write", &announcement))?;
+    if let Err(e) = refs::create_branch(repo, branch, at) {
+        disk::remove_file(&announcement)?;
+        return Err(e);
+    }
     progress.branch_made = true;
     Ok(())
+}
+
+/// Lies there while the branch may have been made and no entry says so yet. Whoever deletes what is staged for this
+/// worktree deletes it too.
+fn announcement(layout: &Layout, record: &Record) -> PathBuf {
+    layout.staging().join(format!("{}.branch", record.token))
+}
+
+/// Whether a branch of this name that is at the base was made by the creator of this worktree.
+pub(super) fn is_branch_ours(layout: &Layout, record: &Record) -> bool {
+    announcement(layout, record).symlink_metadata().is_ok() || disk::identity(&record.admin_dir(layout)).is_some()
 }
 
 fn move_admin(layout: &Layout, staged: &Path, published: &Path) -> Result<()> {

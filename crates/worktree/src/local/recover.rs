@@ -85,8 +85,9 @@ fn finish_creation(
     let mut progress = Progress::default();
     if record.root.is_some() {
         if let Some(branch) = &record.parts.branch {
-            // It cannot hold anything of anybody's: it names the base.
-            progress.branch_made = refs::branch_tip(repo, branch)? == Some(base::object_id(&record.parts.base)?);
+            // It cannot hold anything of anybody's: it names the base. But somebody may have made it since.
+            let at_base = refs::branch_tip(repo, branch)? == Some(base::object_id(&record.parts.base)?);
+            progress.branch_made = at_base && publish::is_branch_ours(layout, &record);
         }
         let visible = disk::identity(&record.parts.path) == record.root;
         // After a crash of the machine, files that nobody has flushed may be empty; until it is visible it can be remade.

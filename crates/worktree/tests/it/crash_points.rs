@@ -46,6 +46,11 @@ fn rename(from: &Path, to: &Path) {
     std::fs::rename(from, to).unwrap_or_else(|e| panic!("{from:?} to {to:?}: {e}"));
 }
 
+/// What says that the branch may have been made.
+fn announcement(dead: &Dead<'_>) -> PathBuf {
+    dead.ours("staging", "token").with_extension("branch")
+}
+
 /// Takes the steps of a creation back, as many as asked for.
 fn wind_back(dead: &mut Dead<'_>, steps: usize) {
     if steps > 0 {
@@ -59,8 +64,10 @@ fn wind_back(dead: &mut Dead<'_>, steps: usize) {
     }
     if steps > 3 {
         rename(&dead.admin(), &dead.ours("staging", "token"));
+        std::fs::write(announcement(dead), "").unwrap();
     }
     if steps > 4 {
+        std::fs::remove_file(announcement(dead)).unwrap();
         dead.repo.git(["update-ref", "-d", "refs/heads/fix"]);
     }
     if steps > 5 {
@@ -132,6 +139,23 @@ async fn a_creation_that_a_crash_of_the_machine_may_have_torn_is_undone_unless_i
         for worktree in recovery.adopted {
             manager.release(worktree, Disposition::Archive).await.unwrap();
         }
+        assert_eq!(repo.traces(), clean);
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_made_at_the_base_of_a_dead_creation_is_theirs() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let clean = repo.traces();
+    for steps in [5, 6] {
+        let mut dead = Dead::leave(&repo, &manager).await;
+        wind_back(&mut dead, steps);
+        repo.git(["branch", "fix"]);
+        let recovery = manager.recover().await.unwrap();
+        assert_eq!((recovery.left, recovery.mended), (vec![], vec![Mended::CreationUndone(id("fix"))]));
+        assert_eq!(repo.git(["branch", "--list", "fix"]).trim(), "fix", "it was deleted");
+        repo.git(["branch", "-D", "fix"]);
         assert_eq!(repo.traces(), clean);
     }
 }
