@@ -168,9 +168,14 @@ fn fill_and_stage(
 ) -> Result<gix::index::File> {
     let (own, known) = (repo.clone(), record.clone());
     std::thread::scope(|scope| {
-        let staged = scope.spawn(move || admin::stage(&own, layout, &known));
+        let known = &known;
+        let thread = std::thread::Builder::new().spawn_scoped(scope, move || admin::stage(&own, layout, known));
         let index = fill(repo, base, record);
-        let staged = staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let staged = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // No thread is to be had.
+            Err(_) => admin::stage(repo, layout, known),
+        };
         let index = index?;
         staged.map(|()| index)
     })

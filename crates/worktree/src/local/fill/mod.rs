@@ -19,7 +19,7 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::ScopedJoinHandle;
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gix::ObjectId;
@@ -128,7 +128,9 @@ fn fill(
     let mut workers = workers.collect::<Result<Vec<_>>>()?;
     let own = workers.pop();
     let results: Vec<Result<Done<'_>>> = std::thread::scope(|scope| {
-        let others: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
+        // Where no thread is to be had, the others do what it would have done.
+        let threads = workers.into_iter().map(|worker| Builder::new().spawn_scoped(scope, || worker.run()));
+        let others: Vec<_> = threads.filter_map(std::result::Result::ok).collect();
         let own = own.map(Worker::run);
         let joined = |other: ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
         own.into_iter().chain(others.into_iter().map(joined)).collect()
