@@ -22,7 +22,7 @@ use super::record::Record;
 use super::{pool, trash};
 use crate::capture::fault;
 use crate::disk;
-use crate::{LocalWorktrees, Purged, Result};
+use crate::{Error, LocalWorktrees, Purged, Result};
 
 impl LocalWorktrees {
     /// Deletes for good what was removed, and waits until that is done: up to two seconds after the last removal, for
@@ -45,6 +45,9 @@ impl LocalWorktrees {
 /// How long an entry stays after its `gitdir` is gone.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
+/// How long whoever waits for the end lets another process delete, before it says that this one may be stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The names of the admin directories that are leaving; they belong to no worktree any more.
 pub(super) fn leaving(layout: &Layout) -> Result<HashSet<String>> {
     let dir = layout.trash();
@@ -64,6 +67,10 @@ struct Purge<'a> {
     stop: &'a AtomicBool,
     /// When it saw each for the first time: clocks of other processes may be wrong, this one's is not.
     seen: HashMap<String, Instant>,
+    /// Since when it has met nobody but another one at work.
+    waiting: Option<Instant>,
+    /// How long it waits for that one.
+    patience: Duration,
 }
 
 /// What one round came to.
@@ -82,7 +89,7 @@ enum Step {
 
 impl<'a> Purge<'a> {
     fn new(layout: &'a Layout, grace: Duration, stop: &'a AtomicBool) -> Self {
-        Self { layout, grace, stop, seen: HashMap::new() }
+        Self { layout, grace, stop, seen: HashMap::new(), waiting: None, patience: PATIENCE }
     }
 
     /// Deletes what is due now, and says when more is.
@@ -107,7 +114,14 @@ impl<'a> Purge<'a> {
         /// How soon to look again at what another process is deleting.
         const BUSY: Duration = Duration::from_millis(20);
         let layout = self.layout;
-        let Some(_turn) = Lock::take(&layout.purge())? else { return Ok(Step::Due(BUSY)) };
+        let Some(_turn) = Lock::take(&layout.purge())? else {
+            let since = *self.waiting.get_or_insert_with(Instant::now);
+            if since.elapsed() < self.patience {
+                return Ok(Step::Due(BUSY));
+            }
+            return Err(Error::Locked { path: layout.purge(), seconds: self.patience.as_secs() });
+        };
+        self.waiting = None;
         let Some(record) = Record::read_leaving(layout, name)? else { return Ok(Step::Gone) };
         let seen = *self.seen.entry(name.to_owned()).or_insert_with(Instant::now);
         if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
@@ -160,5 +174,28 @@ fn finish(layout: &Layout, grace: Duration, stop: &AtomicBool) -> Result<Purged>
             }
             std::thread::sleep(SLICE.min(wait.saturating_sub(started.elapsed())));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_a_purge_that_is_stuck_is_told_so_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let common = dir.path().to_owned();
+        let (trees, state, owner) = (common.join("trees"), common.join("hedgerow"), "test".into());
+        let layout = Layout { trees, main: None, state, common, owner, left: Arc::default(), git: None };
+        std::fs::create_dir_all(layout.trash()).unwrap();
+        std::fs::write(layout.leaving("x"), "").unwrap();
+        let _stuck = Lock::take(&layout.purge()).unwrap().unwrap();
+        let never = AtomicBool::new(false);
+        let mut purge = Purge::new(&layout, Duration::ZERO, &never);
+        let round = purge.round().unwrap();
+        assert!(round.wait.is_some() && round.purged.left.is_empty());
+        purge.patience = Duration::ZERO;
+        let round = purge.round().unwrap();
+        assert_eq!((round.wait, round.purged.left.len()), (None, 1));
     }
 }

@@ -76,6 +76,7 @@ impl Shared {
     }
 
     fn work(&self, layout: &Layout, grace: Duration) {
+        let _end = End(self);
         let mut purge = Purge::new(layout, grace, &self.stop);
         loop {
             // What could not be deleted is reported to whoever asks for it.
@@ -86,6 +87,7 @@ impl Shared {
             }
             let done = wait.is_none() && *state != Thread::Called;
             if done || self.stop.load(Ordering::Relaxed) {
+                // Before anybody can call again who would believe that it goes on.
                 *state = Thread::None;
                 return;
             }
@@ -94,10 +96,33 @@ impl Shared {
     }
 }
 
+/// Lets the next call start a thread again, should this one panic.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.state() = Thread::None;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::local::lock::Lock;
+
+    #[test]
+    fn a_thread_that_panics_does_not_keep_the_next_one_from_starting() {
+        let shared = Arc::new(Shared { state: Mutex::new(Thread::Running), ..Shared::default() });
+        let other = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            let _end = End(&other);
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(*shared.state(), Thread::None);
+    }
 
     #[test]
     fn the_thread_ends_with_its_manager_even_while_it_waits() {
