@@ -52,7 +52,7 @@ pub(super) struct Offer {
 impl Offer {
     /// Whether it may still be accepted. An offer does not outlive a boot.
     pub(super) fn is_valid(&self) -> bool {
-        self.since.age() < Duration::from_millis(self.validity)
+        self.since.age().is_some_and(|age| age < Duration::from_millis(self.validity))
     }
 }
 

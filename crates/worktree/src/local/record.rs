@@ -21,6 +21,11 @@ use crate::{CommitId, Error, Parts, Result, Seed, Sparse, Worktree, WorktreeId};
 /// The format that this version writes and reads.
 const VERSION: u32 = 1;
 
+/// How large a record may be to be read, and written.
+const MOST: usize = 1 << 20;
+/// How large while it is being made: the later ones must find room for what they add.
+const MOST_AT_FIRST: usize = MOST / 2;
+
 /// What is written down about one worktree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -117,7 +122,7 @@ impl Record {
     }
 
     fn parse(path: &Path, is_meant: impl FnOnce(&Self) -> bool) -> Result<Option<Self>> {
-        let text = match disk::read_small(path) {
+        let text = match disk::read_bounded(path, MOST as u64) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(fault::io("read", path)(e)),
@@ -144,6 +149,11 @@ impl Record {
         let path = layout.record(&self.parts.id);
         let stamped = Self { written: Some(Moment::now()), ..self.clone() };
         let text = serde_json::to_vec_pretty(&stamped).map_err(fault::git(format!("write the record {path:?}")))?;
+        let most = if self.stage == Stage::Creating { MOST_AT_FIRST } else { MOST };
+        if text.len() > most {
+            let problem = format!("it would have {} bytes; the patterns of its seed are too long", text.len());
+            return Err(fault::git(format!("write the record of {}", self.parts.id))(problem));
+        }
         disk::replace_soon(&path, &text)
     }
 
@@ -152,9 +162,9 @@ impl Record {
         self.stage == Stage::Leased && self.offer.as_ref().is_some_and(Offer::is_valid)
     }
 
-    /// How long ago it was written; an old version did not say, and is gone for long.
+    /// How long ago it was written, at least; an old version did not say, and is gone for long.
     pub(super) fn written(&self) -> Duration {
-        self.written.as_ref().map_or(Duration::MAX, Moment::age)
+        self.written.as_ref().map_or(Duration::MAX, |at| at.age().unwrap_or(Duration::ZERO))
     }
 
     /// Moves the record to the trash and frees the id, the lease file last.

@@ -392,3 +392,22 @@ async fn a_failed_checkout_leaves_nothing() {
         assert_eq!(repo.traces(), before);
     }
 }
+
+#[tokio::test]
+async fn a_seed_of_many_patterns_is_remembered_and_one_of_too_many_is_refused_before_anything_is_made() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let before = repo.traces();
+    let with = |count: usize| {
+        let mut request = request("fix");
+        request.seed.patterns = (0..count).map(|n| format!("/some/directory/of/a/project/file-{n}")).collect();
+        request
+    };
+    assert!(manager.create(with(50_000)).await.unwrap_err().to_string().contains("record"));
+    assert_eq!(repo.traces(), before);
+    drop(manager.create(with(3_000)).await.unwrap());
+    let mut recovery = manager.recover().await.unwrap();
+    assert_eq!(recovery.left, Vec::<String>::new());
+    manager.release(recovery.adopted.pop().unwrap(), hedgerow_worktree::Disposition::Archive).await.unwrap();
+    assert_eq!(repo.traces(), before);
+}
