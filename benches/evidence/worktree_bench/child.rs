@@ -1,13 +1,15 @@
 //! One measured process: it makes worktrees with a library, then does what its parent asks for, line by line.
 
 use std::io::{BufRead, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use hedgerow_worktree::pool::{Pool, PoolOptions};
 use hedgerow_worktree::{
-    Base, BranchName, CopyFrom, Disposition, Filled, LocalOptions, LocalWorktrees, Message, Request, Worktree,
-    WorktreeId, WorktreeManager,
+    Base, BranchName, CommitId, CopyFrom, Disposition, Filled, LocalOptions, LocalWorktrees, Message, Request,
+    Worktree, WorktreeId, WorktreeManager,
 };
 
 use super::floor::Contents;
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     name: String,
     #[arg(long)]
     count: usize,
+    /// The commit at which a pool is filled before anything is measured.
+    #[arg(long)]
+    near: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -37,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Variant::Gix => with_gix(args),
         Variant::Inflate => hedgerow(args, CopyFrom::Nothing),
         Variant::Copy => hedgerow(args, CopyFrom::MainCheckout),
+        Variant::Claim => claim(args),
         Variant::Floor1 => floor(args, 1),
         Variant::Floor2 => floor(args, 2),
     }
@@ -123,6 +129,34 @@ async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Claims one tree of a pool, then removes it.
+#[tokio::main]
+async fn claim(args: &Args) -> Result<(), Failure> {
+    let options = LocalOptions { trees: Some(args.trees.clone()), ..LocalOptions::default() };
+    let manager = LocalWorktrees::open_with(&args.repo, options)?;
+    let pool = Pool::open(manager, PoolOptions::new(NonZeroUsize::MIN)).await?;
+    let near = args.near.as_deref().ok_or("a claim needs --near")?;
+    pool.refill(&Base::Commit(CommitId::new(near)?)).await?;
+    let name = names(args).next().ok_or("a claim needs --count 1")?;
+    let request = Request::new(WorktreeId::new(name.as_str())?, BranchName::new(name.as_str())?, Base::Head);
+    let started = Instant::now();
+    let worktree = pool.create(request).await?;
+    let took = started.elapsed();
+    let claims = pool.status().await?.claims;
+    if claims.hits != 1 {
+        return Err("the tree was not claimed from the pool".into());
+    }
+    say("created", took, &format!("{} written, {} deleted", claims.written, claims.deleted))?;
+    for line in std::io::stdin().lock().lines() {
+        if line? == "release" {
+            let started = Instant::now();
+            pool.worktrees().release(worktree, Disposition::Archive).await?;
+            return say("released", started.elapsed(), "");
+        }
+    }
+    Ok(())
+}
+
 async fn capture(manager: &LocalWorktrees, worktree: &Worktree) -> Result<(), Failure> {
     let (name, email) = ("bench".to_owned(), "bench@localhost".to_owned());
     let started = Instant::now();
@@ -169,9 +203,13 @@ pub(crate) fn command(
     trees: &Path,
     name: &str,
     count: usize,
+    near: Option<&str>,
 ) -> Result<std::process::Command, Failure> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.arg("worktree-sample").args(["--variant", &variant.name()]).arg("--repo").arg(repo);
     command.arg("--trees").arg(trees).args(["--name", name]).args(["--count", &count.to_string()]);
+    if let Some(near) = near {
+        command.args(["--near", near]);
+    }
     Ok(command)
 }

@@ -1,4 +1,5 @@
-//! The floor: the same bytes, held in memory, written by nothing but `open`, `write` and `close`.
+//! The floors: the same bytes, held in memory, written by nothing but `open`, `write` and `close`; and the few flushes
+//! without which nothing is durable.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -6,10 +7,48 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use gix::objs::tree::EntryKind;
 
+use super::sample::median;
 use crate::Failure;
+
+/// How long it takes to make a small file durable and to rename a directory and a file: what a removal cannot do
+/// without that shall survive a crash. In seconds.
+pub(crate) fn removal(place: &Path) -> Result<f64, Failure> {
+    timed(place, |dir| {
+        durable(&dir.join("record"))?;
+        std::fs::rename(dir.join("tree"), dir.join("trash"))?;
+        std::fs::rename(dir.join("record"), dir.join("gone"))
+    })
+}
+
+/// How long it takes to make three objects and a ref durable: a blob, a tree, a commit. In seconds.
+pub(crate) fn capture(place: &Path) -> Result<f64, Failure> {
+    timed(place, |dir| {
+        ["blob", "tree", "commit", "ref"].iter().try_for_each(|name| durable(&dir.join(name)))?;
+        File::open(dir)?.sync_all()
+    })
+}
+
+fn durable(path: &Path) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(b"a few bytes\n")?;
+    file.sync_all()
+}
+
+fn timed(place: &Path, work: impl Fn(&Path) -> std::io::Result<()>) -> Result<f64, Failure> {
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let home = tempfile::tempdir_in(place)?;
+        std::fs::create_dir(home.path().join("tree"))?;
+        let started = Instant::now();
+        work(home.path())?;
+        took.push(started.elapsed().as_secs_f64());
+    }
+    median(took).ok_or_else(|| "nothing was measured".into())
+}
 
 /// A tree in memory.
 #[derive(Debug)]

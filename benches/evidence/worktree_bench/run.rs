@@ -74,7 +74,7 @@ fn all(trees: &[PathBuf], command: impl Fn(&Path) -> Command) -> Result<Sample, 
 }
 
 fn with_child(place: &Place, variant: Variant, name: &str, trees: &[PathBuf], look: Look) -> Result<Sample, Failure> {
-    let mut talk = Talk::start(place, variant, name, trees.len())?;
+    let mut talk = Talk::start(place, variant, name, trees.len(), None)?;
     let created = talk.hear("created")?;
     let mut sample = Sample {
         wall: created.took.as_secs_f64(),
@@ -127,9 +127,22 @@ fn branch(tree: &Path) -> String {
     tree.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// A tree claimed from a pool that was filled at the commit `near`.
+pub(crate) fn claim(place: &Place, name: &str, near: &str, look: Look) -> Result<Sample, Failure> {
+    let mut talk = Talk::start(place, Variant::Claim, name, 1, Some(near))?;
+    let created = talk.hear("created")?;
+    let tree = place.trees.join(format!("{name}-0"));
+    let mut sample = Sample { wall: created.took.as_secs_f64(), came: created.more, ..Sample::default() };
+    inspect(&mut sample, std::slice::from_ref(&tree), look)?;
+    talk.ask("release", "released")?;
+    talk.end()?;
+    clear(place, &[tree])?;
+    Ok(sample)
+}
+
 /// A small change in one worktree: how long hedgerow takes to capture it, and git to see it.
 pub(crate) fn capture(place: &Place, name: &str) -> Result<capture::Seen, Failure> {
-    let mut talk = Talk::start(place, Variant::Copy, name, 1)?;
+    let mut talk = Talk::start(place, Variant::Copy, name, 1, None)?;
     talk.hear("created")?;
     let tree = place.trees.join(format!("{name}-0"));
     let seen = capture::change(&tree, || talk.ask("capture", "captured"))?;
@@ -146,8 +159,8 @@ struct Talk {
 }
 
 impl Talk {
-    fn start(place: &Place, variant: Variant, name: &str, count: usize) -> Result<Self, Failure> {
-        let mut command = child::command(variant, &place.repo, &place.trees, name, count)?;
+    fn start(place: &Place, variant: Variant, name: &str, count: usize, near: Option<&str>) -> Result<Self, Failure> {
+        let mut command = child::command(variant, &place.repo, &place.trees, name, count, near)?;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let out = BufReader::new(child.stdout.take().ok_or("a measured process has no output")?);
         Ok(Self { child, out })

@@ -13,6 +13,8 @@ pub(crate) enum Variant {
     Inflate,
     /// hedgerow, copying from the main checkout what it has.
     Copy,
+    /// hedgerow, with a tree from a pool that was filled at a commit near by.
+    Claim,
     /// The same bytes, written from memory by one thread.
     Floor1,
     /// The same by two.
@@ -20,6 +22,7 @@ pub(crate) enum Variant {
 }
 
 impl Variant {
+    /// Those that start from nothing, in the order in which they are measured.
     pub(crate) const ALL: [Self; 8] =
         [Self::Git, Self::GitW2, Self::GitW4, Self::Gix, Self::Inflate, Self::Copy, Self::Floor1, Self::Floor2];
 
@@ -31,6 +34,7 @@ impl Variant {
             Self::Gix => "gix add_worktree",
             Self::Inflate => "hedgerow, inflating",
             Self::Copy => "hedgerow, copying from the main checkout",
+            Self::Claim => "hedgerow, claiming from a pool",
             Self::Floor1 => "floor: from memory, 1 thread",
             Self::Floor2 => "floor: from memory, 2 threads",
         }

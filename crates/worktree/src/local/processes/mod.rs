@@ -69,7 +69,7 @@ impl Found {
 }
 
 /// A child that was forked at this moment has copies of its parent's files until it executes something.
-const TRIES: usize = 3;
+const TRIES: usize = 8;
 const PAUSE: Duration = Duration::from_millis(30);
 
 /// The processes that are at work in the tree at this moment.
