@@ -142,7 +142,7 @@ async fn merged(bench: Bench) -> Found {
     let tip = bench.capture(&worktree).await?.tip;
     // A commit that is merged is one that a branch holds.
     let onto = Request { base: Base::Commit(tip.clone()), ..bench.request("landed", "landed") };
-    told("creating a worktree on what was captured", bench.manager.create(onto).await)?;
+    let _landed = told("creating a worktree on what was captured", bench.manager.create(onto).await)?;
     let next = bench.look("other", &tip).await?;
     let path = worktree.path().to_owned();
     let released = bench.release(worktree, Disposition::Merged { into: tip.clone() }).await?;
