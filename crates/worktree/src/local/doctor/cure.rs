@@ -112,7 +112,7 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
     let (layout, dir) = (ward.layout, &finding.path);
     let unknown = || fault::strange(dir, "it changed while it was looked at");
     let facts = of(entries, finding).ok_or_else(unknown)?;
-    let put = |file: &str, text: String| quarantine::put(layout, &dir.join(file), text.as_bytes());
+    let put = |file: &str, text: String| quarantine::put(layout, &dir.join(file), text.as_bytes(), &finding.says);
     let names = |tree: &Path| format!("{}\n", tree.join(".git").display());
     match &finding.trouble {
         Trouble::CommondirEmpty | Trouble::CommondirMissing => put("commondir", "../..\n".into())?,

@@ -41,10 +41,14 @@ pub(super) fn take(layout: &Layout, path: &Path, why: &str) -> Result<PathBuf> {
     Err(fault::io("move to the quarantine", path)(last))
 }
 
-/// Puts a complete file where it is missing or damaged: after a crash there is the old or the new one.
-pub(super) fn put(layout: &Layout, path: &Path, content: &[u8]) -> Result<()> {
+/// Puts a complete file where it is missing or damaged. What was there comes here first: after a crash in between it is
+/// missing, which is found and completed like its damage.
+pub(super) fn put(layout: &Layout, path: &Path, content: &[u8], why: &str) -> Result<()> {
     let temporary = dir(layout)?.join(format!(".{}", disk::token()?));
     disk::write_synced(&temporary, content)?;
+    if path.symlink_metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0) {
+        take(layout, path, why)?;
+    }
     std::fs::rename(&temporary, path).map_err(fault::io("write", path))?;
     path.parent().map_or(Ok(()), disk::sync_dir)
 }

@@ -38,6 +38,9 @@ async fn a_damaged_entry_of_ours_is_left_to_its_living_owner_and_completed_after
     drop(worktree);
     mend_all(&manager).await;
     assert_eq!(std::fs::read(entry.join("HEAD")).unwrap(), head);
+    let aside = std::fs::read_dir(repo.path().join(".git/hedgerow/quarantine")).unwrap().map(|e| e.unwrap().path());
+    let aside = aside.filter(|path| path.extension().is_none()).map(|path| std::fs::read_to_string(path).unwrap());
+    assert_eq!(aside.collect::<Vec<_>>(), [format!("{}\n", "0".repeat(40))], "what was there is not kept");
     assert_eq!(broken(repo.path()), Vec::<&str>::new());
     assert_eq!(status(&path), "?? work");
     let worktree = manager.adopt(&crate::repo::id("fix")).await.unwrap();
