@@ -89,7 +89,8 @@ pub struct Rescued {
     pub id: WorktreeId,
     /// The ref, and what it names.
     pub rescue: Rescue,
-    /// When the commit was made, as it says, if it could be read.
+    /// When it was rescued, which nothing in the commit can change. None where the log of the ref does not tell, as for
+    /// one of an older version.
     pub time: Option<SystemTime>,
 }
 

@@ -1,11 +1,12 @@
 //! What was rescued, of all worktrees, and how it is given up.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::base::{commit_id, object_id};
+use super::lock::Lock;
 use super::manager::LocalWorktrees;
 use crate::swap::{self, Value};
-use crate::{Error, Rescue, Rescued, Result, WorktreeId, repo};
+use crate::{Error, Rescue, Rescued, Result, WorktreeId};
 
 const PREFIX: &str = "refs/hedgerow/rescue/";
 
@@ -16,16 +17,14 @@ impl LocalWorktrees {
     /// When the refs cannot be read.
     pub async fn all_rescues(&self) -> Result<Vec<Rescued>> {
         self.blocking(|layout| {
-            let repo = repo::open(&layout.common)?;
             let mut found = Vec::new();
             for (reference, value) in swap::below(&layout.common, PREFIX)? {
                 let Value::Id(commit) = value else { continue };
                 let parts = reference.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('/'));
                 let Some((id, number)) = parts else { continue };
                 let (Ok(id), Ok(number)) = (WorktreeId::new(id), number.parse::<u64>()) else { continue };
-                let seconds = repo.find_commit(commit).ok().and_then(|commit| commit.time().ok());
-                let seconds = seconds.and_then(|time| u64::try_from(time.seconds).ok());
-                let time: Option<SystemTime> = seconds.and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)));
+                let time = swap::last_told(&layout.common, &reference)
+                    .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
                 let rescue = Rescue { reference: reference.clone(), commit: commit_id(commit) };
                 found.push((number, Rescued { id, rescue, time }));
             }
@@ -54,6 +53,8 @@ impl LocalWorktrees {
                 return Err(Error::InvalidName { what: "rescue ref", name: reference.clone(), problem });
             }
             let expected = Value::Id(object_id(&rescue.commit)?);
+            // Whoever releases a worktree relies on the rescue refs that it finds, under this lock.
+            let _turn = Lock::wait(&layout.lock())?;
             let found = swap::delete(&layout.common, reference, |value| value == expected)?;
             if found == expected || found == Value::Missing {
                 return Ok(());

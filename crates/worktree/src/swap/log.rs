@@ -10,6 +10,7 @@ use gix::ObjectId;
 use rustix::fs::OFlags;
 
 use super::Value;
+use crate::disk;
 
 /// Who moves refs on this crate's own account.
 pub(crate) const COMMITTER: &str = "hedgerow <hedgerow@localhost>";
@@ -48,7 +49,10 @@ impl Log {
     }
 
     fn append(&self, path: &Path, name: &str, line: &str) -> io::Result<()> {
-        let begin = self.begin == Begin::All || (self.begin == Begin::Branches && name.starts_with("refs/heads/"));
+        // What is rescued must tell since when, whatever the configuration says.
+        let always = name.starts_with("refs/hedgerow/rescue/");
+        let begin =
+            always || self.begin == Begin::All || (self.begin == Begin::Branches && name.starts_with("refs/heads/"));
         if begin {
             path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         }
@@ -67,6 +71,14 @@ fn begin(repo: &gix::Repository) -> Begin {
         _ if config.boolean("core.logAllRefUpdates").unwrap_or(!repo.is_bare()) => Begin::Branches,
         _ => Begin::None,
     }
+}
+
+/// When the log of this ref was told something the last time, in seconds since 1970.
+pub(crate) fn last_told(common: &Path, name: &str) -> Option<u64> {
+    let text = disk::read_small(&common.join("logs").join(name)).ok()?;
+    let last = text.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+    let who = std::str::from_utf8(last.split(|byte| *byte == b'\t').next()?).ok()?;
+    who.rsplit(' ').nth(1)?.parse().ok()
 }
 
 /// A line of a reflog.

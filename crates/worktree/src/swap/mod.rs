@@ -17,7 +17,7 @@ use gix::ObjectId;
 
 pub(crate) use below::{below, conflict};
 pub(crate) use edit::{Edit, edit};
-pub(crate) use log::{COMMITTER, Log, line};
+pub(crate) use log::{COMMITTER, Log, last_told, line};
 
 use crate::capture::fault;
 use crate::{Result, disk};

@@ -309,3 +309,21 @@ async fn what_was_kept_because_something_failed_is_handed_out_again_by_the_next_
     assert_eq!(repo.git(["show", &format!("{}:work", rescue.reference)]), "x");
     repo.assert_sound();
 }
+
+#[tokio::test]
+async fn work_whose_commit_claims_to_be_old_was_rescued_today() {
+    let repo = Repo::new();
+    repo.git(["config", "core.logAllRefUpdates", "false"]);
+    let manager = repo.manager();
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    write(&worktree.path().join("work"), "x\n");
+    git_in(worktree.path(), ["add", "-A"]);
+    git_in(worktree.path(), ["commit", "-q", "-m", "of 2024"]);
+    manager.release(worktree, Disposition::Archive).await.unwrap();
+    repo.git(["pack-refs", "--all"]);
+    let mut rescues = manager.all_rescues().await.unwrap();
+    assert!(rescues[0].time.is_some_and(|time| time > before), "{rescues:?}");
+    manager.forget(&rescues.remove(0).rescue).await.unwrap();
+    assert!(!repo.git(["for-each-ref"]).contains("rescue/fix/1"));
+}
