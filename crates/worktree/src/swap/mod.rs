@@ -72,7 +72,13 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
     let path = common.join(name);
     let lock = RefLock::take(&path)?;
     let found = read(common, name)?;
-    if found == Value::Missing || !allowed(found) {
+    let log = common.join("logs").join(name);
+    if found == Value::Missing {
+        // Who died here before may have left it, and the next ref of this name would go on with it.
+        let _ = std::fs::remove_file(&log);
+        return Ok(found);
+    }
+    if !allowed(found) {
         return Ok(found);
     }
     // First, so that the old value never shines through.
@@ -83,7 +89,6 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
     lock::wait_for_packer(common)?;
     // Whoever was packing has seen it, perhaps.
     unpack(common, name)?;
-    let log = common.join("logs").join(name);
     let _ = std::fs::remove_file(&log);
     drop(lock);
     for (path, root) in [(path, common.join("refs")), (log, common.join("logs/refs"))] {
@@ -182,6 +187,17 @@ mod tests {
         assert!(!dir.path().join("packed-refs.lock").exists());
         set(dir.path(), "refs/heads/a", id('4'), None, |v| v == Value::Missing).unwrap();
     }
+
+    #[test]
+    fn a_log_that_a_killed_deletion_left_does_not_live_on_in_the_next_ref_of_that_name() {
+        let dir = common();
+        let log = dir.path().join("logs/refs/heads/a");
+        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+        std::fs::write(&log, "of the one that is gone\n").unwrap();
+        assert_eq!(delete(dir.path(), "refs/heads/a", |_| false).unwrap(), Value::Missing);
+        assert!(!log.exists());
+    }
+
     #[test]
     fn a_ref_that_was_moved_and_packed_while_its_lock_was_waited_for_is_not_overwritten() {
         let name = "refs/heads/a";
