@@ -26,8 +26,12 @@ pub(crate) fn open(path: &Path) -> Result<ThreadSafeRepository> {
         .config_overrides(OVERRIDES);
     let repository = ThreadSafeRepository::open_opts(git_dir, options)
         .map_err(|error| refused(path, format!("git's files could not be read ({})", chain(&error))))?;
-    let storage = repository.to_thread_local().config_snapshot().string("extensions.refStorage");
-    match storage {
+    let session = repository.to_thread_local();
+    // Asked here, because another crate of the same program may have the library read other hashes too.
+    if session.object_hash() != gix::hash::Kind::Sha1 {
+        return Err(refused(path, "its object ids are not SHA-1, which is all that can be merged here".into()));
+    }
+    match session.config_snapshot().string("extensions.refStorage") {
         Some(format) if format.as_slice() != b"files" => Err(refused(
             path,
             format!("its refs are stored as {format:?}; migrate them with 'git refs migrate --ref-format=files'"),
