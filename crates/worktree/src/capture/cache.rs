@@ -15,8 +15,12 @@ use super::limits;
 pub(crate) struct Cache {
     state: gix::index::State,
     written: entry::stat::Time,
-    options: entry::stat::Options,
 }
+
+/// Everything is compared, whatever `core.trustCtime` and `core.checkStat` say: they are for a git that may take a change
+/// for none, and here that would be lost. Where a writer left something out, the file is just hashed.
+const OPTIONS: entry::stat::Options =
+    entry::stat::Options { trust_ctime: true, check_stat: true, use_nsec: true, use_stdev: false };
 
 impl Cache {
     /// Reads the index; a missing or damaged one only costs time.
@@ -28,17 +32,13 @@ impl Cache {
         let hash = repo.object_hash();
         let empty = gix::index::State::new(hash);
         let (state, _) = gix::index::State::from_bytes(&bytes, empty.timestamp(), hash, Default::default()).ok()?;
-        let mut options = repo.stat_options().ok()?;
-        // Where a writer left the nanoseconds out, the file is just hashed.
-        options.use_nsec = true;
-        Some(Self { state, written: of(&stat).mtime, options })
+        Some(Self { state, written: of(&stat).mtime })
     }
 
     /// An index of this tree without any stat data, so that no file counts as unchanged; in words why it cannot be read.
     pub(super) fn of_tree(repo: &gix::Repository, tree: ObjectId) -> Result<Self, String> {
         let index = repo.index_from_tree(&tree).map_err(|e| e.to_string())?;
-        let options = repo.stat_options().map_err(|e| e.to_string())?;
-        Ok(Self { state: index.into_parts().0, written: entry::stat::Time::default(), options })
+        Ok(Self { state: index.into_parts().0, written: entry::stat::Time::default() })
     }
 
     /// Whether every entry is one file, as in an index that nobody has merged into.
@@ -60,12 +60,11 @@ impl Cache {
     /// Whether the file was not touched since it was last looked at.
     pub(super) fn is_unchanged(&self, entry: &gix::index::Entry, stat: &Stat) -> bool {
         let now = of(stat);
-        let nsec = self.options.use_nsec && self.options.check_stat;
-        let older = entry.stat.mtime.secs < self.written.secs
-            || nsec && entry.stat.mtime.secs == self.written.secs && entry.stat.mtime.nsecs < self.written.nsecs;
+        let time = |time: entry::stat::Time| (time.secs, time.nsecs);
+        let older = time(entry.stat.mtime) < time(self.written);
         let link = entry.mode == entry::Mode::SYMLINK;
         let same_kind = link == (super::beneath::kind(stat) == rustix::fs::FileType::Symlink);
-        older && same_kind && entry.stat.matches(&now, self.options)
+        older && same_kind && entry.stat.matches(&now, OPTIONS)
     }
 
     /// The entries, conflicts and what was left out of the tree among them.

@@ -266,3 +266,21 @@ async fn a_submodule_stays_what_it_is() {
     lane.assert_captured(&capture, lane.base());
     assert_eq!(capture.files, 1);
 }
+
+#[tokio::test]
+async fn an_edit_that_keeps_the_time_is_seen_where_git_is_told_to_compare_less() {
+    for (key, value) in [("core.trustCtime", "false"), ("core.checkStat", "minimal")] {
+        for git in [GitAccess::Private, GitAccess::Direct] {
+            let repo = Repo::new();
+            repo.git(["config", key, value]);
+            let lane = Lane::new(repo, git).await;
+            let file = lane.tree().join("README");
+            let before = file.metadata().unwrap().modified().unwrap();
+            lane.write("README", "HELLO\n");
+            std::fs::File::options().append(true).open(&file).unwrap().set_modified(before).unwrap();
+            let capture = lane.capture().await;
+            let shown = lane.repo.git(["show", &format!("{}:README", capture.tip)]);
+            assert_eq!(shown, "HELLO", "{key} {git:?}");
+        }
+    }
+}
