@@ -1,6 +1,7 @@
 //! The repository in which processes are killed, what agents wrote there, and what is left.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hedgerow_worktree::{Disposition, Fate, LocalOptions, LocalWorktrees, WorktreeManager};
 use tempfile::TempDir;
@@ -158,7 +159,24 @@ impl Scene {
             std::fs::remove_dir_all(path)?;
         }
         if self.has_branch(name) {
+            self.unlock(name)?;
             git(&self.path, &["branch", "-q", "-D", name])?;
+        }
+        Ok(())
+    }
+
+    /// Takes away the locks of refs that the killed one has left, once no child of it can be using them any more.
+    fn unlock(&self, name: &str) -> Result<(), Failure> {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let locks = ["packed-refs.lock".to_owned(), format!("refs/heads/{name}.lock")];
+        for lock in locks.map(|lock| self.path.join(".git").join(lock)) {
+            let started = Instant::now();
+            while lock.exists() && started.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if lock.exists() {
+                std::fs::remove_file(&lock)?;
+            }
         }
         Ok(())
     }
