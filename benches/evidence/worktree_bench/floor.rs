@@ -27,7 +27,7 @@ pub(crate) fn removal(place: &Path) -> Result<f64, Failure> {
 /// How long it takes to make three objects and a ref durable: a blob, a tree, a commit. In seconds.
 pub(crate) fn capture(place: &Path) -> Result<f64, Failure> {
     timed(place, |dir| {
-        ["blob", "tree", "commit", "ref"].iter().try_for_each(|name| durable(&dir.join(name)))?;
+        ["a-blob", "a-tree", "a-commit", "a-ref"].iter().try_for_each(|name| durable(&dir.join(name)))?;
         File::open(dir)?.sync_all()
     })
 }

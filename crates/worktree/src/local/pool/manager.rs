@@ -49,9 +49,8 @@ use crate::{
 /// # }
 /// use std::num::NonZeroUsize;
 ///
-/// use hedgerow_worktree::{
-///     Base, BranchName, Disposition, Keep, LocalWorktrees, Pool, PoolOptions, Request, WorktreeId, WorktreeManager,
-/// };
+/// use hedgerow_worktree::pool::{Keep, Pool, PoolOptions};
+/// use hedgerow_worktree::{Base, BranchName, Disposition, LocalWorktrees, Request, WorktreeId, WorktreeManager};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
