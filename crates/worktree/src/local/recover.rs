@@ -58,7 +58,7 @@ pub(super) fn adopt(layout: &Layout, id: &WorktreeId) -> Result<Worktree> {
 }
 
 fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, recovery: &mut Recovery) -> Result<()> {
-    let Some(record) = Record::read(layout, id)? else {
+    let Some(mut record) = Record::read(layout, id)? else {
         return disk::remove_file(&layout.lease(id));
     };
     if record.is_on_offer() {
@@ -66,6 +66,9 @@ fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, re
     }
     if record.stage != Stage::Kept {
         stale::clear(layout, &record)?;
+    }
+    if matches!(record.stage, Stage::Removing { .. }) {
+        remove::take_back(layout, &mut record)?;
     }
     match record.stage {
         Stage::Creating => finish_creation(repo, layout, record, lock, recovery),

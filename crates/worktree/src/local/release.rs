@@ -148,9 +148,22 @@ pub(super) fn release(
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
     drop(turn);
-    remove::remove(&repo, layout, &record)?;
+    if let Err(e) = remove::remove(&repo, layout, &record) {
+        return stays(layout, record, e, rescues);
+    }
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
+}
+
+/// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
+fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
+    if !remove::take_back(layout, &mut record).unwrap_or(false) {
+        return Err(e);
+    }
+    let why = fault::with_causes(&e);
+    let life = Life::Kept { why: Some(why.clone()), rescues: rescues.clone() };
+    history::note(layout, &record, life, Lasting::Durable)?;
+    Ok(leave(&record, why, rescues))
 }
 
 /// Removes a tree in which nobody worked.
@@ -165,7 +178,9 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
     drop(turn);
-    remove::remove(&repo::open(&layout.common)?, layout, &record)?;
+    if let Err(e) = repo::open(&layout.common).and_then(|repo| remove::remove(&repo, layout, &record)) {
+        return stays(layout, record, e, Vec::new());
+    }
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: Vec::new() })
 }

@@ -41,6 +41,21 @@ pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -
     leave(repo, layout, record, tip)
 }
 
+/// Has a worktree be leased again whose removal was written down and whose tree did not go, and says whether that was so.
+///
+/// It stands where everybody finds it, so somebody may have worked in it since; what was rescued stays rescued.
+pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
+    let _turn = fence::enter(layout, record)?;
+    if record.root.is_none() || disk::identity(&record.parts.path) != record.root {
+        return Ok(false);
+    }
+    record.stage = Stage::Leased;
+    // A pool may have named another place for it, which nobody keeps free any more.
+    record.trash = record.temporary.with_extension("trash");
+    record.write(layout)?;
+    Ok(true)
+}
+
 /// Takes a creation back as far as it came.
 pub(super) fn undo(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
     let _turn = turn(layout, record)?;

@@ -187,12 +187,10 @@ async fn a_removal_is_finished_from_every_step() {
     let repo = Repo::new();
     let manager = repo.manager();
     let clean = repo.traces();
-    for steps in 0..=6 {
+    for steps in 1..=6 {
         let mut dead = Dead::leave(&repo, &manager).await;
         dead.set("stage", json!({ "Removing": { "tip": repo.head() } }));
-        if steps > 0 {
-            rename(&dead.tree(), &dead.path("trash"));
-        }
+        rename(&dead.tree(), &dead.path("trash"));
         if steps > 1 {
             rename(&dead.admin(), &dead.ours("trash", "admin"));
         }
@@ -216,6 +214,33 @@ async fn a_removal_is_finished_from_every_step() {
         assert_eq!(recovery.left, Vec::<String>::new(), "after {steps} steps");
         assert_eq!(recovery.mended, [Mended::RemovalFinished(id("fix"))], "after {steps} steps");
         assert_eq!(repo.traces(), clean, "after {steps} steps");
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_into_a_tree_whose_removal_died_before_it_went_is_not_deleted() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let clean = repo.traces();
+    for pool in [false, true] {
+        let mut dead = Dead::leave(&repo, &manager).await;
+        if pool {
+            dead.set("trash", json!(dead.tree().with_file_name(".pool.0123456789abcdef")));
+        }
+        dead.set("stage", json!({ "Removing": { "tip": repo.head() } }));
+        write(&dead.tree().join("later"), "not captured\n");
+        let mut recovery = manager.recover().await.unwrap();
+        assert_eq!((recovery.left, recovery.mended), (vec![], vec![]));
+        let worktree = recovery.adopted.pop().expect("a worktree that did not go is adopted");
+        assert_eq!(std::fs::read(worktree.path().join("later")).unwrap(), b"not captured\n");
+        assert_eq!(status(worktree.path()), "?? later");
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed);
+        let rescue = released.rescues.last().unwrap();
+        assert_eq!(repo.git(["show", &format!("{}:later", rescue.reference)]), "not captured");
+        manager.forget(rescue).await.unwrap();
+        repo.git(["pack-refs", "--all"]);
+        assert_eq!(repo.traces(), clean);
     }
 }
 

@@ -327,3 +327,33 @@ async fn work_whose_commit_claims_to_be_old_was_rescued_today() {
     manager.forget(&rescues.remove(0).rescue).await.unwrap();
     assert!(!repo.git(["for-each-ref"]).contains("rescue/fix/1"));
 }
+
+#[tokio::test]
+async fn a_tree_that_could_not_be_moved_away_is_leased_again_and_what_is_written_later_is_not_deleted() {
+    for disposition in [Disposition::Archive, Disposition::Discard] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let request = match disposition {
+            Disposition::Discard => Request::detached(id("fix"), repo.head()),
+            _ => request("fix"),
+        };
+        let worktree = manager.create(request).await.unwrap();
+        write(&worktree.path().join("work"), "x\n");
+        let text = std::fs::read(manager.state_dir().join("worktrees/fix.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let trash = std::path::PathBuf::from(record["trash"].as_str().unwrap());
+        write(&trash.join("in the way"), "x\n");
+        let released = manager.release(worktree, disposition).await.unwrap();
+        let Fate::Kept { path, why: Some(why) } = released.fate else { panic!("{:?}", released.fate) };
+        assert!(why.contains("trash"), "{why}");
+        write(&path.join("later"), "not captured\n");
+        let mut recovery = manager.recover().await.unwrap();
+        assert_eq!((recovery.left, recovery.mended), (vec![], vec![]));
+        std::fs::remove_dir_all(&trash).unwrap();
+        let worktree = recovery.adopted.pop().expect("it is an orphan");
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed);
+        let rescue = released.rescues.last().unwrap();
+        assert_eq!(repo.git(["show", &format!("{}:later", rescue.reference)]), "not captured");
+    }
+}

@@ -34,7 +34,8 @@ impl LocalWorktrees {
     /// and planned anew. What is written after this has looked again and before the tree is gone is not seen.
     ///
     /// Rescue refs are durable before the tree goes. Cancelled, it has either not begun, and the worktree is orphaned as
-    /// its handle is gone, or it ends in the background; what a killed process leaves of it, the next recovery finishes.
+    /// its handle is gone, or it ends in the background; what a killed process leaves of it, the next recovery finishes, or
+    /// adopts if the tree had not gone.
     ///
     /// # Errors
     /// As [`release`](crate::WorktreeManager::release).

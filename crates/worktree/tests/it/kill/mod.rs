@@ -136,6 +136,24 @@ async fn an_archiving_release_killed_before_any_step_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_written_after_a_release_was_killed_before_its_tree_went_is_not_deleted() {
+    if !strace::works() {
+        return;
+    }
+    let repo = crate::repo::Repo::new();
+    let manager = repo.manager();
+    assert!(strace::kill("archive", repo.path().to_str().unwrap(), &strace::Step::new("renameat2", 1)));
+    let record = std::fs::read_to_string(manager.state_dir().join("worktrees/victim.json")).unwrap();
+    assert!(record.contains("Removing"), "it was killed at another moment: {record}");
+    write(&repo.root().join("repo.worktrees/victim/later"), "not captured\n");
+    let worktree = manager.recover().await.unwrap().adopted.pop().expect("the tree is there, so it is adopted");
+    assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    let rescues = manager.rescues(&id("victim")).await.unwrap();
+    let last = rescues.last().expect("there was work");
+    assert_eq!(repo.git(["show", &format!("{}:later", last.reference)]), "not captured");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_release_of_merged_work_killed_before_any_step_loses_nothing() {
     sweep("merged").await;
 }
