@@ -18,6 +18,13 @@ pub(crate) struct Identity {
     inode: u64,
 }
 
+impl Identity {
+    /// Whether both directories are on the same file system.
+    pub(crate) fn is_beside(self, other: Self) -> bool {
+        self.device == other.device
+    }
+}
+
 /// The identity of a directory; none when there is no directory, or only a symlink to one.
 pub(crate) fn identity(path: &Path) -> Option<Identity> {
     let meta = path.symlink_metadata().ok()?;

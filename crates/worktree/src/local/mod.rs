@@ -24,6 +24,7 @@ mod locked;
 mod manager;
 mod merged;
 mod modules;
+mod moved;
 mod number;
 mod pool;
 mod processes;

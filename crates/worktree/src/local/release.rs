@@ -8,7 +8,7 @@ use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease::Lease;
 use super::record::{Record, Stage};
-use super::{base, fence, locked, merged, refs, remove, scan, touched};
+use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
@@ -106,6 +106,9 @@ pub(super) fn release(
     if let Some(why) = locked::by_somebody(layout, &record).filter(|_| *disposition != Disposition::Keep) {
         return keep(layout, &mut record, Some(why), Vec::new());
     }
+    if let Some(why) = moved::elsewhere(layout, &record)?.filter(|_| *disposition != Disposition::Keep) {
+        return keep(layout, &mut record, Some(why), Vec::new());
+    }
     let into = match disposition {
         Disposition::Keep => return keep(layout, &mut record, None, Vec::new()),
         Disposition::Archive => None,
@@ -115,7 +118,7 @@ pub(super) fn release(
     let repo = repo::open(&layout.common)?;
     let before = capture::rescues(&layout.common, &record.parts.id)?;
     let found = match disk::identity(&record.parts.path) {
-        None if is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
+        None if moved::is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
         _ => everything(&repo, layout, &record),
     };
     let work = match found {
@@ -337,10 +340,6 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     }
     work.whole = Some(whole);
     Ok(Work::Whole(Box::new(work)))
-}
-
-fn is_gone(path: &Path) -> bool {
-    path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The base of a worktree and the last commit that was made in it, as far as the repository has it.

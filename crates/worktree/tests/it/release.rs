@@ -186,6 +186,64 @@ async fn a_tree_that_somebody_deleted_leaves_its_commits() {
 }
 
 #[tokio::test]
+async fn a_tree_that_was_moved_is_not_taken_for_deleted() {
+    for by_git in [true, false] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let worktree = manager.create(request("fix")).await.unwrap();
+        let path = worktree.path().to_owned();
+        let away = repo.root().join("elsewhere");
+        write(&path.join("work"), "not committed\n");
+        let (from, to) = (path.to_str().unwrap(), away.to_str().unwrap());
+        if by_git {
+            repo.git(["worktree", "move", "-f", "-f", from, to]);
+        } else {
+            std::fs::rename(from, to).unwrap();
+            repo.git(["worktree", "repair", to]);
+        }
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        let Fate::Kept { why: Some(why), .. } = released.fate else { panic!("{:?}", released.fate) };
+        assert!(why.contains("elsewhere"), "{why}");
+        assert_ne!(repo.git(["branch", "--list", "fix"]), "", "the branch of a living tree was deleted");
+        assert_eq!(status(&away), "?? work");
+
+        repo.git(["worktree", "move", "-f", "-f", to, from]);
+        let worktree = manager.adopt(&id("fix")).await.unwrap();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed);
+        let rescue = released.rescues.last().unwrap();
+        assert_eq!(repo.git(["show", &format!("{}:work", rescue.reference)]), "not committed");
+    }
+}
+
+#[tokio::test]
+async fn trees_on_a_volume_that_is_not_mounted_are_not_taken_for_deleted() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let (trees, away) = (repo.root().join("repo.worktrees"), repo.root().join("unmounted"));
+    let worktree = manager.create(request("fix")).await.unwrap();
+    write(&worktree.path().join("work"), "not committed\n");
+    std::fs::rename(&trees, &away).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+
+    std::fs::rename(&away, &trees).unwrap();
+    let worktree = manager.adopt(&id("fix")).await.unwrap();
+    // The directory in which another file system was mounted.
+    let record = manager.state_dir().join("worktrees/fix.json");
+    let text = std::fs::read(&record).unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    value["root"]["device"] = 1.into();
+    std::fs::write(&record, value.to_string()).unwrap();
+    std::fs::rename(&trees, &away).unwrap();
+    std::fs::create_dir(&trees).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{released:?}");
+    assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+}
+
+#[tokio::test]
 async fn removal_follows_no_symlink_and_stops_at_no_permission() {
     let repo = Repo::new();
     let manager = repo.manager();

@@ -1,0 +1,48 @@
+//! Whether a tree that is not in its place may lie somewhere else: moved, or on a volume that is not mounted.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::layout::Layout;
+use super::record::Record;
+use super::scan;
+use crate::Result;
+use crate::capture::fault;
+use crate::disk;
+
+/// Whether nothing at all is in the place of the tree.
+pub(super) fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|e| e.kind() == ErrorKind::NotFound)
+}
+
+/// Why a tree that is not in its place must not be taken for deleted, if so.
+pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<String>> {
+    let path = &record.parts.path;
+    if !is_gone(path) {
+        return Ok(None);
+    }
+    let Some(parent) = path.parent().and_then(disk::identity) else {
+        return Ok(Some("its tree is missing with the directory that it was in, which may not be mounted".into()));
+    };
+    // A tree is renamed into its place, so it is on the same file system as the directory that it is in.
+    if record.root.is_some_and(|root| !root.is_beside(parent)) {
+        let why = "its tree is missing, and the directory that it was in is on another file system than the tree; its \
+                   own may not be mounted";
+        return Ok(Some(why.into()));
+    }
+    // git writes down where it moves a tree, or finds it.
+    let Some(named) = named(layout, record)? else { return Ok(None) };
+    if !is_gone(&named) {
+        return Ok(Some(format!("its tree was moved to {named:?}; move it back, and release it then")));
+    }
+    if named.parent().is_none_or(is_gone) {
+        return Ok(Some(format!("its tree was moved to {named:?}, which may not be mounted")));
+    }
+    Ok(None)
+}
+
+/// Where git believes the tree to be.
+fn named(layout: &Layout, record: &Record) -> Result<Option<PathBuf>> {
+    let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
+    Ok(admins.into_iter().find(|admin| admin.name == record.admin).and_then(|admin| admin.tree))
+}
