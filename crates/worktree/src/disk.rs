@@ -5,17 +5,40 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FileType, OFlags, RenameFlags, StatxFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::capture::fault;
 
 /// Which directory a path leads to, independent of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// File systems give the inode of a deleted directory to the next one that is made, so the time of birth counts too. Some
+/// file systems have none; there the rest must do. So it must for what was written down before it was looked at.
+///
+/// The device counts as well, although its number may be another one after a reboot: then no directory is taken for ours.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Identity {
     device: u64,
     inode: u64,
+    /// Seconds and nanoseconds.
+    #[serde(default)]
+    born: Option<(i64, u32)>,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.device == other.device && self.is_alike(other)
+    }
+}
+
+impl Identity {
+    /// Whether both are the same but for the number of the device.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let born = self.born.zip(other.born).is_none_or(|(one, two)| one == two);
+        self.inode == other.inode && born
+    }
 }
 
 impl Identity {
@@ -27,8 +50,23 @@ impl Identity {
 
 /// The identity of a directory; none when there is no directory, or only a symlink to one.
 pub(crate) fn identity(path: &Path) -> Option<Identity> {
-    let meta = path.symlink_metadata().ok()?;
-    meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino() })
+    let wanted = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::BTIME;
+    let found = match rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, wanted) {
+        Ok(found) => found,
+        // Old kernels do not have it, and some sandboxes forbid it.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let meta = path.symlink_metadata().ok()?;
+            return meta.is_dir().then(|| Identity { device: meta.dev(), inode: meta.ino(), born: None });
+        }
+        Err(_) => return None,
+    };
+    let has_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    let is_dir = FileType::from_raw_mode(found.stx_mode.into()) == FileType::Directory;
+    is_dir.then(|| Identity {
+        device: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+        inode: found.stx_ino,
+        born: has_birth.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+    })
 }
 
 /// Creates a directory that only its owner may enter, and its parents.
@@ -109,7 +147,7 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Renames without ever replacing anything.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             // Some file systems cannot promise it. What is left open is what is made in between: a directory is only
             // ever replaced by a directory, and only while it is empty, but a file would be.
             if to.symlink_metadata().is_ok() {
@@ -127,4 +165,29 @@ pub(crate) fn token() -> Result<String> {
     let source = Path::new("/dev/urandom");
     File::open(source).and_then(|mut f| f.read_exact(&mut bytes)).map_err(fault::io("read", source))?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_given_the_inode_of_a_deleted_one_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = identity(dir.path()).unwrap();
+        let meta = dir.path().symlink_metadata().unwrap();
+        assert_eq!((now.device, now.inode), (meta.dev(), meta.ino()));
+        let at = |born| Identity { born, ..now };
+        assert_ne!(at(Some((7, 1))), at(Some((7, 2))));
+        assert_eq!(at(Some((7, 1))), at(Some((7, 1))));
+        assert_eq!(at(None), at(Some((7, 1))), "where nobody knows, the rest must do");
+        assert_ne!(now, Identity { device: now.device + 1, ..now });
+        assert_eq!(identity(&dir.path().join("absent")), None);
+    }
+
+    #[test]
+    fn the_identity_of_an_earlier_version_is_still_read() {
+        let read: Identity = serde_json::from_str(r#"{"device":1,"inode":2}"#).unwrap();
+        assert_eq!((read.device, read.inode, read.born), (1, 2, None));
+    }
 }

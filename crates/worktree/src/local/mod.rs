@@ -14,6 +14,7 @@ mod git;
 mod guard;
 mod handover;
 mod history;
+mod home;
 mod intact;
 mod layout;
 mod lease;

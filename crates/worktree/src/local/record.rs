@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Moment;
 use super::handover::Offer;
+use super::home::{self, Home};
 use super::layout::Layout;
 use super::lease::{Holder, Lease};
 use super::lock::Lock;
@@ -30,6 +31,9 @@ const MOST_AT_FIRST: usize = MOST / 2;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     version: u32,
+    /// The repository in which it was made.
+    #[serde(default)]
+    home: Option<Home>,
     /// What its handles are made of.
     pub(super) parts: Parts,
     /// How far it is.
@@ -91,6 +95,7 @@ impl Record {
         let token = disk::token()?;
         Ok(Self {
             version: VERSION,
+            home: Some(Home::of(layout)?),
             stage: Stage::Creating,
             holder: Holder::new(layout)?,
             admin: format!("{}-{}", parts.id, &token[..8]),
@@ -111,17 +116,18 @@ impl Record {
 
     /// Reads the record of this id; none when there is none.
     ///
-    /// A record that cannot be read is an error, never an absence: there may be work behind it.
+    /// A record that cannot be read is an error, never an absence: there may be work behind it. So is one that was copied
+    /// with the repository: the work behind it is another's.
     pub(super) fn read(layout: &Layout, id: &WorktreeId) -> Result<Option<Self>> {
-        Self::parse(&layout.record(id), |record| record.parts.id == *id)
+        Self::parse(layout, &layout.record(id), |record| record.parts.id == *id)
     }
 
     /// Reads the record of a worktree that has left, by the name of its admin directory.
     pub(super) fn read_leaving(layout: &Layout, admin: &str) -> Result<Option<Self>> {
-        Self::parse(&layout.leaving(admin), |record| record.admin == admin)
+        Self::parse(layout, &layout.leaving(admin), |record| record.admin == admin)
     }
 
-    fn parse(path: &Path, is_meant: impl FnOnce(&Self) -> bool) -> Result<Option<Self>> {
+    fn parse(layout: &Layout, path: &Path, is_meant: impl FnOnce(&Self) -> bool) -> Result<Option<Self>> {
         let text = match disk::read_bounded(path, MOST as u64) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -133,6 +139,7 @@ impl Record {
         if record.version != VERSION || !is_meant(&record) {
             return Err(damaged("this record was written by another version; its worktree is left alone".into()));
         }
+        home::check(layout, record.home.as_ref(), path)?;
         Ok(Some(record))
     }
 

@@ -20,6 +20,7 @@ mod fake;
 mod fill;
 mod guard;
 mod held;
+mod identity;
 mod kill;
 mod lease;
 mod lifecycle;

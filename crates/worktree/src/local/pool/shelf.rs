@@ -118,7 +118,7 @@ pub(super) fn reserve(
     if found >= most {
         return Ok(None);
     }
-    let slot = Slot::new(commit.clone(), origin.clone(), stage)?;
+    let slot = Slot::new(layout, commit.clone(), origin.clone(), stage)?;
     let Some(lock) = Lock::take(&slot::file(layout, &slot.token, "lock"))? else { return Ok(None) };
     slot.write(layout)?;
     Ok(Some(Held { slot, lock }))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::recycle::Origin;
 use crate::capture::fault;
 use crate::disk::{self, Identity};
+use crate::local::home::{self, Home};
 use crate::local::layout::Layout;
 use crate::local::lease;
 use crate::{CommitId, Result};
@@ -26,9 +27,12 @@ const REPLACED: &str = ".replaced";
 pub(super) const INDEXES: [&str; 2] = ["0.index", "1.index"];
 
 /// What is written down about a slot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Slot {
     version: u32,
+    /// The repository in which it was made.
+    #[serde(default)]
+    home: Option<Home>,
     /// The random part of its names.
     pub(super) token: String,
     /// How far it is.
@@ -80,9 +84,10 @@ impl Seal {
 
 impl Slot {
     /// A slot of which nothing exists yet.
-    pub(super) fn new(commit: CommitId, origin: Origin, stage: Stage) -> Result<Self> {
+    pub(super) fn new(layout: &Layout, commit: CommitId, origin: Origin, stage: Stage) -> Result<Self> {
         Ok(Self {
             version: VERSION,
+            home: Some(Home::of(layout)?),
             token: disk::token()?,
             stage,
             commit,
@@ -96,11 +101,22 @@ impl Slot {
         })
     }
 
-    /// Reads a record; none if there is none of this boot and this version.
+    /// Reads a record; none if there is none of this boot, this version and this repository.
     pub(super) fn read(layout: &Layout, token: &str) -> Option<Self> {
+        let slot = Self::parse(layout, token).filter(|slot| slot.origin.boot == lease::boot())?;
+        home::check(layout, slot.home.as_ref(), &file(layout, token, "json")).is_ok().then_some(slot)
+    }
+
+    /// Fails if the record was copied with the repository: what is in the place of its tree is another's.
+    pub(super) fn check_home(layout: &Layout, token: &str) -> Result<()> {
+        let slot = Self::parse(layout, token);
+        home::check(layout, slot.and_then(|slot| slot.home).as_ref(), &file(layout, token, "json"))
+    }
+
+    fn parse(layout: &Layout, token: &str) -> Option<Self> {
         let text = disk::read_small(&file(layout, token, "json")).ok()?;
         let slot: Self = serde_json::from_slice(&text).ok()?;
-        (slot.version == VERSION && slot.token == token && slot.origin.boot == lease::boot()).then_some(slot)
+        (slot.version == VERSION && slot.token == token).then_some(slot)
     }
 
     /// Writes the record; after a crash there is either the old or the new one.

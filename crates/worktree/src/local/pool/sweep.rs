@@ -14,6 +14,10 @@ pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
     let mut dropped = Vec::new();
     for token in found(layout)? {
         let Some(lock) = shelf::lock(layout, &token)? else { continue };
+        if let Err(copied) = slot::Slot::check_home(layout, &token) {
+            dropped.push(Dropped::new(None, "it is another repository's".to_owned(), Err(copied)));
+            continue;
+        }
         let tree = slot::tree(layout, &token);
         let done = match slot::Slot::read(layout, &token) {
             Some(slot) => {
