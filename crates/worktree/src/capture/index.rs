@@ -64,13 +64,38 @@ const ASSUMED: u16 = 0x8000;
 const EXTENDED: u16 = 0x4000;
 const SKIPPED: u16 = 0x4000;
 const INTENDED: u16 = 0x2000;
+const DIRECTORY: u32 = 0o040_000;
 /// Bytes of the times, numbers, owner and size of an entry.
 const STAT: usize = 40;
 
+/// What becomes of the sum at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sum {
+    /// It must be right.
+    Checked,
+    /// It is not computed, which takes longer than all the rest.
+    Ignored,
+}
+
 fn parse(bytes: &[u8], hash: gix::hash::Kind) -> Result<Staged, String> {
+    let mut staged = Staged::default();
+    entries(bytes, hash, Sum::Checked, &mut |entry| staged.add(entry))?;
+    staged.is_a_tree()?;
+    Ok(staged)
+}
+
+/// Shows every entry in order; an error comes as late as what it is about.
+pub(super) fn entries(
+    bytes: &[u8],
+    hash: gix::hash::Kind,
+    sum: Sum,
+    show: &mut dyn FnMut(&Entry) -> Result<(), String>,
+) -> Result<(), String> {
     let body = bytes.len().checked_sub(hash.len_in_bytes()).ok_or("is too short")?;
-    let (body, sum) = bytes.split_at(body);
-    check(body, sum, hash)?;
+    let (body, found) = bytes.split_at(body);
+    if sum == Sum::Checked {
+        check(body, found, hash)?;
+    }
     let mut input = Input { all: body, at: 0 };
     if input.take(4)? != b"DIRC" {
         return Err("is not an index".into());
@@ -83,25 +108,21 @@ fn parse(bytes: &[u8], hash: gix::hash::Kind) -> Result<Staged, String> {
     if count > limits::PATHS {
         return Err("has too many entries".into());
     }
-    let mut staged = Staged::default();
-    let mut last: Option<(BString, u8)> = None;
+    let mut last: Option<Entry> = None;
     let mut path_bytes = 0;
     for _ in 0..count {
-        let entry = input.entry(version, hash, last.as_ref().map(|(path, _)| path))?;
-        let key = (entry.path.clone(), entry.stage);
-        if last.as_ref().is_some_and(|last| *last >= key) {
+        let entry = input.entry(version, hash, last.as_ref().map(|last| &last.path))?;
+        if last.is_some_and(|last| (&last.path, last.stage) >= (&entry.path, entry.stage)) {
             return Err("has entries that are not sorted".into());
         }
         path_bytes += entry.path.len();
         if path_bytes > limits::ALL_PATH_BYTES {
             return Err("has paths that are too long".into());
         }
-        last = Some(key);
-        staged.add(entry)?;
+        show(&entry)?;
+        last = Some(entry);
     }
-    extensions(&mut input)?;
-    staged.is_a_tree()?;
-    Ok(staged)
+    extensions(&mut input)
 }
 
 /// The sum at the end; all zeroes where git was told not to compute it.
@@ -129,17 +150,47 @@ fn extensions(input: &mut Input<'_>) -> Result<(), String> {
     Ok(())
 }
 
-struct Entry {
-    path: BString,
+/// One entry, of which only the path was looked at.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) path: BString,
     stage: u8,
-    item: Item,
-    unwatched: bool,
-    intended: bool,
+    mode: u32,
+    id: ObjectId,
+    flags: u16,
+    more: u16,
+}
+
+impl Entry {
+    /// Whether it is a directory, of which nothing is in the tree.
+    pub(super) fn is_dir(&self) -> bool {
+        self.mode == DIRECTORY
+    }
+
+    /// Whether it was left out of the tree on purpose.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.more & SKIPPED != 0
+    }
+
+    fn item(&self) -> Result<Item, String> {
+        let kind = match self.mode {
+            0o100_644 => EntryKind::Blob,
+            0o100_755 => EntryKind::BlobExecutable,
+            0o120_000 => EntryKind::Link,
+            0o160_000 => EntryKind::Commit,
+            DIRECTORY => return Err("is sparse: it has directories instead of files".into()),
+            mode => return Err(format!("has the mode {mode:o}")),
+        };
+        if self.id.is_null() {
+            return Err(format!("has no object for {:?}", self.path));
+        }
+        Ok(Item { kind, id: self.id })
+    }
 }
 
 impl Staged {
-    fn add(&mut self, entry: Entry) -> Result<(), String> {
-        let Entry { path, stage, item, unwatched, intended } = entry;
+    fn add(&mut self, entry: &Entry) -> Result<(), String> {
+        let (path, item) = (entry.path.clone(), entry.item()?);
         let link = item.kind == EntryKind::Link;
         let parts: Vec<&[u8]> = path.split_str("/").collect();
         let problem =
@@ -150,13 +201,13 @@ impl Staged {
         if parts.len() > limits::TREE_DEPTH {
             return Err("has a path that is too deep".into());
         }
-        if unwatched {
+        if entry.flags & ASSUMED != 0 || entry.is_left_out() {
             self.unwatched.push(path.clone());
         }
-        match stage {
-            0 if intended => self.intended.push(path),
+        match entry.stage {
+            0 if entry.more & INTENDED != 0 => self.intended.push(path),
             0 => drop(self.entries.insert(path, item)),
-            _ => self.sides.push((path, stage, item)),
+            stage => self.sides.push((path, stage, item)),
         }
         Ok(())
     }
@@ -221,20 +272,8 @@ impl<'a> Input<'a> {
             let used = self.at - start;
             self.take((8 - used % 8) % 8)?;
         }
-        let kind = match mode {
-            0o100_644 => EntryKind::Blob,
-            0o100_755 => EntryKind::BlobExecutable,
-            0o120_000 => EntryKind::Link,
-            0o160_000 => EntryKind::Commit,
-            0o040_000 => return Err("is sparse: it has directories instead of files".into()),
-            _ => return Err(format!("has the mode {mode:o}")),
-        };
-        if id.is_null() {
-            return Err(format!("has no object for {path:?}"));
-        }
         let stage = (flags >> 12 & 3).to_le_bytes()[0];
-        let unwatched = flags & ASSUMED != 0 || more & SKIPPED != 0;
-        Ok(Entry { path, stage, item: Item { kind, id }, unwatched, intended: more & INTENDED != 0 })
+        Ok(Entry { path, stage, mode, id, flags, more })
     }
 
     /// Reads a path and the NUL after it.

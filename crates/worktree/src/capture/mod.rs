@@ -30,6 +30,7 @@ mod limits;
 mod loose;
 mod notices;
 mod observe;
+mod own;
 mod pack;
 mod pointer;
 mod refs;

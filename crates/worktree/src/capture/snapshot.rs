@@ -11,6 +11,8 @@ use super::convert::Converter;
 use super::files::{self, Stored};
 use super::ignore::Ignore;
 use super::notices::Notices;
+use super::observe::own_dir;
+use super::own::Own;
 use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
 use super::walk::{Kinds, Told};
@@ -52,7 +54,8 @@ pub(super) fn take<'a>(
     let told = |key: &str| if config.boolean(key).unwrap_or(true) { Told::ByFile } else { Told::ByTree };
     let kinds = Kinds { executable: told("core.fileMode"), links: told("core.symlinks") };
     let base = agent.base();
-    let found = walk::walk(root, agent, kinds, &Ignore::new(common, case), notices)?;
+    let own = Own::new(base, own_dir(input));
+    let found = walk::walk(root, agent, &own, kinds, &Ignore::new(common, case), notices)?;
     let content = Tree::new(base, Changes::new());
     let (keep, room, converter) = (input.keep, limits::LARGE_BYTES, None);
     let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep, room, converter, content };
@@ -81,8 +84,15 @@ pub(super) fn take<'a>(
     for (position, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
         snapshot.content.set(base.at(position).0.to_owned(), None);
     }
-    for path in kept.into_iter().chain(base.index().left_out()) {
+    let is_gone =
+        |(path, item): (&BString, &Option<Item>)| item.is_some() && snapshot.content.get(path.as_bstr()).is_none();
+    let gone = seen.contains(&false) || agent.changes().iter().any(is_gone);
+    let left_out = if gone { own.left_out() } else { &[] };
+    for path in kept.iter().chain(&base.index().left_out()).chain(left_out) {
         snapshot.keep(path.as_bstr());
+    }
+    if let Some(why) = own.problem() {
+        notices.push(Notice::NotStaged { why: why.clone() });
     }
     Ok(snapshot.content)
 }

@@ -19,6 +19,7 @@ use super::beneath::{self, Dir};
 use super::crew::Stack;
 use super::ignore::Ignore;
 use super::notices::Notices;
+use super::own::Own;
 use super::tree::{Tree, with_slash};
 use super::{limits, verify};
 use crate::Result;
@@ -43,6 +44,8 @@ struct Walk<'a> {
     device: u64,
     /// The agent's tree: what is in it or in its base counts as tracked.
     tracked: &'a Tree<'a>,
+    /// Its index: so does what is in there.
+    own: &'a Own<'a>,
     kinds: Kinds,
     /// How many files and directories were found.
     paths: AtomicUsize,
@@ -108,13 +111,14 @@ const OPEN_DEPTH: usize = 32;
 pub(super) fn walk(
     root: &Dir,
     tracked: &Tree<'_>,
+    own: &Own<'_>,
     kinds: Kinds,
     ignore: &Ignore,
     notices: &mut Notices,
 ) -> Result<Found> {
     let stat = root.own_stat().map_err(super::fault::io("look at", root.path()))?;
     let (paths, bytes) = (AtomicUsize::default(), AtomicUsize::default());
-    let walk = Walk { root, device: device(&stat), tracked, kinds, paths, bytes };
+    let walk = Walk { root, device: device(&stat), tracked, own, kinds, paths, bytes };
     let range = 0..tracked.base().len();
     let first =
         Step { path: BString::default(), around: None, ignore: ignore.clone(), ignored: false, depth: 0, range };
@@ -289,10 +293,11 @@ impl Worker<'_> {
         self.walk.kinds.of(stat, || tracked.get(path).or(Some(item))) == item.kind
     }
 
-    /// Whether the agent's tree has something here that its base has not.
+    /// Whether the agent's tree or its index has something here that its base has not.
     fn is_agents(&self, path: &BStr, is_dir: bool) -> bool {
         let tracked = self.walk.tracked;
-        !tracked.changes().is_empty() && (tracked.get(path).is_some() || is_dir && tracked.has_below(path))
+        let has = || tracked.get(path).is_some() || is_dir && tracked.has_below(path);
+        !tracked.changes().is_empty() && has() || self.walk.own.tracks(path, is_dir)
     }
 
     fn is_submodule(&self, path: &BStr) -> bool {
@@ -336,7 +341,8 @@ mod tests {
         let kinds = Kinds { executable: Told::ByFile, links: Told::ByFile };
         let ignore = Ignore::new(&Dir::open(&common).unwrap(), Case::Sensitive);
         let tracked = Tree::new(&base, Changes::new());
-        let found = walk(&Dir::open(&tree).unwrap(), &tracked, kinds, &ignore, &mut Notices::default());
+        let own = Own::new(&base, Dir::open(&common).map_err(|e| e.to_string()));
+        let found = walk(&Dir::open(&tree).unwrap(), &tracked, &own, kinds, &ignore, &mut Notices::default());
         assert!(found.is_err(), "{found:?}");
     }
 }

@@ -415,3 +415,24 @@ async fn a_tree_that_could_not_be_moved_away_is_leased_again_and_what_is_written
         assert_eq!(repo.git(["show", &format!("{}:later", rescue.reference)]), "not captured");
     }
 }
+
+#[tokio::test]
+async fn ignored_files_beside_an_index_that_cannot_be_read_keep_the_tree() {
+    let repo = Repo::new();
+    repo.write(".gitignore", "ignored\n");
+    repo.commit("ignore");
+    let manager = repo.manager();
+    for git in [GitAccess::Direct, GitAccess::Private] {
+        let worktree = manager.create(Request { git, ..request(&format!("{git:?}").to_lowercase()) }).await.unwrap();
+        let path = worktree.path().to_owned();
+        write(&path.join("ignored"), "perhaps added by force\n");
+        let index = match git {
+            GitAccess::Direct => git_in(&path, ["rev-parse", "--git-path", "index"]).into(),
+            GitAccess::Private => manager.state_dir().join("views/private/git/index"),
+        };
+        std::fs::write(&index, "no index").unwrap();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        let Fate::Kept { why: Some(why), .. } = &released.fate else { panic!("{released:?}") };
+        assert!(why.contains("index") && path.join("ignored").exists(), "{why}");
+    }
+}

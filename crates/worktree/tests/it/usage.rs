@@ -232,3 +232,28 @@ async fn an_eviction_leaves_no_trace_in_what_it_spares() {
     assert_eq!(manager.evict(&NOTHING).await.unwrap().spared.len(), 1);
     assert_eq!(std::fs::read(&record).unwrap(), before);
 }
+
+#[tokio::test]
+async fn ignored_files_that_only_an_index_tracks_are_a_reason_to_stay() {
+    let repo = Repo::new();
+    repo.write(".gitignore", "ignored\n");
+    repo.commit("ignore");
+    let manager = repo.manager();
+    for (name, git) in [("direct", GitAccess::Direct), ("private", GitAccess::Private), ("damaged", GitAccess::Direct)]
+    {
+        let worktree = manager.create(Request { git, ..request(name) }).await.unwrap();
+        write(&worktree.path().join("ignored"), "v1\n");
+        let view = manager.state_dir().join(format!("views/{name}/git"));
+        let own = [format!("--git-dir={}", view.display()), format!("--work-tree={}", worktree.path().display())];
+        let own = if git == GitAccess::Private { &own[..] } else { &[] };
+        let add = ["add", "-f", "-N", "ignored"].map(str::to_owned);
+        git_in(worktree.path(), own.iter().chain(&add));
+    }
+    let index = git_in(&manager.trees().join("damaged"), ["rev-parse", "--git-path", "index"]);
+    std::fs::write(index, "no index").unwrap();
+    let evicted = manager.evict(&NOTHING).await.unwrap();
+    assert_eq!(names(evicted.removed.iter().map(|one| &one.id)), Vec::<&str>::new(), "{:#?}", evicted.spared);
+    for name in ["direct", "private", "damaged"] {
+        assert!(manager.trees().join(name).join("ignored").exists(), "{name}");
+    }
+}

@@ -284,3 +284,51 @@ async fn an_edit_that_keeps_the_time_is_seen_where_git_is_told_to_compare_less()
         }
     }
 }
+
+#[tokio::test]
+async fn ignored_files_that_only_the_index_of_the_agent_tracks_are_taken() {
+    for git in [GitAccess::Private, GitAccess::Direct] {
+        let repo = Repo::new();
+        repo.write(".gitignore", "ignored*\n/build/\n");
+        repo.commit("ignore");
+        let lane = Lane::new(repo, git).await;
+        lane.write("ignored.intended", "v1\n");
+        lane.inside(["add", "-f", "-N", "ignored.intended"]);
+        lane.inside(["mv", "README", "ignored.moved"]);
+        lane.write("ignored.moved", "edit\n");
+        lane.write("build/deep/added", "v1\n");
+        lane.inside(["add", "-f", "build/deep/added"]);
+        lane.write("build/deep/added", "v2\n");
+        lane.write("build/deep/other", "ignored\n");
+        lane.write("ignored.other", "ignored\n");
+        let capture = lane.capture().await;
+        let names = lane.repo.git(["diff", "--no-renames", "--name-only", lane.base(), capture.tip.as_str()]);
+        assert_eq!(names, "README\nbuild/deep/added\nignored.intended\nignored.moved", "{git:?}");
+        for (path, text) in [("ignored.intended", "v1"), ("ignored.moved", "edit"), ("build/deep/added", "v2")] {
+            assert_eq!(lane.repo.git(["show", &format!("{}:{path}", capture.tip)]), text, "{git:?}");
+        }
+        assert_eq!(capture.notices, []);
+    }
+}
+
+#[tokio::test]
+async fn files_that_the_agent_left_out_of_its_tree_are_not_taken_for_deleted() {
+    for git in [GitAccess::Private, GitAccess::Direct] {
+        let repo = Repo::new();
+        repo.git(["config", "extensions.worktreeConfig", "true"]);
+        let lane = Lane::new(repo, git).await;
+        lane.write("committed/file", "new\n");
+        let head = lane.commit("work");
+        lane.inside(["sparse-checkout", "set", "--no-cone", "/README", "/gone"]);
+        assert!(!lane.tree().join("src").exists() && !lane.tree().join("committed").exists());
+        assert_eq!(lane.inside(["status", "--porcelain"]), "");
+        let capture = lane.capture().await;
+        assert_eq!((capture.tip.as_str(), &capture.snapshot), (&head[..], &None), "{git:?}");
+        // What is there all the same is what somebody made, and what is marked no more is gone.
+        lane.write("src/main.rs", "fn edited() {}\n");
+        std::fs::remove_file(lane.tree().join("README")).unwrap();
+        let capture = lane.capture().await;
+        let names = lane.repo.git(["diff", "--name-status", &head, capture.tip.as_str()]);
+        assert_eq!(names, "D\tREADME\nM\tsrc/main.rs", "{git:?}");
+    }
+}
