@@ -15,20 +15,48 @@ use crate::Result;
 
 /// How many objects are flushed one by one.
 const FEW: usize = 96;
+/// How many are looked for.
+const MANY: usize = 1 << 20;
 /// How many are flushed at the same time: the file system's journal then writes them together.
 const AT_ONCE: usize = 8;
 
 /// Makes the histories of these commits durable, as far as `base` does not contain them; it was there before.
 pub(crate) fn sync(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Result<()> {
     let objects = repo.common_dir().join("objects");
-    match fresh(repo, base, tips) {
-        Some(ids) => one_by_one(&objects, &ids),
-        None => everything(&objects),
+    match fresh(repo, base, tips, FEW) {
+        Some(ids) if ids.len() <= FEW => {
+            one_by_one(&objects, &ids)?;
+            // What was no file of its own must be in a pack: a garbage collection may have deleted it instead.
+            match ids.iter().find(|id| !repo.has_object(id)) {
+                Some(lost) => {
+                    Err(fault::strange(&objects, &format!("object {lost} was deleted right after it was stored")))
+                }
+                None => Ok(()),
+            }
+        }
+        _ => everything(&objects),
     }
 }
 
-/// The objects that these commits add to what `base` has; none when there are many, or when it cannot be told.
-fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Option<BTreeSet<ObjectId>> {
+/// Whether all is there that this commit adds to what `base` has. What cannot be told is not.
+///
+/// A partial clone lacks objects rightly, so of one only the commit is looked for; and after very many objects no more
+/// are.
+pub(crate) fn is_whole(repo: &gix::Repository, base: ObjectId, tip: ObjectId) -> bool {
+    if is_partial(repo) {
+        return repo.has_object(tip);
+    }
+    tip == base || fresh(repo, base, &[tip], MANY).is_some_and(|ids| ids.iter().all(|id| repo.has_object(id)))
+}
+
+fn is_partial(repo: &gix::Repository) -> bool {
+    let config = repo.config_snapshot();
+    let mut remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
+    config.string("extensions.partialClone").is_some() || remotes.any(|section| section.contains_value_name("promisor"))
+}
+
+/// The objects that these commits add to what `base` has, or some more than `most` of them; none when it cannot be told.
+fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId], most: usize) -> Option<BTreeSet<ObjectId>> {
     let mut found = BTreeSet::new();
     let walk = repo.rev_walk(tips.iter().copied()).with_hidden([base]).all().ok()?;
     for commit in walk {
@@ -36,10 +64,14 @@ fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Option<BT
         found.insert(commit.id);
         let tree = commit.tree_id().ok()?.detach();
         let before = match commit.parent_ids().next() {
-            Some(parent) => Some(repo.find_commit(parent).ok()?.tree_id().ok()?.detach()),
+            // A shallow clone has commits without their parents.
+            Some(parent) => repo.find_commit(parent).ok().and_then(|parent| Some(parent.tree_id().ok()?.detach())),
             None => None,
         };
-        changed(repo, before, tree, &mut found)?;
+        changed(repo, before, tree, most, &mut found)?;
+        if found.len() > most {
+            break;
+        }
     }
     Some(found)
 }
@@ -49,6 +81,7 @@ fn changed(
     repo: &gix::Repository,
     before: Option<ObjectId>,
     tree: ObjectId,
+    most: usize,
     found: &mut BTreeSet<ObjectId>,
 ) -> Option<()> {
     if before == Some(tree) || !found.insert(tree) {
@@ -69,15 +102,15 @@ fn changed(
             continue;
         }
         if entry.mode.is_tree() {
-            changed(repo, same_place.map(|other| other.oid.to_owned()), entry.oid.to_owned(), found)?;
+            changed(repo, same_place.map(|other| other.oid.to_owned()), entry.oid.to_owned(), most, found)?;
         } else {
             found.insert(entry.oid.to_owned());
         }
-        if found.len() > FEW {
-            return None;
+        if found.len() > most {
+            break;
         }
     }
-    (found.len() <= FEW).then_some(())
+    Some(())
 }
 
 fn one_by_one(objects: &Path, ids: &BTreeSet<ObjectId>) -> Result<()> {

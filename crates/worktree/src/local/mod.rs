@@ -30,6 +30,7 @@ mod number;
 mod pool;
 mod processes;
 mod promised;
+mod pruned;
 mod publish;
 mod purge;
 mod record;

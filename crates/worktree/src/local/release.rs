@@ -7,6 +7,7 @@ use gix::ObjectId;
 use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease::Lease;
+use super::pruned::{self, Before};
 use super::record::{Record, Stage};
 use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
@@ -15,6 +16,9 @@ use crate::{
     BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, Life, Message, Notice, Released, Rescue,
     Result, Worktree, WorktreeId, repo,
 };
+
+/// How often it is captured again what somebody else's garbage collection has deleted.
+const TRIES: usize = 3;
 
 /// Which lease a handle holds.
 #[derive(Clone, Debug)]
@@ -115,32 +119,44 @@ pub(super) fn release(
         Disposition::Merged { into } => Some(into),
         Disposition::Discard => return discard(layout, worktree, record, goes),
     };
-    let repo = repo::open(&layout.common)?;
-    let before = capture::rescues(&layout.common, &record.parts.id)?;
-    let found = match disk::identity(&record.parts.path) {
-        None if moved::is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
-        _ => everything(&repo, layout, &record),
-    };
-    let work = match found {
-        Ok(Work::Whole(work)) => work,
-        Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Some(why), rescued),
-        Err(e) => {
-            // It may have failed after it had put something under a ref.
-            let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
-            rescued.retain(|rescue| !before.contains(rescue));
-            return Ok(leave(&record, fault::with_causes(&e), rescued));
+    let mut tries = 1;
+    let (repo, work, rescues) = loop {
+        let repo = repo::open(&layout.common)?;
+        let before = Before::now(&repo, layout, &record)?;
+        let found = match disk::identity(&record.parts.path) {
+            None if moved::is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
+            _ => everything(&repo, layout, &record),
+        };
+        let work = match found {
+            Ok(Work::Whole(work)) => work,
+            Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Some(why), rescued),
+            Err(e) => {
+                // It may have failed after it had put something under a ref.
+                let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
+                rescued.retain(|rescue| !before.has(rescue));
+                return Ok(leave(&record, fault::with_causes(&e), rescued));
+            }
+        };
+        let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
+        let needed = work.needed(is_safe);
+        let turn = fence::enter(layout, &record)?;
+        let mut rescues = work.rescued.clone();
+        for tip in needed {
+            let made = capture::rescue(&repo, &record.parts.id, tip)?;
+            rescues.retain(|rescue| *rescue != made);
+            rescues.push(made);
         }
+        drop(turn);
+        if pruned::is_whole(layout, &record, &before, work.branch, &mut rescues)? {
+            break (repo, work, rescues);
+        }
+        if tries == TRIES {
+            let why =
+                "what was rescued was deleted by a garbage collection right away, each time; release it after that";
+            return Ok(leave(&record, why.into(), rescues));
+        }
+        tries += 1;
     };
-    let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
-    let needed = work.needed(is_safe);
-    let turn = fence::enter(layout, &record)?;
-    let mut rescues = work.rescued;
-    for tip in needed {
-        let made = capture::rescue(&repo, &record.parts.id, tip)?;
-        rescues.retain(|rescue| *rescue != made);
-        rescues.push(made);
-    }
-    drop(turn);
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
     let life = match into {

@@ -7,7 +7,7 @@ use hedgerow_worktree::{
 };
 use serde_json::json;
 
-use crate::repo::{Repo, request, status, write};
+use crate::repo::{Repo, id, request, status, write};
 
 /// A manager that never gets to delete an entry of git's.
 fn patient(repo: &Repo) -> LocalWorktrees {
@@ -268,5 +268,43 @@ async fn what_is_mounted_into_a_tree_is_not_deleted_with_it() {
         assert_eq!(manager.purge().await.unwrap().left, Vec::<String>::new());
         bound.assert_whole();
         assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rescued_beside_a_garbage_collection_that_prunes_everything_is_whole() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (stop, path) = (done.clone(), repo.path().to_owned());
+    let collecting = std::thread::spawn(move || {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            // It fails now and then, as it does beside any other program that makes refs.
+            let _ = crate::repo::try_git(&path, ["gc", "-q", "--prune=now"]);
+        }
+    });
+    let mut removed = 0;
+    for n in 0..60 {
+        let name = format!("fix-{n}");
+        let Ok(worktree) = manager.create(request(&name)).await else { continue };
+        write(&worktree.path().join("work"), &format!("{n}\n"));
+        write(&worktree.path().join("deep/er/work"), &format!("deep {n}\n"));
+        let path = worktree.path().to_owned();
+        match manager.release(worktree, Disposition::Archive).await.unwrap().fate {
+            Fate::Removed => {
+                removed += 1;
+                let rescues = manager.rescues(&id(&name)).await.unwrap();
+                let last = rescues.last().unwrap_or_else(|| panic!("nothing of {name} was rescued"));
+                repo.git(["rev-list", "--objects", "--quiet", &last.reference]);
+                assert_eq!(repo.git(["show", &format!("{}:deep/er/work", last.reference)]), format!("deep {n}"));
+            }
+            Fate::Kept { .. } => assert!(path.join("work").exists()),
+        }
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    collecting.join().unwrap();
+    assert!(removed > 30, "only {removed} of 60 were removed");
+    for line in repo.git(["for-each-ref", "--format=%(refname)", "refs/hedgerow/rescue"]).lines() {
+        repo.git(["rev-list", "--objects", "--quiet", line]);
     }
 }
