@@ -41,7 +41,7 @@ impl Scene {
         git(&path, &["add", "-A"])?;
         git(&path, &["commit", "-q", "-m", "first"])?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let options = LocalOptions { grace: Some(std::time::Duration::ZERO), ..LocalOptions::default() };
+        let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
         let manager = LocalWorktrees::open_with(&path, options)?;
         std::fs::create_dir_all(trees(&path))?;
         Ok(Self { _place: place, path, runtime, manager })
