@@ -82,6 +82,7 @@ impl Git<'_> {
         // What it left running may hold the pipe and write into the tree for ever.
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         if let Some(group) = group {
+            // It fails where nothing is left of the group, which is what is wanted.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
         let status = ended.map_err(|problem| self.unusable(problem))?;
