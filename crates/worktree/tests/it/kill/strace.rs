@@ -23,6 +23,11 @@ impl Step {
     pub(super) fn new(name: &str, number: usize) -> Self {
         Self { name: name.to_owned(), number, shown: String::new() }
     }
+
+    /// The call of the same name that came so many before it, or the first.
+    pub(super) fn earlier(&self, back: usize) -> Self {
+        Self { number: self.number.saturating_sub(back).max(1), ..self.clone() }
+    }
 }
 
 /// Whether processes can be watched here.
