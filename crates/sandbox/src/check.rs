@@ -9,6 +9,12 @@ use crate::{Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall};
 
 /// Refuses a policy that `sandbox` cannot keep, or that contradicts itself, with everything that is missing.
 pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy) -> Result<()> {
+    if let Network::Only(list) = &policy.network
+        && !list.is_empty()
+    {
+        let problem = format!("the {lane} lane lets nothing out by list; choose Network::None or Network::Host");
+        return Err(Error::InvalidSpec { what: "the policy's network".into(), problem });
+    }
     let mut shortfalls = policy.shortfalls(sandbox);
     let wants_no_network = policy.required.contains_key(&Guarantee::NoNetwork);
     let named = shortfalls.iter().any(|s| s.guarantee == Guarantee::NoNetwork);

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "docker")]
 mod docker;
+mod egress;
 mod error;
 mod exit;
 mod guarantee;
@@ -20,6 +21,7 @@ mod sys;
 
 #[cfg(feature = "docker")]
 pub use docker::{DockerOptions, DockerSandbox};
+pub use egress::{AllowList, Endpoint};
 pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage};
 pub use guarantee::{Coverage, Guarantee};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Guarantee, Sandbox, Shortfall};
+use crate::{AllowList, Coverage, Guarantee, Sandbox, Shortfall};
 
 /// What must hold, how much may be used, and which network is visible.
 ///
@@ -45,10 +45,12 @@ pub struct Limits {
 }
 
 /// Which network is visible inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// None but an own loopback.
     None,
+    /// An own loopback, and connections to these endpoints; an empty list is the same as [`None`](Self::None).
+    Only(AllowList),
     /// The host's. An explicit choice; it contradicts [`Guarantee::NoNetwork`].
     Host,
 }

@@ -62,8 +62,8 @@ pub(super) fn container(
 fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig> {
     let limits = &spec.policy.limits;
     let memory = limits.memory.map(signed);
-    let network = match spec.policy.network {
-        Network::None => "none",
+    let network = match &spec.policy.network {
+        Network::None | Network::Only(_) => "none",
         Network::Host => "host",
     };
     let mut security = vec!["no-new-privileges".to_owned()];

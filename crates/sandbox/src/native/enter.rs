@@ -23,14 +23,14 @@ pub(super) struct Maps {
 }
 
 /// Leaves the host's namespaces. Process ids only change for what is forked afterwards.
-pub(super) fn leave(network: Network, maps: &Maps) -> Result<(), Fault> {
+pub(super) fn leave(network: &Network, maps: &Maps) -> Result<(), Fault> {
     let mut flags = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWCGROUP;
-    if network == Network::None {
+    if *network != Network::Host {
         flags |= UnshareFlags::NEWNET;
     }
     sys::unshare(flags).map_err(Fault::at(Stage::Unshare))?;

@@ -72,7 +72,7 @@ fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) 
     enter::build(&keeper.blueprint, opened)?;
     *opened = enter::NOTHING_OPENED;
     rustix::system::sethostname(b"sandbox").map_err(&step)?;
-    if keeper.network() == Network::None {
+    if *keeper.network() != Network::Host {
         sys::loopback_up().map_err(Fault::at(Stage::Loopback))?;
     }
     let signals = sys::signals().map_err(&step)?;

@@ -32,8 +32,8 @@ pub(super) struct NativeKeeper {
 }
 
 impl NativeKeeper {
-    pub(super) fn network(&self) -> Network {
-        self.network
+    pub(super) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// How many control groups there are to join. Asked after the fork, so it must not allocate.

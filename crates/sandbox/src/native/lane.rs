@@ -33,7 +33,7 @@ impl NativeLane {
     }
 
     fn plan(&self, user: User) -> Result<super::blueprint::Blueprint> {
-        layout::plan(&self.options, &self.mounts, self.home.as_deref(), &self.limits, self.network, user)
+        layout::plan(&self.options, &self.mounts, self.home.as_deref(), &self.limits, &self.network, user)
     }
 }
 
@@ -58,7 +58,7 @@ impl Lane for NativeLane {
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };
-        let (limits, network, peak) = (self.limits, self.network, AtomicU64::new(0));
+        let (limits, network, peak) = (self.limits, self.network.clone(), AtomicU64::new(0));
         Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, peak }), image))
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn plan(
     mounts: &[Mount],
     home: Option<&Path>,
     limits: &Limits,
-    network: Network,
+    network: &Network,
     user: User,
 ) -> Result<Blueprint> {
     let mut plan = Blueprint::default();
@@ -98,7 +98,7 @@ fn system(plan: &mut Blueprint) -> Result<()> {
     Ok(())
 }
 
-fn etc(plan: &mut Blueprint, network: Network, user: User) -> Result<()> {
+fn etc(plan: &mut Blueprint, network: &Network, user: User) -> Result<()> {
     let User { uid, gid } = user;
     let own =
         |plan: &mut Blueprint, name: &str, content: &str| plan.file(&Path::new("/etc").join(name), content.as_bytes());
@@ -108,7 +108,7 @@ fn etc(plan: &mut Blueprint, network: Network, user: User) -> Result<()> {
     own(plan, "hostname", "sandbox\n")?;
     let network_files: &[&str] = match network {
         Network::Host => &["hosts", "resolv.conf", "services", "protocols"],
-        Network::None => {
+        Network::None | Network::Only(_) => {
             own(plan, "hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n")?;
             &["services", "protocols"]
         }

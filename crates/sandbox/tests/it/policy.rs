@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hedgerow_sandbox::{Access, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox};
+use hedgerow_sandbox::{Access, AllowList, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox};
 
 use crate::world::{lanes, open, spec};
 
@@ -68,5 +68,14 @@ async fn mounts_that_cannot_be_meant_are_refused_by_name_and_nothing_starts() {
             let named = what.contains(source.to_str().unwrap()) || what.contains(target.to_str().unwrap());
             assert!(named, "{lane:?}: {what}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_lane_that_cannot_let_out_by_list_refuses_and_does_not_let_out_more_or_less() {
+    for lane in lanes() {
+        let network = Network::Only(AllowList::new(["example.com:443"]).unwrap());
+        let error = lane.start(spec(Policy { network, ..Policy::open() })).await.unwrap_err();
+        assert!(matches!(error, Error::InvalidSpec { .. }), "{lane:?}: {error}");
     }
 }
