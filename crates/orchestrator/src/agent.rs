@@ -61,6 +61,7 @@ impl AgentReport {
             End::Deadline => "ran into its deadline".into(),
             End::Idle => "was silent for too long".into(),
             End::OutOfMemory => "ran out of memory".into(),
+            End::OutOfDisk => "wrote more than its disk limit".into(),
             End::Lost { why } => format!("was lost: {why}"),
             other => format!("ended: {other:?}"),
         };

@@ -16,11 +16,12 @@ pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy)
         return Err(Error::InvalidSpec { what: "the policy's network".into(), problem });
     }
     let mut shortfalls = policy.shortfalls(sandbox);
-    let wants_no_network = policy.required.contains_key(&Guarantee::NoNetwork);
-    let named = shortfalls.iter().any(|s| s.guarantee == Guarantee::NoNetwork);
-    if policy.network == Network::Host && wants_no_network && !named {
-        let why = "the same policy asks for the host's network; choose Network::None or drop the requirement";
-        shortfalls.push(Shortfall { guarantee: Guarantee::NoNetwork, why: why.into() });
+    for guarantee in [Guarantee::NoNetwork, Guarantee::Egress] {
+        let named = shortfalls.iter().any(|s| s.guarantee == guarantee);
+        if policy.network == Network::Host && policy.required.contains_key(&guarantee) && !named {
+            let why = "the same policy asks for the host's network; choose Network::None or drop the requirement";
+            shortfalls.push(Shortfall { guarantee, why: why.into() });
+        }
     }
     if shortfalls.is_empty() { Ok(()) } else { Err(Error::Refused { lane, shortfalls }) }
 }

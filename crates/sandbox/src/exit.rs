@@ -44,6 +44,8 @@ pub enum End {
     Idle,
     /// It used more memory than it was given and was killed.
     OutOfMemory,
+    /// It wrote more to the writable mounts and the home than it was given and was killed.
+    OutOfDisk,
     /// The caller stopped it.
     Stopped,
     /// Contact was lost: whether and how it ended is not known.

@@ -18,6 +18,12 @@ pub enum Guarantee {
     NoHostReads,
     /// No connection leaves the sandbox, not even to the host it runs on.
     NoNetwork,
+    /// Connections reach only the destinations that the policy's network lists. A network of none lists none, so there it
+    /// holds as well as [`NoNetwork`](Self::NoNetwork) does.
+    Egress,
+    /// What the spec mounts inside a writable place can be neither changed, replaced, moved away nor covered from inside,
+    /// be it by way of the directories above it. A private git directory relies on it.
+    PinnedMounts,
     /// No process can gain privileges (setuid programs, file capabilities).
     NoPrivilegeGain,
     /// System calls that a build or an agent does not need are refused.
@@ -30,6 +36,8 @@ pub enum Guarantee {
     Cpu,
     /// The number of processes and threads stays under [`Limits::pids`](crate::Limits::pids).
     Pids,
+    /// What is written to the writable mounts and the home stays under [`Limits::disk`](crate::Limits::disk).
+    Disk,
     /// Every command ends by its deadline.
     WallTime,
     /// Captured output stays under [`Limits::output`](crate::Limits::output) and never blocks or fills memory.
@@ -38,18 +46,21 @@ pub enum Guarantee {
 
 impl Guarantee {
     /// Every guarantee, in the order in which tables show them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::KillComplete,
         Self::ProcessIsolation,
         Self::NoHostWrites,
         Self::NoHostReads,
         Self::NoNetwork,
+        Self::Egress,
+        Self::PinnedMounts,
         Self::NoPrivilegeGain,
         Self::SyscallFilter,
         Self::NoDevices,
         Self::Memory,
         Self::Cpu,
         Self::Pids,
+        Self::Disk,
         Self::WallTime,
         Self::OutputCap,
     ];
@@ -63,12 +74,15 @@ impl fmt::Display for Guarantee {
             Self::NoHostWrites => "no-host-writes",
             Self::NoHostReads => "no-host-reads",
             Self::NoNetwork => "no-network",
+            Self::Egress => "egress",
+            Self::PinnedMounts => "pinned-mounts",
             Self::NoPrivilegeGain => "no-privilege-gain",
             Self::SyscallFilter => "syscall-filter",
             Self::NoDevices => "no-devices",
             Self::Memory => "memory",
             Self::Cpu => "cpu",
             Self::Pids => "pids",
+            Self::Disk => "disk",
             Self::WallTime => "wall-time",
             Self::OutputCap => "output-cap",
         })

@@ -37,6 +37,8 @@ pub struct Limits {
     pub cpu_millis: Option<u32>,
     /// Processes and threads.
     pub pids: Option<u32>,
+    /// How much the writable mounts and the home together may grow by, in bytes, while a command runs.
+    pub disk: Option<u64>,
     /// Size of the private `/tmp`, in bytes.
     pub tmp: u64,
     /// Captured output of one command, standard output and error together, in bytes. What comes after it is read and
@@ -51,14 +53,21 @@ pub enum Network {
     None,
     /// An own loopback, and connections to these endpoints; an empty list is the same as [`None`](Self::None).
     Only(AllowList),
-    /// The host's. An explicit choice; it contradicts [`Guarantee::NoNetwork`].
+    /// The host's. An explicit choice; it contradicts [`Guarantee::NoNetwork`] and [`Guarantee::Egress`].
     Host,
 }
 
 impl Default for Limits {
-    /// 2 GiB of memory, 2 cores, 512 processes, 512 MiB of `/tmp`, 8 MiB of output.
+    /// 2 GiB of memory, 2 cores, 512 processes, 8 GiB of growth on disk, 512 MiB of `/tmp`, 8 MiB of output.
     fn default() -> Self {
-        Self { memory: Some(2 << 30), cpu_millis: Some(2000), pids: Some(512), tmp: 512 << 20, output: 8 << 20 }
+        Self {
+            memory: Some(2 << 30),
+            cpu_millis: Some(2000),
+            pids: Some(512),
+            disk: Some(8 << 30),
+            tmp: 512 << 20,
+            output: 8 << 20,
+        }
     }
 }
 
@@ -79,17 +88,17 @@ impl Policy {
         let required = [Guarantee::KillComplete, Guarantee::WallTime, Guarantee::OutputCap]
             .map(|g| (g, Strength::AtLeastPartial))
             .into();
-        let limits = Limits { memory: None, cpu_millis: None, pids: None, ..Limits::default() };
+        let limits = Limits { memory: None, cpu_millis: None, pids: None, disk: None, ..Limits::default() };
         Self { required, limits, network: Network::Host }
     }
 
     /// Full isolation without network; process count, deadlines and output capped for certain, memory as well as the
-    /// lane can. The default for agents and gates.
+    /// lane can, and mounts pinned. The default for agents and gates.
     pub fn standard() -> Self {
         let mut required: BTreeMap<_, _> = ISOLATION.map(|g| (g, Strength::Full)).into();
         required.extend([Guarantee::Pids, Guarantee::WallTime, Guarantee::OutputCap].map(|g| (g, Strength::Full)));
-        required.insert(Guarantee::Memory, Strength::AtLeastPartial);
-        let limits = Limits { cpu_millis: None, ..Limits::default() };
+        required.extend([Guarantee::Memory, Guarantee::PinnedMounts].map(|g| (g, Strength::AtLeastPartial)));
+        let limits = Limits { cpu_millis: None, disk: None, ..Limits::default() };
         Self { required, limits, network: Network::None }
     }
 
@@ -109,7 +118,12 @@ impl Policy {
     /// What `sandbox` cannot keep of this policy on this machine; empty when it can keep all.
     pub fn shortfalls(&self, sandbox: &dyn Sandbox) -> Vec<Shortfall> {
         let missing = |(&guarantee, &strength): (&Guarantee, &Strength)| {
-            let why = match (sandbox.coverage(guarantee), strength) {
+            // Whoever reaches nobody reaches nobody that is not listed.
+            let asked = match (guarantee, &self.network) {
+                (Guarantee::Egress, Network::None) => Guarantee::NoNetwork,
+                _ => guarantee,
+            };
+            let why = match (sandbox.coverage(asked), strength) {
                 (Coverage::Enforced, _) | (Coverage::Partial(_), Strength::AtLeastPartial) => return None,
                 (Coverage::Partial(why), Strength::Full) => format!("only in part: {why}"),
                 (Coverage::Unenforced(why), _) => why,

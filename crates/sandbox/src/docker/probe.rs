@@ -146,6 +146,17 @@ impl EngineCoverage {
             Guarantee::NoNetwork if !self.seccomp => Coverage::Partial(
                 "vsock sockets, which no network namespace contains, are open without a system call filter".into(),
             ),
+            Guarantee::Disk => Coverage::Unenforced(
+                "the docker lane does not limit what is written to mounts; put them on a file system with a quota"
+                    .into(),
+            ),
+            Guarantee::Egress => Coverage::Unenforced(
+                "the docker lane shows the host's network or none; choose Network::None, with which it holds".into(),
+            ),
+            Guarantee::PinnedMounts => Coverage::Partial(
+                "a directory between a mount and the writable mount around it can be moved away, and the mount with it"
+                    .into(),
+            ),
             // These hold for every Linux container as this lane makes it; the deadline and the output cap are our own.
             Guarantee::KillComplete
             | Guarantee::ProcessIsolation
@@ -244,7 +255,8 @@ mod tests {
             security_options,
             ..SystemInfo::default()
         });
-        for guarantee in Guarantee::ALL {
+        let not_yet = [Guarantee::Disk, Guarantee::Egress, Guarantee::PinnedMounts];
+        for guarantee in Guarantee::ALL.into_iter().filter(|g| !not_yet.contains(g)) {
             assert_eq!(coverage.of(guarantee), Coverage::Enforced, "{guarantee}");
         }
     }

@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal};
 
 use super::lane::Scratch;
 use super::{LANE, supervisor};
-use crate::run::{Bound, Fault, Health, Keeper, Tree, kill_marked};
-use crate::{Command, Error, Usage};
+use crate::run::{Bound, Fault, Keeper, Tree, kill_marked};
+use crate::{Command, End, Error, Usage};
 
 #[derive(Debug)]
 pub(super) struct HostKeeper {
@@ -43,16 +43,16 @@ impl Keeper for HostKeeper {
         Tree::below(supervisor).signal(supervisor, Signal::TERM);
     }
 
-    fn watch(&self, _: Pid) -> Health {
-        Health::Fine
+    fn watch(&self, _: Pid) -> Option<End> {
+        None
     }
 
-    fn bury(&self, complete: bool) -> Health {
+    fn bury(&self, complete: bool) -> Option<End> {
         if !complete {
             kill_marked(&self.cookie);
         }
         self.scratch.remove();
-        Health::Fine
+        None
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -62,7 +62,9 @@ impl Sandbox for HostSandbox {
             Guarantee::NoPrivilegeGain => {
                 "setuid programs gain nothing, but what the user may ask of privileged services stays possible"
             }
-            Guarantee::Memory | Guarantee::Cpu | Guarantee::Pids => "commands run without limits of their own",
+            Guarantee::Memory | Guarantee::Cpu | Guarantee::Pids | Guarantee::Disk => {
+                "commands run without limits of their own"
+            }
             _ => "commands run as the user, without isolation",
         };
         Coverage::Unenforced(format!("{why}; use the native or the docker lane"))

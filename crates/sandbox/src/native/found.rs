@@ -88,6 +88,18 @@ impl Found {
                  group with the pids controller; make one writable, or run as an ordinary user on Linux 5.14 or later"
                     .into(),
             ),
+            Guarantee::Disk => {
+                let why = "the native lane does not limit what is written to mounts; put them on a file system with a quota";
+                Coverage::Unenforced(why.into())
+            }
+            Guarantee::Egress => {
+                let why = "the native lane shows the whole network or none; choose Network::None, with which it holds";
+                Coverage::Unenforced(why.into())
+            }
+            Guarantee::PinnedMounts => Coverage::Partial(
+                "a directory between a mount and the writable mount around it can be moved away, and the mount with it"
+                    .into(),
+            ),
             _ => Coverage::Enforced,
         }
     }

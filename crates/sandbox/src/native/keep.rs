@@ -14,8 +14,8 @@ use super::blueprint::Blueprint;
 use super::enter::Maps;
 use super::group::Group;
 use super::{LANE, init};
-use crate::run::{Bound, Fault, Health, Keeper, Stage, Tree};
-use crate::{Command, Error, Limits, Network, Usage};
+use crate::run::{Bound, Fault, Keeper, Stage, Tree};
+use crate::{Command, End, Error, Limits, Network, Usage};
 
 /// The supervisor and process 1 count as processes of the user namespace, too.
 pub(super) const OURS: u64 = 2;
@@ -84,26 +84,26 @@ impl Keeper for NativeKeeper {
         let _gone = rustix::io::write(control, &[init::TERMINATE]);
     }
 
-    fn watch(&self, supervisor: Pid) -> Health {
+    fn watch(&self, supervisor: Pid) -> Option<End> {
         if let Some(group) = &self.group
             && group.ran_out_of_memory()
         {
-            return Health::OutOfMemory;
+            return Some(End::OutOfMemory);
         }
-        let Some(limit) = self.watched_limit() else { return Health::Fine };
+        let limit = self.watched_limit()?;
         let used = Tree::inside(supervisor).memory(limit);
         self.peak.fetch_max(used, Ordering::Relaxed);
-        if used > limit { Health::OutOfMemory } else { Health::Fine }
+        (used > limit).then_some(End::OutOfMemory)
     }
 
-    fn bury(&self, _: bool) -> Health {
-        let Some(group) = &self.group else { return Health::Fine };
+    fn bury(&self, _: bool) -> Option<End> {
+        let group = self.group.as_ref()?;
         if let Some(peak) = group.peak_memory() {
             self.peak.fetch_max(peak, Ordering::Relaxed);
         }
-        let health = if group.ran_out_of_memory() { Health::OutOfMemory } else { Health::Fine };
+        let exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
         group.remove();
-        health
+        exceeded
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -12,10 +12,10 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::discipline;
 use super::intake::Intake;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
-use super::{Health, discipline};
 use crate::{Command, End, Error, Exit, Feed, Result, Stream, Usage};
 
 /// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only
@@ -75,15 +75,15 @@ pub(crate) async fn follow(
         // What it said last is in the pipes; whatever else comes is not of this command.
         let _chatter = tokio::time::timeout(CHATTER, outputs).await;
     }
-    let Ended { status, health, usage } = ended.map_err(|_| Error::Lane {
+    let Ended { status, exceeded, usage } = ended.map_err(|_| Error::Lane {
         action: "follow a command to its end".into(),
         source: "the thread that watched it is gone".into(),
     })?;
-    let end = match (health, guard.0.cause(), status) {
-        (Health::OutOfMemory, _, _) => End::OutOfMemory,
-        (Health::Fine, Some(cause), _) => cause.clone(),
-        (Health::Fine, None, Some(status)) => end(status),
-        (Health::Fine, None, None) => End::Lost { why: "its supervisor died before it could report the end".into() },
+    let end = match (exceeded, guard.0.cause(), status) {
+        (Some(limit), _, _) => limit,
+        (None, Some(cause), _) => cause.clone(),
+        (None, None, Some(status)) => end(status),
+        (None, None, None) => End::Lost { why: "its supervisor died before it could report the end".into() },
     };
     Ok(Exit { end, wall, usage, written: intake.written() })
 }

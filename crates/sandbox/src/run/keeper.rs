@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use super::{Bound, Fault, Image};
-use crate::{Command, Error, Limits, Result, Usage};
+use crate::{Command, End, Error, Limits, Result, Usage};
 
 /// A sandbox that can make one command ready.
 pub(crate) trait Lane: Debug + Send + Sync + 'static {
@@ -33,19 +33,14 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     /// Sends SIGTERM to everything that the command started.
     fn terminate(&self, supervisor: Pid, control: BorrowedFd<'_>);
 
-    /// Looks after the limits, every now and then while the command runs.
-    fn watch(&self, supervisor: Pid) -> Health;
+    /// Looks after the limits, every now and then while the command runs. An end is that of the limit that was
+    /// exceeded: the command is killed.
+    fn watch(&self, supervisor: Pid) -> Option<End>;
 
-    /// Called when the supervisor has ended; `complete` says that it ended as it should. Sweeps what is left.
-    fn bury(&self, complete: bool) -> Health;
+    /// Called when the supervisor has ended; `complete` says that it ended as it should. Sweeps what is left. An end is
+    /// that of a limit that was exceeded; it counts unless the program ended well in spite of it.
+    fn bury(&self, complete: bool) -> Option<End>;
 
     /// What was used, given the CPU time that the kernel accounted to the supervisor.
     fn usage(&self, cpu: Option<Duration>) -> Usage;
-}
-
-/// Whether the limits are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    Fine,
-    OutOfMemory,
 }

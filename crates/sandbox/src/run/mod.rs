@@ -17,7 +17,7 @@ pub(crate) use self::{
     child::{CONTROL, START, exec, first_signals, report, report_done},
     fault::{Fault, Stage},
     image::{Bound, Image},
-    keeper::{Health, Keeper, Lane},
+    keeper::{Keeper, Lane},
     session::Session,
     token::token,
     tree::{Tree, kill_marked},

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use rustix::process::{Pid, Signal};
 
 use super::*;
-use crate::run::{Bound, Fault, Health, Image, Keeper, START, first_signals};
-use crate::{Limits, sys};
+use crate::run::{Bound, Fault, Image, Keeper, START, first_signals};
+use crate::{End, Limits, sys};
 
 /// How long it holds out: the warden kills it after two seconds.
 const HALF: Duration = Duration::from_millis(500);
@@ -46,12 +46,12 @@ impl Keeper for Stuck {
 
     fn terminate(&self, _: Pid, _: BorrowedFd<'_>) {}
 
-    fn watch(&self, _: Pid) -> Health {
-        Health::Fine
+    fn watch(&self, _: Pid) -> Option<End> {
+        None
     }
 
-    fn bury(&self, _: bool) -> Health {
-        Health::Fine
+    fn bury(&self, _: bool) -> Option<End> {
+        None
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 
 use super::child::{DONE, ENDED};
 use super::leash::Leash;
-use super::{Fault, Health, Lane, Tree};
-use crate::{Command, Error, Result, Usage, sys};
+use super::{Fault, Lane, Tree};
+use crate::{Command, End, Error, Result, Usage, sys};
 
 /// How often the limits are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -39,7 +39,8 @@ pub(crate) struct Started {
 pub(crate) struct Ended {
     /// The status of the program, when its end was seen.
     pub(crate) status: Option<i32>,
-    pub(crate) health: Health,
+    /// The end of a limit that was exceeded.
+    pub(crate) exceeded: Option<End>,
     pub(crate) usage: Usage,
 }
 
@@ -166,7 +167,7 @@ fn first_words(faults: OwnedFd) -> FirstWords {
 /// Stays with the supervisor until it has ended, and clears up after it.
 fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     let keeper = leash.keeper();
-    let mut health = Health::Fine;
+    let mut exceeded = None;
     loop {
         let mut fds = [PollFd::new(&child.pidfd, PollFlags::IN)];
         if poll(&mut fds, Some(&timespec(TICK))).is_ok_and(|ready| ready > 0) {
@@ -179,21 +180,20 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
                 let _gone = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
             }
             Some(_) => {}
-            None if keeper.watch(child.pid) == Health::OutOfMemory => {
-                health = Health::OutOfMemory;
-                leash.kill();
+            None => {
+                exceeded = keeper.watch(child.pid);
+                if exceeded.is_some() {
+                    leash.kill();
+                }
             }
-            None => {}
         }
     }
     // Before the process id can be used again, nobody may signal it any more.
     leash.bury();
     let (_, cpu) = sys::reap(child.pid);
     let (status, complete) = read_reports(reports);
-    if keeper.bury(complete) == Health::OutOfMemory && status.is_none_or(|s| s != 0) {
-        health = Health::OutOfMemory;
-    }
-    Ended { status, health, usage: keeper.usage(cpu) }
+    let late = keeper.bury(complete).filter(|_| status.is_none_or(|s| s != 0));
+    Ended { status, exceeded: exceeded.or(late), usage: keeper.usage(cpu) }
 }
 
 /// How the program ended, and whether everything that it started is known to be gone.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use hedgerow_sandbox::{Access, AllowList, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox};
+use hedgerow_sandbox::{
+    Access, AllowList, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox, Strength,
+};
 
 use crate::world::{lanes, open, spec};
 
@@ -33,6 +35,18 @@ async fn what_is_not_enforced_says_why_and_what_would_help() {
             assert!(why.contains("lane"), "{guarantee}: {why}");
         }
     }
+}
+
+/// What a lane says of a list of destinations does not matter where nothing is reached at all.
+#[cfg(feature = "native")]
+#[test]
+fn a_network_of_none_reaches_nobody_that_is_not_listed() {
+    let Some(lane) = crate::world::native() else { return };
+    let mut policy = Policy::standard();
+    policy.required.insert(Guarantee::Egress, Strength::Full);
+    assert_eq!(policy.shortfalls(&lane), []);
+    policy.network = Network::Host;
+    assert!(!policy.shortfalls(&lane).is_empty());
 }
 
 #[tokio::test]
