@@ -12,6 +12,7 @@ mod host;
 mod native;
 mod policy;
 mod process;
+mod profiles;
 #[cfg(target_os = "linux")]
 mod run;
 mod sandbox;
@@ -20,7 +21,7 @@ mod spec;
 mod sys;
 
 #[cfg(feature = "docker")]
-pub use docker::{DockerOptions, DockerSandbox};
+pub use docker::{DockerOptions, DockerSandbox, Pull, Scratch};
 pub use egress::{AllowList, Endpoint};
 pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage};

@@ -67,7 +67,7 @@ impl Underway {
             watched: Watched {
                 engine: lane.engine.clone(),
                 container,
-                image: lane.facts.image.clone(),
+                image: lane.facts.image.name.clone(),
                 limit: spec.policy.limits.output,
                 age: record.age(),
                 deadline: record.deadline,

@@ -5,12 +5,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount as EngineMount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, ResourcesUlimits,
 };
 
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
+use super::options::Scratch;
 use super::probe::Facts;
 use super::seccomp;
 
@@ -38,7 +39,7 @@ pub(super) fn container(
     let piped = !command.stdin.is_empty();
     let args = command.args.iter().map(|arg| text("an argument", arg)).collect::<Result<_>>()?;
     Ok(ContainerCreateBody {
-        image: Some(facts.image_id.clone()),
+        image: Some(facts.image.id.clone()),
         entrypoint: Some(vec![text("the program", &command.program)?]),
         cmd: Some(args),
         env: Some(environment(command, facts)?),
@@ -77,6 +78,9 @@ fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig
         privileged: Some(false),
         network_mode: Some(network.into()),
         ipc_mode: Some("private".into()),
+        // Otherwise the names of control groups tell about the host and its other containers.
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        runtime: facts.runtime.clone(),
         // The ids outside are those that the mounted files belong to.
         userns_mode: facts.remapped.then(|| "host".into()),
         init: Some(true),
@@ -88,7 +92,7 @@ fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig
         pids_limit: limits.pids.map(i64::from),
         ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES)]),
         mounts: Some(mounts(spec, facts)?),
-        tmpfs: Some(tmpfs(spec, (uid, gid))),
+        tmpfs: Some(tmpfs(spec, facts, (uid, gid))),
         log_config: Some(log(limits)),
         auto_remove: Some(false),
         ..HostConfig::default()
@@ -97,7 +101,7 @@ fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig
 
 fn environment(command: &Command, facts: &Facts) -> Result<Vec<String>> {
     let mut variables = BTreeMap::from([
-        ("PATH".to_owned(), facts.path.clone()),
+        ("PATH".to_owned(), facts.path().to_owned()),
         ("HOME".to_owned(), HOME.to_owned()),
         ("TMPDIR".to_owned(), TMP.to_owned()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -110,7 +114,7 @@ fn environment(command: &Command, facts: &Facts) -> Result<Vec<String>> {
         variables.insert(key, value);
     }
     // A name without a value takes away what the image or the engine would set.
-    let unset = facts.image_variables.iter().map(String::as_str).chain(["HOSTNAME"]);
+    let unset = facts.image.variables.iter().map(|(key, _)| key.as_str()).chain(["HOSTNAME"]);
     let unset: Vec<_> = unset.filter(|key| !variables.contains_key(*key)).map(str::to_owned).collect();
     Ok(variables.into_iter().map(|(key, value)| format!("{key}={value}")).chain(unset).collect())
 }
@@ -138,16 +142,23 @@ fn mounts(spec: &Spec, facts: &Facts) -> Result<Vec<EngineMount>> {
     home.iter().chain(&spec.mounts).map(bind).collect()
 }
 
-fn tmpfs(spec: &Spec, (uid, gid): (u32, u32)) -> HashMap<String, String> {
+fn tmpfs(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> HashMap<String, String> {
     // Zero would be no limit at all.
     let size = spec.policy.limits.tmp.max(1);
+    let run = match facts.scratch {
+        Scratch::Data => "noexec",
+        Scratch::Programs => "exec",
+    };
     let taken = |target: &str| spec.mounts.iter().any(|mount| mount.target == Path::new(target));
+    let shared = format!("rw,{run},nosuid,nodev,size={size},mode=1777");
     let mut tmpfs = HashMap::new();
-    if !taken(TMP) {
-        tmpfs.insert(TMP.to_owned(), format!("rw,exec,nosuid,nodev,size={size},mode=1777"));
+    for target in facts.image.volumes.iter().map(String::as_str).chain([TMP]) {
+        if target != HOME && !taken(target) {
+            tmpfs.insert(target.to_owned(), shared.clone());
+        }
     }
     if spec.home.is_none() && !taken(HOME) {
-        tmpfs.insert(HOME.to_owned(), format!("rw,exec,nosuid,nodev,size={size},mode=0700,uid={uid},gid={gid}"));
+        tmpfs.insert(HOME.to_owned(), format!("rw,{run},nosuid,nodev,size={size},mode=0700,uid={uid},gid={gid}"));
     }
     tmpfs
 }

@@ -1,20 +1,16 @@
 use std::os::unix::ffi::OsStringExt;
 
+use super::super::image::Image;
 use super::*;
 use crate::{Labels, Policy, SandboxId};
 
 fn facts() -> Facts {
+    let variables = [("PATH", "/bin"), ("SECRET", "s")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     Facts {
-        socket: "/s".into(),
-        image: "i:1".into(),
-        image_id: "sha256:1".into(),
-        path: "/bin".into(),
-        image_variables: vec!["PATH".into(), "SECRET".into()],
+        image: Image { id: "sha256:1".into(), variables, ..Image::default() },
         cores: 2,
-        rootless: false,
-        remapped: false,
-        recursive_read_only: false,
         coverage: super::super::probe::EngineCoverage { seccomp: true, ..Default::default() },
+        ..Facts::default()
     }
 }
 
@@ -87,6 +83,28 @@ fn a_mount_over_tmp_or_home_takes_the_place_of_the_empty_one() {
     let host = made(&home, &Command::new("sh", "/")).host_config.expect("host");
     assert!(!host.tmpfs.expect("tmpfs").contains_key(HOME));
     assert_eq!(host.mounts.expect("mounts")[0].target.as_deref(), Some(HOME));
+}
+
+#[test]
+fn what_an_image_declares_as_a_volume_takes_no_place_on_the_hosts_disk() {
+    let image = Image { volumes: vec!["/data".into(), "/given".into(), HOME.into()], ..facts().image };
+    let facts = Facts { image, ..facts() };
+    let spec = spec(vec![mount("/given", Access::ReadWrite)]);
+    let body = container(&spec, &Command::new("sh", "/"), &facts, (7, 8), HashMap::new()).expect("valid");
+    let tmpfs = body.host_config.expect("host").tmpfs.expect("tmpfs");
+    assert!(tmpfs.get("/data").expect("in memory").starts_with("rw,noexec,nosuid,nodev,size="));
+    assert!(!tmpfs.contains_key("/given"));
+    assert!(tmpfs.get(HOME).expect("in memory").contains("mode=0700"));
+}
+
+#[test]
+fn programs_are_run_from_memory_only_where_that_was_asked_for() {
+    let options = |scratch| {
+        let facts = Facts { scratch, ..facts() };
+        tmpfs(&spec(vec![]), &facts, (7, 8)).into_values().collect::<Vec<_>>()
+    };
+    assert!(options(Scratch::Data).iter().all(|options| options.contains(",noexec,")));
+    assert!(options(Scratch::Programs).iter().all(|options| options.contains(",exec,")));
 }
 
 #[test]

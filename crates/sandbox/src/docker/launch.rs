@@ -11,8 +11,9 @@ use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, S
 
 use super::config::{self, HOME, TMP};
 use super::engine::lane;
+use super::image;
 use super::input::{Input, Names};
-use super::probe::{Facts, no_image, unavailable};
+use super::probe::{Facts, unavailable};
 use super::record::{Given, Record};
 use super::run::{Job, Watched, follow};
 use super::tally::Tally;
@@ -79,7 +80,7 @@ async fn begin(launch: Launch) -> Result<Job> {
             engine: shared.engine.clone(),
             container,
             program: command.program.into(),
-            image: shared.facts.image.clone(),
+            image: shared.facts.image.name.clone(),
             limit: spec.policy.limits.output,
             age: Duration::ZERO,
             deadline: command.deadline,
@@ -113,7 +114,7 @@ async fn create(
             Ok((container, warnings)) => return Ok((container, names.complete, warnings)),
             Err(Client::DockerResponseServerError { status_code: 409, message }) => taken = Some(message),
             Err(Client::DockerResponseServerError { status_code: 404, .. }) => {
-                return Err(no_image(&shared.facts.image));
+                return Err(image::removed(&shared.facts.image));
             }
             Err(Client::DockerResponseServerError { status_code: 400, message }) => return Err(invalid(spec, message)),
             Err(error) => {
@@ -248,7 +249,7 @@ fn not_started(error: Client, command: &Command, facts: &Facts) -> Error {
         };
     }
     if message.contains("exec:") {
-        return program(format!("in image {}: {message}", facts.image));
+        return program(format!("in image {}: {message}", facts.image.name));
     }
     lane("start a container", error)
 }

@@ -43,18 +43,7 @@ fn nothing_is_below_a_directory_that_is_made_empty_for_each_command() {
 #[test]
 fn a_limit_that_the_engine_discards_at_the_last_moment_is_a_refusal() {
     let coverage = super::super::probe::EngineCoverage { memory: true, swap: true, ..Default::default() };
-    let facts = Facts {
-        socket: "/s".into(),
-        image: "i".into(),
-        image_id: "i".into(),
-        path: String::new(),
-        image_variables: vec![],
-        cores: 1,
-        rootless: false,
-        remapped: false,
-        recursive_read_only: false,
-        coverage,
-    };
+    let facts = Facts { cores: 1, coverage, ..Facts::default() };
     let warning = ["Your kernel does not support memory limit capabilities. Limitation discarded.".to_owned()];
     let refused = discarded(&Policy::standard(), &facts, &warning).expect_err("refused");
     assert!(matches!(refused, Error::Refused { .. }), "{refused}");

@@ -5,6 +5,7 @@ mod capture;
 mod config;
 mod end;
 mod engine;
+mod image;
 mod input;
 mod launch;
 mod options;
@@ -26,7 +27,7 @@ use bollard::models::ContainerSummary;
 
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
 
-pub use options::DockerOptions;
+pub use options::{DockerOptions, Pull, Scratch};
 
 use engine::Engine;
 use probe::Facts;
@@ -73,14 +74,19 @@ impl DockerSandbox {
     /// Finds the engine and the image, and asks the engine what it can enforce.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when no engine answers, when it is too old, or when it does not have the image; the text
-    /// says what to do.
+    /// [`Error::Unavailable`] when no engine answers, when it is too old, or when it does not have the image or the runtime; the
+    /// text says what to do.
     pub async fn connect(options: DockerOptions) -> Result<Self> {
         reserved(&options.labels)?;
         let found = probe::probe(&options).await?;
         let engine = Engine::new(found.docker);
         let lane = Lane { engine, facts: found.facts, labels: options.labels, held: Mutex::default() };
         Ok(Self { lane: Arc::new(lane) })
+    }
+
+    /// The id of the image that every container is made of: what [`DockerOptions::image`] stood for when the lane connected.
+    pub fn image(&self) -> &str {
+        &self.lane.facts.image.id
     }
 }
 

@@ -4,12 +4,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::models::{ImageInspect, SystemInfo};
+use bollard::models::SystemInfo;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::timeout;
 
 use crate::{Coverage, Error, Guarantee, Result};
 
+use super::image::{self, Image};
+use super::options::Scratch;
 use super::{DockerOptions, LANE};
 
 /// The oldest version of the API that this lane is written for.
@@ -31,17 +33,13 @@ pub(super) struct Probed {
 }
 
 /// What was found out once and decides how containers are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) socket: PathBuf,
-    /// The image as the caller named it, for messages.
-    pub(super) image: String,
-    /// The image that this name stood for.
-    pub(super) image_id: String,
-    /// `PATH` inside.
-    pub(super) path: String,
-    /// The names of the variables that the image sets.
-    pub(super) image_variables: Vec<String>,
+    pub(super) image: Image,
+    /// The OCI runtime that was asked for.
+    pub(super) runtime: Option<String>,
+    pub(super) scratch: Scratch,
     pub(super) cores: u64,
     /// The engine runs without root: root inside is the engine's own user outside.
     pub(super) rootless: bool,
@@ -89,32 +87,37 @@ pub(super) async fn probe(options: &DockerOptions) -> Result<Probed> {
     if info.os_type.as_deref().is_some_and(|os| os != "linux") {
         return Err(unavailable(format!("the engine at {} does not run Linux containers", socket.display())));
     }
-    let image = docker.inspect_image(&options.image).await.map_err(|e| match &e {
-        bollard::errors::Error::DockerResponseServerError { status_code: 404, .. } => no_image(&options.image),
-        _ => Error::Lane { action: format!("ask the engine for image {}", options.image), source: e.into() },
-    })?;
-    let mut facts = facts(&info, &image, options.image.clone(), socket);
+    let mut facts = facts(&info, socket);
     facts.recursive_read_only = version >= RECURSIVE_READ_ONLY;
+    facts.runtime = known_runtime(&info, options.runtime.as_deref())?;
+    facts.scratch = options.scratch;
+    facts.image = image::find(&docker, &options.image, options.pull).await?;
     Ok(Probed { docker, facts })
 }
 
-fn facts(info: &SystemInfo, image: &ImageInspect, name: String, socket: PathBuf) -> Facts {
+/// Refuses a runtime that the engine does not know, with those that it does.
+fn known_runtime(info: &SystemInfo, wanted: Option<&str>) -> Result<Option<String>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let mut known: Vec<_> = info.runtimes.iter().flat_map(|known| known.keys()).map(String::as_str).collect();
+    if known.contains(&wanted) {
+        return Ok(Some(wanted.to_owned()));
+    }
+    known.sort_unstable();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(unavailable(format!(
+        "the engine has no runtime {wanted} (it has: {known}); install it and name it in the engine's configuration"
+    )))
+}
+
+fn facts(info: &SystemInfo, socket: PathBuf) -> Facts {
     let options = info.security_options.as_deref().unwrap_or_default();
     let has =
         |name: &str| options.iter().any(|o| o.split(',').any(|part| part == format!("name={name}") || part == name));
-    let variables = image.config.as_ref().and_then(|c| c.env.clone()).unwrap_or_default();
-    let split = |v: &String| v.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
-    let variables: Vec<_> = variables.iter().filter_map(split).collect();
     Facts {
         socket,
-        image_id: image.id.clone().unwrap_or_else(|| name.clone()),
-        image: name,
-        path: variables.iter().find(|(k, _)| k == "PATH").map_or_else(|| PATH.to_owned(), |(_, v)| v.clone()),
-        image_variables: variables.into_iter().map(|(k, _)| k).collect(),
         cores: info.ncpu.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(1),
         rootless: has("rootless"),
         remapped: has("userns"),
-        recursive_read_only: false,
         coverage: EngineCoverage {
             memory: info.memory_limit == Some(true),
             swap: info.swap_limit == Some(true),
@@ -123,6 +126,7 @@ fn facts(info: &SystemInfo, image: &ImageInspect, name: String, socket: PathBuf)
             seccomp: has("seccomp"),
             warnings: info.warnings.clone().unwrap_or_default(),
         },
+        ..Facts::default()
     }
 }
 
@@ -176,6 +180,11 @@ impl EngineCoverage {
 }
 
 impl Facts {
+    /// `PATH` inside: the image's.
+    pub(super) fn path(&self) -> &str {
+        self.image.variables.iter().find(|(k, _)| k == "PATH").map_or(PATH, |(_, v)| v)
+    }
+
     /// The user and group that commands run as: the owner of what they may write, so that what they make belongs to it too.
     pub(super) fn user(&self, owner: &Path) -> std::io::Result<(u32, u32)> {
         let owner = owner.metadata()?;
@@ -186,13 +195,6 @@ impl Facts {
 
 pub(super) fn unavailable(problem: String) -> Error {
     Error::Unavailable { lane: LANE, problem }
-}
-
-pub(super) fn no_image(image: &str) -> Error {
-    unavailable(format!(
-        "image {image} is not on the engine, and nothing is pulled; make it with `scripts/docker-image {image}`, or build, import or \
-         pull it by hand"
-    ))
 }
 
 fn no_engine(socket: &Path, why: &str) -> String {
@@ -222,7 +224,7 @@ mod tests {
     use super::*;
 
     fn of(info: SystemInfo) -> EngineCoverage {
-        facts(&info, &ImageInspect::default(), "i".into(), "/s".into()).coverage
+        facts(&info, "/s".into()).coverage
     }
 
     #[test]
@@ -232,6 +234,17 @@ mod tests {
             assert!(matches!(coverage.of(guarantee), Coverage::Unenforced(_)), "{guarantee}");
         }
         assert!(matches!(coverage.of(Guarantee::NoNetwork), Coverage::Partial(_)));
+    }
+
+    #[test]
+    fn a_runtime_that_the_engine_lacks_is_refused_with_those_it_has() {
+        let known = ["runc", "kata"].map(|name| (name.to_owned(), Default::default())).into();
+        let info = SystemInfo { runtimes: Some(known), ..SystemInfo::default() };
+        assert_eq!(known_runtime(&info, Some("kata")).expect("known").as_deref(), Some("kata"));
+        let error = known_runtime(&info, Some("runsc")).expect_err("unknown").to_string();
+        assert!(error.contains("no runtime runsc (it has: kata, runc)"), "{error}");
+        let none = known_runtime(&SystemInfo::default(), Some("runsc")).expect_err("unknown").to_string();
+        assert!(none.contains("it has: none"), "{none}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod commands;
 mod contact;
+mod hardened;
+mod image;
 mod input;
 mod life;
 mod limits;
@@ -117,10 +119,15 @@ async fn once(lane: &DockerSandbox, spec: Spec, command: Command) -> Said {
     said
 }
 
+/// The engine, past the lane.
+async fn engine() -> Docker {
+    let docker = Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION).expect("socket");
+    docker.negotiate_version().await.expect("version")
+}
+
 /// What the engine itself says, past the lane.
 async fn containers(id: &SandboxId) -> Vec<String> {
-    let docker = Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION).expect("socket");
-    let docker = docker.negotiate_version().await.expect("version");
+    let docker = engine().await;
     let filters = std::collections::HashMap::from([("label".to_owned(), vec![format!("hedgerow.sandbox={id}")])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let found = docker.list_containers(Some(options)).await.expect("list");
