@@ -10,6 +10,8 @@ mod guarantee;
 mod host;
 #[cfg(feature = "native")]
 mod native;
+#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
+mod pinned;
 mod policy;
 mod process;
 mod profiles;

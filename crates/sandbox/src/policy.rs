@@ -96,8 +96,11 @@ impl Policy {
     /// lane can, and mounts pinned. The default for agents and gates.
     pub fn standard() -> Self {
         let mut required: BTreeMap<_, _> = ISOLATION.map(|g| (g, Strength::Full)).into();
-        required.extend([Guarantee::Pids, Guarantee::WallTime, Guarantee::OutputCap].map(|g| (g, Strength::Full)));
-        required.extend([Guarantee::Memory, Guarantee::PinnedMounts].map(|g| (g, Strength::AtLeastPartial)));
+        required.extend(
+            [Guarantee::PinnedMounts, Guarantee::Pids, Guarantee::WallTime, Guarantee::OutputCap]
+                .map(|g| (g, Strength::Full)),
+        );
+        required.insert(Guarantee::Memory, Strength::AtLeastPartial);
         let limits = Limits { cpu_millis: None, disk: None, ..Limits::default() };
         Self { required, limits, network: Network::None }
     }

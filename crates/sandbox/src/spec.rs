@@ -72,7 +72,8 @@ pub struct Spec {
     pub labels: Labels,
     /// What must hold.
     pub policy: Policy,
-    /// Paths to make visible, in this order: later ones may lie below earlier ones.
+    /// Paths to make visible, in this order: later ones may lie below earlier ones. In the native lane, a directory that
+    /// lies between two of them becomes a mount, so that it cannot be moved; a rename across it fails with `EXDEV`.
     pub mounts: Vec<Mount>,
     /// A directory of the caller's that is `HOME` inside, and so outlives each command; without one, every command gets
     /// an empty `HOME` of its own.

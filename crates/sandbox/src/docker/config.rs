@@ -13,7 +13,7 @@ use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
 use super::options::Scratch;
 use super::probe::Facts;
-use super::seccomp;
+use super::{pins, seccomp};
 
 /// `HOME` inside.
 pub(super) const HOME: &str = "/home/agent";
@@ -160,6 +160,7 @@ fn tmpfs(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> HashMap<String, 
     if spec.home.is_none() && !taken(HOME) {
         tmpfs.insert(HOME.to_owned(), format!("rw,{run},nosuid,nodev,size={size},mode=0700,uid={uid},gid={gid}"));
     }
+    tmpfs.extend(pins::in_memory(spec));
     tmpfs
 }
 

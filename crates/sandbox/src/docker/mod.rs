@@ -9,6 +9,7 @@ mod image;
 mod input;
 mod launch;
 mod options;
+mod pins;
 mod probe;
 mod record;
 mod run;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bollard::models::ContainerSummary;
 
-use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
+use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check, pinned};
 
 pub use options::{DockerOptions, Pull, Scratch};
 
@@ -180,6 +181,8 @@ fn reserved(labels: &Labels) -> Result<()> {
 /// Refuses mounts that do not exist, those that would give the host away, and limits that would not limit.
 fn usable(spec: &Spec, socket: &Path) -> Result<()> {
     check::mounts(spec)?;
+    pinned::sources(LANE, spec, Path::new(config::HOME))?;
+    pins::check(spec)?;
     let limits = &spec.policy.limits;
     if limits.memory == Some(0) || limits.cpu_millis == Some(0) || limits.pids == Some(0) {
         let problem =

@@ -157,10 +157,6 @@ impl EngineCoverage {
             Guarantee::Egress => Coverage::Unenforced(
                 "the docker lane shows the host's network or none; choose Network::None, with which it holds".into(),
             ),
-            Guarantee::PinnedMounts => Coverage::Partial(
-                "a directory between a mount and the writable mount around it can be moved away, and the mount with it"
-                    .into(),
-            ),
             // These hold for every Linux container as this lane makes it; the deadline and the output cap are our own.
             Guarantee::KillComplete
             | Guarantee::ProcessIsolation
@@ -168,6 +164,7 @@ impl EngineCoverage {
             | Guarantee::NoHostReads
             | Guarantee::NoNetwork
             | Guarantee::NoPrivilegeGain
+            | Guarantee::PinnedMounts
             | Guarantee::NoDevices
             | Guarantee::WallTime
             | Guarantee::OutputCap => Coverage::Enforced,
@@ -268,7 +265,7 @@ mod tests {
             security_options,
             ..SystemInfo::default()
         });
-        let not_yet = [Guarantee::Disk, Guarantee::Egress, Guarantee::PinnedMounts];
+        let not_yet = [Guarantee::Disk, Guarantee::Egress];
         for guarantee in Guarantee::ALL.into_iter().filter(|g| !not_yet.contains(g)) {
             assert_eq!(coverage.of(guarantee), Coverage::Enforced, "{guarantee}");
         }

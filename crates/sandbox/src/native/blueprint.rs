@@ -5,7 +5,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::pinned::{self, Place};
+use crate::{Access, Error, Result};
 
 /// The most paths of the host that one sandbox can show.
 pub(super) const MOST_SOURCES: usize = 200;
@@ -47,6 +48,10 @@ pub(super) enum Step {
         from: CString,
         at: CString,
     },
+    /// Makes a directory a mount of itself, which nobody can rename.
+    Pin {
+        at: CString,
+    },
     /// Takes a mount away again, and its directory.
     Forget {
         at: CString,
@@ -73,6 +78,7 @@ impl Step {
         | Self::Show { at, .. }
         | Self::Memory { at, .. }
         | Self::Again { at, .. }
+        | Self::Pin { at }
         | Self::Forget { at }
         | Self::Processes { at }
         | Self::Terminals { at }
@@ -110,6 +116,8 @@ pub(super) struct Blueprint {
     links: BTreeSet<PathBuf>,
     /// Places that show a path of the host, with that path; the last one that covers a path counts.
     shown: Vec<(PathBuf, PathBuf)>,
+    /// All that is mounted where programs may look, for what could be moved away.
+    places: Vec<Place>,
 }
 
 impl Blueprint {
@@ -169,7 +177,26 @@ impl Blueprint {
         self.sources.push(Source { path: c_string(source)?, attributes: usage.attributes() });
         self.steps.push(Step::Show { source: self.sources.len() - 1, at: inside(at)? });
         self.shown.push((at.into(), source.into()));
+        let access = if usage == Use::Write { Access::ReadWrite } else { Access::ReadOnly };
+        self.places.push(Place { at: at.into(), access });
         Ok(())
+    }
+
+    /// The same, with all that it takes so that nobody inside can move it away.
+    pub(super) fn show_pinned(&mut self, source: &Path, at: &Path, usage: Use) -> Result<()> {
+        self.show(source, at, usage)?;
+        let last = self.steps.pop();
+        for path in pinned::loose(at, &self.places) {
+            self.steps.push(Step::Pin { at: inside(path)? });
+            self.places.push(Place { at: path.into(), access: Access::ReadWrite });
+        }
+        self.steps.extend(last);
+        Ok(())
+    }
+
+    /// Notes that everybody may write here.
+    pub(super) fn writable(&mut self, at: &Path) {
+        self.places.push(Place { at: at.into(), access: Access::ReadWrite });
     }
 
     /// A step that needs no bookkeeping but a directory.

@@ -104,6 +104,10 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened) -> Result<(), E
         Step::Show { source: index, at } => attach(source(*index)?, root, at),
         Step::Memory { at, size } => attach(&memory(size, c"700")?, root, at),
         Step::Again { from, at } => attach(&again(root, from)?, root, at),
+        Step::Pin { at } => {
+            let directory = place(root, at)?;
+            mount_at(&again_fd(&directory)?, &directory)
+        }
         Step::Forget { at } => {
             unmount(at.as_c_str(), UnmountFlags::DETACH)?;
             rustix::fs::unlinkat(root, at.as_c_str(), rustix::fs::AtFlags::REMOVEDIR)
@@ -148,7 +152,10 @@ fn again(root: BorrowedFd<'_>, from: &CStr) -> Result<OwnedFd, Errno> {
 }
 
 fn again_fd(mount: &OwnedFd) -> Result<OwnedFd, Errno> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
     open_tree(mount, c"", flags)
 }
 

@@ -96,10 +96,6 @@ impl Found {
                 let why = "the native lane shows the whole network or none; choose Network::None, with which it holds";
                 Coverage::Unenforced(why.into())
             }
-            Guarantee::PinnedMounts => Coverage::Partial(
-                "a directory between a mount and the writable mount around it can be moved away, and the mount with it"
-                    .into(),
-            ),
             _ => Coverage::Enforced,
         }
     }

@@ -25,6 +25,7 @@ pub(super) struct NativeLane {
 impl NativeLane {
     pub(super) fn new(options: NativeOptions, found: Found, spec: Spec) -> Result<Self> {
         crate::check::mounts(&spec)?;
+        crate::pinned::sources(LANE, &spec, layout::HOME.as_ref())?;
         let Spec { mounts, home, policy, .. } = spec;
         let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network };
         // A mount that cannot work is better refused now than at the first command.

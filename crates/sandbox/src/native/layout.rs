@@ -82,7 +82,7 @@ pub(super) fn plan(
             Access::ReadOnly => Use::Read,
             Access::ReadWrite => Use::Write,
         };
-        plan.show(&mount.source, &mount.target, usage)?;
+        plan.show_pinned(&mount.source, &mount.target, usage)?;
     }
     Ok(plan)
 }
@@ -163,6 +163,7 @@ fn memory(plan: &mut Blueprint, size: u64, with_home: bool) -> Result<()> {
         plan.directory(Path::new(from), mode)?;
         let from = inside(Path::new(from))?;
         plan.on_directory(at, |at| Step::Again { from, at })?;
+        plan.writable(Path::new(at));
     }
     plan.steps.push(Step::Forget { at: inside(Path::new("/.memory"))? });
     Ok(())

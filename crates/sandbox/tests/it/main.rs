@@ -16,6 +16,8 @@ mod kill;
 mod native;
 #[cfg(target_os = "linux")]
 mod output;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod pinned;
 #[cfg(target_os = "linux")]
 mod policy;
 #[cfg(all(target_os = "linux", feature = "native"))]

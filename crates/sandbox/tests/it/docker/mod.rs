@@ -7,6 +7,7 @@ mod image;
 mod input;
 mod life;
 mod limits;
+mod pinned;
 mod walls;
 
 use std::os::unix::fs::{MetadataExt, chown};
