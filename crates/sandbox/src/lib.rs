@@ -30,7 +30,7 @@ pub use exit::{End, Exit, Usage};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
 #[cfg(feature = "native")]
-pub use native::{NativeOptions, NativeSandbox};
+pub use native::{Demand, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};

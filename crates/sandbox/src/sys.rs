@@ -219,6 +219,38 @@ pub(crate) fn restrict_mount(mount: impl AsFd, attributes: u64, extent: c_int) -
     check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), flags, &raw const attr, size) })
 }
 
+/// The version of Landlock that this kernel has switched on.
+#[cfg(feature = "native")]
+pub(crate) fn landlock_version() -> Result<u32> {
+    const ASK: c_uint = 1;
+    // SAFETY: with this flag no memory is involved.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, ptr::null::<u8>(), 0_usize, ASK) };
+    check(version)?;
+    u32::try_from(version).map_err(|_| Errno::RANGE)
+}
+
+/// Adds a rule to a Landlock ruleset: these rights for all that is at or below `place`.
+#[cfg(feature = "native")]
+pub(crate) fn landlock_allow(ruleset: BorrowedFd<'_>, place: BorrowedFd<'_>, rights: u64) -> Result<()> {
+    #[repr(C, packed)]
+    struct PathBeneath {
+        rights: u64,
+        place: c_int,
+    }
+    const PATH_BENEATH: c_int = 1;
+    let rule = PathBeneath { rights, place: place.as_raw_fd() };
+    let (fd, call) = (ruleset.as_raw_fd(), libc::SYS_landlock_add_rule);
+    // SAFETY: the rule has the layout that the kernel defines for this type, and outlives the call.
+    check(unsafe { libc::syscall(call, fd, PATH_BENEATH, &raw const rule, 0 as c_uint) })
+}
+
+/// Makes a Landlock ruleset hold for the calling process and all that it starts, for good.
+#[cfg(feature = "native")]
+pub(crate) fn landlock_enter(ruleset: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0 as c_uint) })
+}
+
 /// Removes every capability from the set that programs can regain.
 #[cfg(feature = "native")]
 pub(crate) fn drop_bounding_set() {

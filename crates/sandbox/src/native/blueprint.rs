@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::wall::Grant;
 use crate::pinned::{self, Place};
 use crate::{Access, Error, Result};
 
@@ -16,6 +17,8 @@ pub(super) const MOST_SOURCES: usize = 200;
 pub(super) struct Source {
     pub(super) path: CString,
     pub(super) attributes: u64,
+    /// What the second wall allows there, beyond reading.
+    pub(super) grant: Option<Grant>,
 }
 
 /// One step of building the root. All paths are relative to it.
@@ -105,6 +108,15 @@ impl Use {
             Self::Device => common | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY,
         }
     }
+
+    fn grant(self, directory: bool) -> Option<Grant> {
+        match (self, directory) {
+            (Self::Read, _) => None,
+            (Self::Write, true) => Some(Grant::Tree),
+            (Self::Write, false) => Some(Grant::File),
+            (Self::Device, _) => Some(Grant::Device),
+        }
+    }
 }
 
 /// The plan of one root directory.
@@ -174,7 +186,8 @@ impl Blueprint {
         } else if !self.made.contains(at) {
             if meta.is_dir() { self.directory(at, 0o755)? } else { self.file(at, b"")? }
         }
-        self.sources.push(Source { path: c_string(source)?, attributes: usage.attributes() });
+        let grant = usage.grant(meta.is_dir());
+        self.sources.push(Source { path: c_string(source)?, attributes: usage.attributes(), grant });
         self.steps.push(Step::Show { source: self.sources.len() - 1, at: inside(at)? });
         self.shown.push((at.into(), source.into()));
         let access = if usage == Use::Write { Access::ReadWrite } else { Access::ReadOnly };

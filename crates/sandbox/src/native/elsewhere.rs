@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{LANE, NativeOptions};
+use super::{LANE, NativeFacts, NativeOptions};
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec};
 
 /// Runs commands in Linux namespaces of their own; on this system it cannot be made.
@@ -24,6 +24,11 @@ impl NativeSandbox {
     /// [`Error::Unavailable`]: this lane needs Linux.
     pub fn probe_with(_: NativeOptions) -> Result<Self> {
         Err(Error::Unavailable { lane: LANE, problem: "namespaces need Linux; use a container lane".into() })
+    }
+
+    /// By what this lane keeps its promises here.
+    pub fn facts(&self) -> NativeFacts {
+        match self.0 {}
     }
 }
 

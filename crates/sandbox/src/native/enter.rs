@@ -12,6 +12,7 @@ use rustix::mount::{
 use rustix::thread::UnshareFlags;
 
 use super::blueprint::{Blueprint, MOST_SOURCES, Source, Step};
+use super::wall::{Grant, Grants};
 use crate::run::{Fault, Stage};
 use crate::{Network, sys};
 
@@ -53,7 +54,7 @@ pub(super) type Opened = [Option<OwnedFd>; MOST_SOURCES];
 pub(super) const NOTHING_OPENED: Opened = [const { None }; MOST_SOURCES];
 
 /// Builds the new root and makes it the only one.
-pub(super) fn build(plan: &Blueprint, opened: &mut Opened) -> Result<(), Fault> {
+pub(super) fn build(plan: &Blueprint, opened: &mut Opened, grants: &Grants<'_>) -> Result<(), Fault> {
     rustix::process::umask(Mode::empty());
     let pivot = Fault::at(Stage::Pivot);
     mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(&pivot)?;
@@ -66,9 +67,22 @@ pub(super) fn build(plan: &Blueprint, opened: &mut Opened) -> Result<(), Fault> 
     move_mount(&root, c"", CWD, c"/usr", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(&pivot)?;
     rustix::process::fchdir(&root).map_err(&pivot)?;
     for (index, step) in plan.steps.iter().enumerate() {
-        carry_out(step, root.as_fd(), opened).map_err(Fault::nth(Stage::Build, index))?;
+        carry_out(step, root.as_fd(), opened, grants).map_err(Fault::nth(Stage::Build, index))?;
     }
+    grant(plan, root.as_fd(), opened, grants).map_err(Fault::at(Stage::Wall))?;
     enter(root.as_fd()).map_err(pivot)
+}
+
+/// What the program may do with what is of the host: read all that it sees, and write what is for writing. By the opened
+/// sources and not by their places, which others may cover.
+fn grant(plan: &Blueprint, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants<'_>) -> Result<(), Errno> {
+    grants.allow(root, Grant::Read)?;
+    for (source, slot) in plan.sources.iter().zip(opened) {
+        if let (Some(grant), Some(place)) = (source.grant, slot) {
+            grants.allow(place.as_fd(), grant)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the directory that is mounted at `root` the root, and the old one unreachable.
@@ -91,7 +105,7 @@ fn open(source: &Source) -> Result<OwnedFd, Errno> {
     Ok(tree)
 }
 
-fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened) -> Result<(), Errno> {
+fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants<'_>) -> Result<(), Errno> {
     let source = |index: usize| opened.get(index).and_then(Option::as_ref).ok_or(Errno::BADF);
     match step {
         Step::Directory { at, mode } => rustix::fs::mkdirat(root, at.as_c_str(), Mode::from_raw_mode(*mode)),
@@ -103,7 +117,11 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened) -> Result<(), E
         Step::Link { at, to } => rustix::fs::symlinkat(to.as_c_str(), root, at.as_c_str()),
         Step::Show { source: index, at } => attach(source(*index)?, root, at),
         Step::Memory { at, size } => attach(&memory(size, c"700")?, root, at),
-        Step::Again { from, at } => attach(&again(root, from)?, root, at),
+        Step::Again { from, at } => {
+            let directory = again(root, from)?;
+            grants.allow(directory.as_fd(), Grant::Tree)?;
+            attach(&directory, root, at)
+        }
         Step::Pin { at } => {
             let directory = place(root, at)?;
             mount_at(&again_fd(&directory)?, &directory)
@@ -121,7 +139,9 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened) -> Result<(), E
         }
         Step::Terminals { at } => {
             let options = [(c"ptmxmode", c"0666"), (c"mode", c"0620")];
-            attach(&filesystem(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?, root, at)
+            let terminals = filesystem(c"devpts", &options, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+            grants.allow(terminals.as_fd(), Grant::Device)?;
+            attach(&terminals, root, at)
         }
         Step::Hide { source: index, at } => {
             // The null device, once more: each mount is one place.

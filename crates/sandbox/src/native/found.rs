@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::group_base::{self, Base, Controller};
 use super::lane::{NativeLane, unavailable};
-use super::{NativeOptions, hint};
+use super::{Demand, NativeFacts, NativeOptions, hint, wall};
 use crate::run::try_once;
 use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
 
@@ -14,6 +14,8 @@ use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
 pub(super) struct Found {
     /// Where control groups can be made.
     pub(super) bases: Vec<Base>,
+    /// The version of Landlock, or why there is none.
+    pub(super) landlock: std::result::Result<u32, String>,
     pids: Pids,
 }
 
@@ -30,7 +32,11 @@ const FEW: u32 = 6;
 impl Found {
     /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
     pub(super) fn probe(options: &NativeOptions) -> Result<Self> {
-        let mut found = Self { bases: group_base::find(), pids: Pids::NotKept };
+        let landlock = wall::version();
+        if let (Err(why), Demand::Required) = (&landlock, options.landlock) {
+            return Err(unavailable(format!("its options require Landlock, and {why}")));
+        }
+        let mut found = Self { bases: group_base::find(), landlock, pids: Pids::NotKept };
         let run = |found: &Self, script: String| {
             let limits = Limits { pids: Some(FEW), tmp: 1 << 20, ..Limits::default() };
             let lane = NativeLane {
@@ -48,7 +54,7 @@ impl Found {
         let works = match run(&found, "exit 42".into()) {
             // Groups that can be made but not used are no groups; the others may work all the same.
             Err(_) if !found.bases.is_empty() => {
-                let alone = |base: &Base| Self { bases: vec![base.clone()], pids: found.pids };
+                let alone = |base: &Base| Self { bases: vec![base.clone()], ..found.clone() };
                 found.bases = found.bases.iter().filter(|b| run(&alone(b), "true".into()).is_ok()).cloned().collect();
                 run(&found, "exit 42".into())
             }
@@ -65,6 +71,11 @@ impl Found {
             found.pids = Pids::Kept;
         }
         Ok(found)
+    }
+
+    /// By what it keeps them.
+    pub(super) fn facts(&self) -> NativeFacts {
+        NativeFacts { landlock: self.landlock.clone(), groups: self.bases.iter().map(Base::to_string).collect() }
     }
 
     /// How well the lane keeps a guarantee here.

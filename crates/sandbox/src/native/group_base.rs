@@ -1,5 +1,6 @@
 //! Where control groups can be made, and which settings keep which limit.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,17 @@ pub(super) struct Base {
     pub(super) directory: PathBuf,
     pub(super) version: Version,
     pub(super) controllers: Vec<Controller>,
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.controllers.iter().map(|c| c.name()).collect();
+        let version = match self.version {
+            Version::One => 1,
+            Version::Two => 2,
+        };
+        write!(f, "{} (version {version}) in {}", names.join(", "), self.directory.display())
+    }
 }
 
 /// The length in microseconds of the time in which a share of CPU time is counted.

@@ -69,7 +69,7 @@ fn conceal() -> Result<(), Errno> {
 fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) -> Result<(), Fault> {
     let step = Fault::at(Stage::Prepare);
     conceal().map_err(&step)?;
-    enter::build(&keeper.blueprint, opened)?;
+    enter::build(&keeper.blueprint, opened, &keeper.grants())?;
     *opened = enter::NOTHING_OPENED;
     rustix::system::sethostname(b"sandbox").map_err(&step)?;
     if *keeper.network() != Network::Host {
@@ -100,11 +100,22 @@ fn lower(keeper: &NativeKeeper) -> Result<(), Fault> {
     let files = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     limit(Resource::Nofile, files.min(1 << 16)).map_err(&step)?;
     sys::drop_bounding_set();
-    drop_capabilities().map_err(step)?;
+    lock_privileges().map_err(&step)?;
+    drop_capabilities().map_err(&step)?;
+    keeper.grants().enter().map_err(Fault::at(Stage::Wall))?;
     for program in &keeper.filters {
         seccompiler::apply_filter(program).map_err(|_| Fault::at(Stage::Filter)(Errno::INVAL))?;
     }
     Ok(())
+}
+
+/// Takes from user 0 of this namespace, should anything ever become it, what it would get for being that.
+fn lock_privileges() -> Result<(), Errno> {
+    use rustix::thread::CapabilitiesSecureBits as Bits;
+    rustix::thread::clear_ambient_capability_set()?;
+    let bits = Bits::NO_ROOT | Bits::NO_SETUID_FIXUP | Bits::NO_CAP_AMBIENT_RAISE;
+    let locks = Bits::NO_ROOT_LOCKED | Bits::NO_SETUID_FIXUP_LOCKED | Bits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits | locks | Bits::KEEP_CAPS_LOCKED)
 }
 
 fn drop_capabilities() -> Result<(), Errno> {

@@ -13,8 +13,9 @@ use seccompiler::BpfProgram;
 use super::blueprint::Blueprint;
 use super::enter::Maps;
 use super::group::Group;
+use super::wall::{Grants, Wall};
 use super::{LANE, init};
-use crate::run::{Bound, Fault, Keeper, Stage, Tree};
+use crate::run::{Bound, Fault, Keeper, REPORT, Stage, Tree};
 use crate::{Command, End, Error, Limits, Network, Usage};
 
 /// The supervisor and process 1 count as processes of the user namespace, too.
@@ -28,6 +29,7 @@ pub(super) struct NativeKeeper {
     pub(super) limits: Limits,
     pub(super) network: Network,
     pub(super) group: Option<Group>,
+    pub(super) wall: Option<Wall>,
     pub(super) peak: AtomicU64,
 }
 
@@ -39,6 +41,12 @@ impl NativeKeeper {
     /// How many control groups there are to join. Asked after the fork, so it must not allocate.
     pub(super) fn groups(&self) -> usize {
         self.group.as_ref().map_or(0, Group::count)
+    }
+
+    /// The second wall. Only for what was forked from the supervisor, in which its descriptor has its number.
+    pub(super) fn grants(&self) -> Grants<'static> {
+        let number = REPORT + 1 + i32::try_from(self.groups()).unwrap_or(i32::MAX);
+        self.wall.as_ref().map_or_else(Grants::none, |wall| wall.grants(number))
     }
 
     /// The limit of processes, with ours.
@@ -58,7 +66,9 @@ impl Keeper for NativeKeeper {
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.group.as_ref().map_or_else(Vec::new, Group::entrances)
+        let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
+        all.extend(self.wall.as_ref().map(Wall::descriptor));
+        all
     }
 
     fn explain(&self, fault: Fault, command: &Command) -> Error {

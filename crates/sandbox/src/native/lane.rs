@@ -8,6 +8,7 @@ use super::found::Found;
 use super::group::Group;
 use super::keep::{NativeKeeper, OURS};
 use super::layout::{self, User};
+use super::wall::Wall;
 use super::{LANE, NativeOptions, filter};
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Command, Error, Limits, Mount, Network, Result, Spec};
@@ -59,8 +60,10 @@ impl Lane for NativeLane {
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };
+        let wall = self.found.landlock.as_ref().ok().map(|version| Wall::new(*version)).transpose();
+        let wall = wall.map_err(|e| failed("make the Landlock ruleset", e.into()))?;
         let (limits, network, peak) = (self.limits, self.network.clone(), AtomicU64::new(0));
-        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, peak }), image))
+        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, peak }), image))
     }
 }
 

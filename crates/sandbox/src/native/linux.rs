@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::found::Found;
 use super::lane::{NativeLane, unavailable};
-use super::{LANE, NativeOptions};
+use super::{LANE, NativeFacts, NativeOptions};
 use crate::run::Session;
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
 
@@ -55,6 +55,11 @@ impl NativeSandbox {
         };
         let found = probe.map_err(|_| unavailable("its probe panicked"))??;
         Ok(Self { options, found })
+    }
+
+    /// By what this lane keeps its promises here.
+    pub fn facts(&self) -> NativeFacts {
+        self.found.facts()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lane on Linux namespaces: no daemon, no root.
 
+mod facts;
 mod options;
 
 #[cfg(target_os = "linux")]
@@ -27,11 +28,14 @@ mod layout;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
+#[cfg(target_os = "linux")]
+mod wall;
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]
 mod system;
 
-pub use options::NativeOptions;
+pub use facts::NativeFacts;
+pub use options::{Demand, NativeOptions};
 pub use system::NativeSandbox;
 
 const LANE: &str = "native";

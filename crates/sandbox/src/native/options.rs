@@ -9,6 +9,18 @@ pub struct NativeOptions {
     /// Paths of the host that every sandbox can read and run programs from, besides the system's own: toolchains in a
     /// home directory, for instance.
     pub system: Vec<PathBuf>,
+    /// Whether a kernel without Landlock will do.
+    pub landlock: Demand,
+}
+
+/// Whether the native lane may do without something that not every kernel has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// It is used where the kernel has it, and [`NativeSandbox::facts`](crate::NativeSandbox::facts) says whether it is.
+    #[default]
+    WhereAvailable,
+    /// The lane is not available without it.
+    Required,
 }
 
 impl NativeOptions {
@@ -16,6 +28,13 @@ impl NativeOptions {
     #[must_use]
     pub fn system(mut self, path: impl Into<PathBuf>) -> Self {
         self.system.push(path.into());
+        self
+    }
+
+    /// The same options with another demand for Landlock.
+    #[must_use]
+    pub fn landlock(mut self, demand: Demand) -> Self {
+        self.landlock = demand;
         self
     }
 }

@@ -48,6 +48,8 @@ stages! {
     Loopback,
     /// Lowering limits and privileges.
     Lower,
+    /// Restricting the program with Landlock.
+    Wall,
     /// Installing the system call filter.
     Filter,
     /// Changing to the working directory.
@@ -72,6 +74,7 @@ impl Stage {
             Self::Pivot => "change to the new root directory",
             Self::Loopback => "switch the loopback interface on",
             Self::Lower => "lower limits and privileges",
+            Self::Wall => "restrict the program with Landlock",
             Self::Filter => "install the system call filter",
             Self::Workdir => "enter the working directory",
             Self::Exec | Self::Interpreter => "run the program",
