@@ -65,7 +65,7 @@ pub(super) enum Step {
     Terminals {
         at: CString,
     },
-    /// Hides a file, if the kernel has it, behind a source.
+    /// Hides a file, if the kernel has it, behind a source; and a directory behind an empty one.
     Hide {
         source: usize,
         at: CString,

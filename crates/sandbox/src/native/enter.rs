@@ -146,7 +146,11 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants
         Step::Hide { source: index, at } => {
             // The null device, once more: each mount is one place.
             match place(root, at) {
-                Ok(target) => mount_at(&again_fd(source(*index)?)?, &target),
+                Ok(target) => match mount_at(&again_fd(source(*index)?)?, &target) {
+                    // A file cannot cover a directory.
+                    Err(Errno::NOTDIR | Errno::INVAL) => mount_at(&nothing()?, &target),
+                    result => result,
+                },
                 Err(Errno::NOENT) => Ok(()),
                 Err(errno) => Err(errno),
             }
@@ -156,6 +160,12 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants
 
 fn memory(size: &CStr, mode: &CStr) -> Result<OwnedFd, Errno> {
     filesystem(c"tmpfs", &[(c"size", size), (c"mode", mode)], MountAttrFlags::MOUNT_ATTR_NODEV)
+}
+
+/// An empty directory that stays so.
+fn nothing() -> Result<OwnedFd, Errno> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    filesystem(c"tmpfs", &[(c"size", c"4k"), (c"mode", c"555")], attributes | MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 
 fn filesystem(kind: &CStr, options: &[(&CStr, &CStr)], attributes: MountAttrFlags) -> Result<OwnedFd, Errno> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::denied::{self, CLONE_NEWTIME, NAMESPACES};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     sock_filter,
@@ -45,25 +46,63 @@ fn guard_numbers(program: &mut BpfProgram) {
 }
 
 fn denied() -> Result<Rules, Problem> {
-    let mut rules: Rules = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
-    #[cfg(target_arch = "x86_64")]
-    rules.extend([libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt].map(|call| (call, Vec::new())));
+    let mut rules: Rules = denied::always().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_unshare, all(NAMESPACES.map(|flag| any(0, flag)))?);
     // The time namespace has no flag of its own in `clone`: there the bit belongs to the signal.
     rules.insert(libc::SYS_clone, all(NAMESPACES.into_iter().filter(|f| *f != CLONE_NEWTIME).map(|f| any(0, f)))?);
     rules.insert(libc::SYS_socket, sockets()?);
     rules.insert(libc::SYS_socketpair, all([equal_not(0, libc::AF_UNIX)])?);
-    rules.insert(libc::SYS_ioctl, all([libc::TIOCSTI, libc::TIOCLINUX].map(|request| equal(1, request)))?);
+    rules.insert(libc::SYS_ioctl, all(TERMINAL.map(|request| equal(1, request)))?);
+    rules.insert(libc::SYS_personality, personalities()?);
     privileged_modes(&mut rules)?;
     Ok(rules)
 }
 
-/// Families that the network namespace confines, and the one that programs ask for their interfaces with.
+/// Requests that act on a terminal that others look at: input in their name, the console's own, line disciplines.
+const TERMINAL: [u64; 3] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
+
+/// Families that the network namespace confines, with the protocols that programs use; and the one that they ask for
+/// their interfaces with. Every other one is more of the kernel to attack, some of it loaded by asking for it.
 fn sockets() -> Result<Vec<SeccompRule>, Problem> {
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
-    let other = families.map(|family| equal_not(0, family)).into_iter().collect::<Result<Vec<_>, _>>()?;
-    let netlink = vec![equal(0, libc::AF_NETLINK as u64)?, equal_not(2, libc::NETLINK_ROUTE)?];
-    Ok(vec![SeccompRule::new(other)?, SeccompRule::new(netlink)?])
+    let none_of = |argument, values: &[i32]| values.iter().map(move |v| equal_not(argument, *v)).collect::<Vec<_>>();
+    let rule = |conditions: Vec<Condition>| {
+        let conditions = conditions.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, Problem>(SeccompRule::new(conditions)?)
+    };
+    let mut rules = vec![rule(none_of(0, &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]))?];
+    let protocols = [0, libc::IPPROTO_ICMP, libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMPV6, libc::IPPROTO_MPTCP];
+    for (family, protocols) in [
+        (libc::AF_INET, protocols.as_slice()),
+        (libc::AF_INET6, protocols.as_slice()),
+        (libc::AF_NETLINK, &[libc::NETLINK_ROUTE]),
+    ] {
+        let mut conditions = none_of(2, protocols);
+        conditions.push(equal(0, family.cast_unsigned().into()));
+        rules.push(rule(conditions)?);
+    }
+    const SOCK_PACKET: i32 = 10;
+    // Raw packets and the rarer kinds; the upper bits of the kind are flags.
+    for kind in [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP, SOCK_PACKET] {
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            let family = equal(0, family.cast_unsigned().into());
+            let kind = SeccompCondition::new(
+                1,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::MaskedEq(0xf),
+                kind.cast_unsigned().into(),
+            );
+            rules.push(rule(vec![family, kind])?);
+        }
+    }
+    Ok(rules)
+}
+
+/// Execution domains: the usual ones, and asking for the current one. The others undo what makes holes in programs
+/// hard to use: memory that is not executable, and addresses that nobody knows.
+fn personalities() -> Result<Vec<SeccompRule>, Problem> {
+    let usual = [0, 0x8, 0x2_0000, 0x2_0008, -1];
+    let other = usual.map(|domain| equal_not(0, domain)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(vec![SeccompRule::new(other)?])
 }
 
 /// Files that would run as somebody else: a file of ours in a mounted directory is one of the host user's.
@@ -112,61 +151,3 @@ fn equal(argument: u8, value: u64) -> Condition {
 fn equal_not(argument: u8, value: i32) -> Condition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(value.cast_unsigned()))
 }
-
-const CLONE_NEWTIME: u64 = 0x80;
-
-const NAMESPACES: [u64; 8] = [
-    libc::CLONE_NEWUSER as u64,
-    libc::CLONE_NEWNS as u64,
-    libc::CLONE_NEWPID as u64,
-    libc::CLONE_NEWNET as u64,
-    libc::CLONE_NEWIPC as u64,
-    libc::CLONE_NEWUTS as u64,
-    libc::CLONE_NEWCGROUP as u64,
-    CLONE_NEWTIME,
-];
-
-const ALWAYS: &[i64] = &[
-    libc::SYS_setns,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_mount_setattr,
-    libc::SYS_move_mount,
-    libc::SYS_open_tree,
-    libc::SYS_fsopen,
-    libc::SYS_fsmount,
-    libc::SYS_fsconfig,
-    libc::SYS_fspick,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_quotactl,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_fanotify_init,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_kexec_load,
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_reboot,
-    libc::SYS_syslog,
-    libc::SYS_acct,
-    libc::SYS_vhangup,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_adjtimex,
-    libc::SYS_clock_adjtime,
-];

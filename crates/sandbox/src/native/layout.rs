@@ -34,14 +34,26 @@ const ETC: [&str; 16] = [
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// What the kernel tells readers of `/proc` about the whole host.
-const HIDDEN: [&str; 7] = [
+/// What the kernel tells readers of `/proc` about the whole host: its memory, keys, messages, timers and hardware. What
+/// compilers and runtimes size themselves by stays: processors, memory, load.
+const HIDDEN: [&str; 18] = [
+    "proc/acpi",
+    "proc/asound",
+    "proc/interrupts",
     "proc/kcore",
-    "proc/keys",
     "proc/key-users",
+    "proc/keys",
     "proc/kmsg",
+    "proc/kpagecgroup",
+    "proc/kpagecount",
+    "proc/kpageflags",
+    "proc/latency_stats",
+    "proc/pagetypeinfo",
     "proc/sched_debug",
+    "proc/scsi",
+    "proc/slabinfo",
     "proc/timer_list",
+    "proc/timer_stats",
     "proc/vmallocinfo",
 ];
 

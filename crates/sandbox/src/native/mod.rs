@@ -6,6 +6,8 @@ mod options;
 #[cfg(target_os = "linux")]
 mod blueprint;
 #[cfg(target_os = "linux")]
+mod denied;
+#[cfg(target_os = "linux")]
 mod enter;
 #[cfg(target_os = "linux")]
 mod filter;

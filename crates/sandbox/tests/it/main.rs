@@ -14,6 +14,8 @@ mod hostile;
 mod kill;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod native_calls;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(all(target_os = "linux", feature = "native"))]
