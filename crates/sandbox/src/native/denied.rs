@@ -32,7 +32,18 @@ mod new {
 
 /// Every such call.
 pub(super) fn always() -> impl Iterator<Item = i64> {
-    [NAMESPACE, FILES, MEMORY, KERNEL, MACHINE, #[cfg(target_arch = "x86_64")] INTEL].into_iter().flatten().copied()
+    [
+        NAMESPACE,
+        FILES,
+        MEMORY,
+        KERNEL,
+        MACHINE,
+        #[cfg(target_arch = "x86_64")]
+        INTEL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// Other namespaces, and the mounts of this one, by the old interface and the new.

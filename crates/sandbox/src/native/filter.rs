@@ -70,7 +70,8 @@ fn sockets() -> Result<Vec<SeccompRule>, Problem> {
         Ok::<_, Problem>(SeccompRule::new(conditions)?)
     };
     let mut rules = vec![rule(none_of(0, &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]))?];
-    let protocols = [0, libc::IPPROTO_ICMP, libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMPV6, libc::IPPROTO_MPTCP];
+    let protocols =
+        [0, libc::IPPROTO_ICMP, libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMPV6, libc::IPPROTO_MPTCP];
     for (family, protocols) in [
         (libc::AF_INET, protocols.as_slice()),
         (libc::AF_INET6, protocols.as_slice()),

@@ -30,11 +30,11 @@ mod layout;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
-#[cfg(target_os = "linux")]
-mod wall;
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]
 mod system;
+#[cfg(target_os = "linux")]
+mod wall;
 
 pub use facts::NativeFacts;
 pub use options::{Demand, NativeOptions};

@@ -48,9 +48,9 @@ pub(super) struct Wall {
 pub(super) fn version() -> Result<u32, String> {
     match sys::landlock_version() {
         Ok(version) if version >= OLDEST => Ok(version),
-        Ok(version) => {
-            Err(format!("this kernel has version {version} of Landlock, which forbids moving files; use Linux 5.19 or later"))
-        }
+        Ok(version) => Err(format!(
+            "this kernel has version {version} of Landlock, which forbids moving files; use Linux 5.19 or later"
+        )),
         Err(Errno::OPNOTSUPP) => {
             Err("Landlock is switched off in this kernel: add 'landlock' to the boot parameter 'lsm='".into())
         }

@@ -16,6 +16,8 @@ mod kill;
 mod native;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native_calls;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod native_wall;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(all(target_os = "linux", feature = "native"))]
