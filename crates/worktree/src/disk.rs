@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, OFlags, RenameFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, IFlags, OFlags, RenameFlags, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,24 @@ pub(crate) fn identity(path: &Path) -> Option<Identity> {
 /// Creates a directory that only its owner may enter, and its parents.
 pub(crate) fn private_dir(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault::io("create", path))
+}
+
+/// Creates a directory, and its parents, for trees that have nothing to do with each other.
+///
+/// ext4 does not use an inode again for some minutes after its file was deleted, and looks at each such one in the block
+/// group whenever it makes a file there. A new tree beside one that was just deleted takes several times as long for that
+/// reason, unless the file system is told to put each somewhere else. Where it cannot be told, nothing is lost but time.
+pub(crate) fn top_dir(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path).map_err(fault::io("create", path))?;
+    if let Ok(dir) = File::open(path)
+        && let Ok(flags) = rustix::fs::ioctl_getflags(&dir)
+    {
+        let _ = rustix::fs::ioctl_setflags(&dir, flags | IFlags::TOPDIR);
+    }
+    Ok(())
 }
 
 /// Writes a file and makes its content durable; the directory entry is not.
@@ -183,6 +201,21 @@ mod tests {
         assert_eq!(at(None), at(Some((7, 1))), "where nobody knows, the rest must do");
         assert_ne!(now, Identity { device: now.device + 1, ..now });
         assert_eq!(identity(&dir.path().join("absent")), None);
+    }
+
+    #[test]
+    fn only_a_directory_that_is_made_here_is_marked_as_one_of_trees() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = |path: &Path| rustix::fs::ioctl_getflags(File::open(path).unwrap());
+        let before = flags(dir.path());
+        top_dir(dir.path()).unwrap();
+        assert_eq!(flags(dir.path()), before);
+        let new = dir.path().join("a/new");
+        top_dir(&new).unwrap();
+        assert!(new.is_dir());
+        if rustix::fs::statfs(&new).unwrap().f_type == 0xef53 {
+            assert!(flags(&new).unwrap().contains(IFlags::TOPDIR));
+        }
     }
 
     #[test]

@@ -4,16 +4,25 @@ use super::limits;
 
 /// The object that `delta` makes of `base`.
 pub(super) fn apply(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    apply_into(base, delta, limits::OBJECT_BYTES, &mut out)?;
+    Ok(out)
+}
+
+/// As [`apply`], in the place of what `out` holds, for objects of up to `most` bytes.
+pub(crate) fn apply_into(base: &[u8], delta: &[u8], most: u64, out: &mut Vec<u8>) -> Result<(), String> {
     let mut at = 0;
     let base_size = size(delta, &mut at)?;
     let result_size = size(delta, &mut at)?;
     if base_size != base.len() as u64 {
         return Err("a delta was made for another base".into());
     }
-    if result_size > limits::OBJECT_BYTES {
+    if result_size > most {
         return Err("a delta makes an object that is larger than is allowed".into());
     }
-    let mut out = Vec::new();
+    out.clear();
+    // A delta that lies about its result takes no more memory than it and its base already do.
+    out.reserve(usize::try_from(result_size).unwrap_or(usize::MAX).min(base.len() + delta.len()));
     while let Some(&op) = delta.get(at) {
         at += 1;
         let piece = if op & 0x80 != 0 {
@@ -30,7 +39,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, String> {
             return Err("a delta makes more than it says".into());
         }
     }
-    if out.len() as u64 == result_size { Ok(out) } else { Err("a delta makes less than it says".into()) }
+    if out.len() as u64 == result_size { Ok(()) } else { Err("a delta makes less than it says".into()) }
 }
 
 fn byte(delta: &[u8], at: &mut usize) -> Result<u8, String> {

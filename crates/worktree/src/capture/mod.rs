@@ -55,6 +55,7 @@ use gix::objs::tree::EntryKind;
 pub(crate) use ancestry::contains;
 pub(crate) use aside::aside;
 pub(crate) use cache::Cache;
+pub(crate) use delta::apply_into as apply_delta;
 pub(crate) use durable::{is_whole, sync as make_durable};
 pub(crate) use index::says as index_says;
 pub(crate) use observe::{Marks, Observed, observe};

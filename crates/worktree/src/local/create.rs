@@ -11,7 +11,6 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
 use super::{admin, base, extras, refs, remove, seed, shared, sparse};
-use crate::capture::fault;
 use crate::disk;
 use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Worktree, repo, view};
 
@@ -49,7 +48,7 @@ pub(super) fn create_dressed(
     sparse::check(&repo, request)?;
     extras::check(layout, request)?;
     disk::private_dir(&layout.staging())?;
-    std::fs::create_dir_all(&layout.trees).map_err(fault::io("create", &layout.trees))?;
+    disk::top_dir(&layout.trees)?;
 
     let lock = claim(layout, request)?;
     let tree = Mount { source: layout.tree(&request.id), target: layout.tree(&request.id), access: Access::ReadWrite };

@@ -1,6 +1,7 @@
 //! Where the files of a new worktree come from, and that nothing but the commit decides what is in them.
 
 mod failures;
+mod packed;
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

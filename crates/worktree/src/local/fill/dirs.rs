@@ -2,10 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
+use gix::bstr::BStr;
+use gix::index::entry::Mode as EntryMode;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 
 use super::donor::Donor;
+use super::file::New;
+use super::worker::split;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -60,6 +64,23 @@ impl<'a> Dirs<'a> {
             start = end;
         }
         Ok(())
+    }
+
+    /// Makes a file at this path, and the directories above it where they are missing.
+    ///
+    /// Unlike [`Self::enter`] it is made for paths in any order.
+    pub(super) fn create(&mut self, path: &BStr, mode: EntryMode) -> std::io::Result<New> {
+        let (dir, name) = split(path);
+        if dir != self.path {
+            match New::create_below(&self.levels[0].target, path, mode) {
+                Ok(new) => return Ok(new),
+                // A directory is missing, the path is longer than the kernel takes, or there is no such system call.
+                Err(Errno::NOENT | Errno::NAMETOOLONG | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
+                Err(e) => return Err(e.into()),
+            }
+            self.enter(dir)?;
+        }
+        New::create(self.target(), name, mode)
     }
 
     fn step(&self, name: &[u8], path: &[u8]) -> Result<(OwnedFd, Option<OwnedFd>), Errno> {

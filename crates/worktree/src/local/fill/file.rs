@@ -7,13 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::index::entry::{self, Mode as EntryMode};
 use rustix::fs::{
-    Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, copy_file_range, fstat, futimens, ioctl_ficlone, openat,
+    Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, copy_file_range, fstat, futimens, ioctl_ficlone,
+    openat, openat2,
 };
 
 use super::stat;
 
 /// A file up to this size is copied through memory, which takes the kernel less than setting up a transfer.
 const SMALL: u64 = 16 << 10;
+
+/// How a file is made.
+const NEW: OFlags =
+    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// The user's mask takes away what it shall, as it does from git.
+fn permissions(mode: EntryMode) -> Mode {
+    Mode::from_raw_mode(if mode == EntryMode::FILE_EXECUTABLE { 0o777 } else { 0o666 })
+}
 
 /// How the content of a file came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +40,14 @@ pub(super) struct New(File);
 impl New {
     /// Makes a file where nothing is.
     pub(super) fn create(dir: &OwnedFd, name: &[u8], mode: EntryMode) -> Result<Self> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The user's mask takes away what it shall, as it does from git.
-        let mode = if mode == EntryMode::FILE_EXECUTABLE { 0o777 } else { 0o666 };
-        Ok(Self(openat(dir, name, flags, Mode::from_raw_mode(mode))?.into()))
+        Ok(Self(openat(dir, name, NEW, permissions(mode))?.into()))
+    }
+
+    /// As [`Self::create`], by its whole path in a tree that has no symlinks. Fails as well where the kernel cannot
+    /// promise to follow none.
+    pub(super) fn create_below(root: &OwnedFd, path: &[u8], mode: EntryMode) -> rustix::io::Result<Self> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        Ok(Self(openat2(root, path, NEW, permissions(mode), resolve)?.into()))
     }
 
     /// Writes its content.

@@ -1,7 +1,7 @@
 //! Fills a private directory with the files of a commit, as fast as the file system makes them.
 //!
-//! The files are split among threads by directories. Each comes from a donor, another tree that provably has the same
-//! content in that place, or is inflated from its object. Every file's time lies a little in the past: git then needs not
+//! The files are split among threads. Each comes from a donor, another tree that provably has the same content in that
+//! place, or is inflated from its object: the former by directories, the latter by where they lie in the packs. Every file's time lies a little in the past: git then needs not
 //! read it to know that it was not changed in the very moment in which the index was written.
 
 mod again;
@@ -10,8 +10,10 @@ mod dirs;
 mod donor;
 mod file;
 mod link;
+mod packed;
 mod report;
 mod stat;
+mod stored;
 mod tree;
 mod worker;
 
@@ -33,7 +35,8 @@ pub(super) use stat::kept;
 pub(super) use worker::split;
 
 use self::convert::Converter;
-use self::worker::{Chunk, Done, Job, Worker};
+use self::stored::Store;
+use self::worker::{Chunk, Job, Worker};
 use crate::capture::fault;
 use crate::{Error, Result, Sparse};
 
@@ -126,22 +129,17 @@ fn fill(
     let job = &job;
     let workers = (0..threads).map(|_| Worker::new(job, objects.clone(), converter.clone()));
     let mut workers = workers.collect::<Result<Vec<_>>>()?;
-    let own = workers.pop();
-    let results: Vec<Result<Done<'_>>> = std::thread::scope(|scope| {
-        // Where no thread is to be had, the others do what it would have done.
-        let threads = workers.into_iter().map(|worker| Builder::new().spawn_scoped(scope, || worker.run()));
-        let others: Vec<_> = threads.filter_map(std::result::Result::ok).collect();
-        let own = own.map(Worker::run);
-        let joined = |other: ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
-        own.into_iter().chain(others.into_iter().map(joined)).collect()
-    });
     let mut filled = Filled::default();
-    let mut links = Vec::new();
-    for result in results {
-        let done = result?;
+    let (mut links, mut waiting) = (Vec::new(), Vec::new());
+    for done in all(&mut workers, job, Worker::copy_all)? {
         filled += done.filled;
         links.extend(done.links);
+        waiting.extend(done.waiting);
     }
+    filled.inflated += waiting.len();
+    let store = Store::new(repo, waiting);
+    workers.truncate(store.width().max(1));
+    all(&mut workers, job, |worker| worker.inflate_all(&store))?;
     filled.inflated += links.len();
     link::make(&target, links, &paths, &objects, symlinks, job.settled)?;
     index.return_path_backing(paths);
@@ -149,6 +147,31 @@ fn fill(
         return Err(Error::Git { action: "check out the commit".into(), source: "it was cancelled".into() });
     }
     Ok(filled)
+}
+
+/// Has all workers do something, each in a thread of its own.
+fn all<'a, T: Send>(
+    workers: &mut [Worker<'a>],
+    job: &Job<'a>,
+    work: impl Fn(&mut Worker<'a>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let work = |worker| {
+        let result = work(worker);
+        if result.is_err() {
+            job.failed.store(true, Ordering::Relaxed);
+        }
+        result
+    };
+    let work = &work;
+    std::thread::scope(|scope| {
+        let Some((own, others)) = workers.split_first_mut() else { return Ok(Vec::new()) };
+        // Where no thread is to be had, the others do what it would have done.
+        let threads = others.iter_mut().map(|worker| Builder::new().spawn_scoped(scope, move || work(worker)));
+        let others: Vec<_> = threads.filter_map(std::result::Result::ok).collect();
+        let own = work(own);
+        let joined = |other: ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
+        std::iter::once(own).chain(others.into_iter().map(joined)).collect()
+    })
 }
 
 /// Cuts the index into stretches that end with a directory, so that two threads rarely write into the same one.

@@ -1,12 +1,14 @@
 //! What one thread does: it makes the files of one stretch of the index after another.
 
+use std::borrow::Cow;
+use std::fs::File;
 use std::io::{Error as IoError, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::bstr::{BStr, ByteSlice};
-use gix::index::entry::{Flags, Mode};
+use gix::index::entry::{Flags, Mode, Stat};
 use gix::index::{Entry, PathStorageRef};
 use gix::objs::{Find, FindHeader, Kind};
 use rustix::fs::Timespec;
@@ -17,6 +19,8 @@ use super::convert::Converter;
 use super::dirs::Dirs;
 use super::donor::Donor;
 use super::file::{self, Came, New};
+use super::packed::Reader;
+use super::stored::{Piece, Store};
 use crate::capture::fault;
 use crate::{Error, Result};
 
@@ -48,6 +52,16 @@ pub(super) struct Done<'a> {
     pub(super) filled: Filled,
     /// Symlinks are made when all files are, so that none is ever written through one.
     pub(super) links: Vec<&'a mut Entry>,
+    /// What was not copied.
+    pub(super) waiting: Vec<Waiting<'a>>,
+}
+
+/// A file that is to be inflated.
+#[derive(Debug)]
+pub(super) struct Waiting<'a> {
+    pub(super) entry: &'a mut Entry,
+    /// Whether it is written as it is stored.
+    plain: bool,
 }
 
 pub(super) struct Worker<'a> {
@@ -64,21 +78,13 @@ impl<'a> Worker<'a> {
         Ok(Self { job, objects, converter, dirs, buffer: Vec::new() })
     }
 
-    /// Works until nothing is left to do.
-    pub(super) fn run(mut self) -> Result<Done<'a>> {
+    /// Copies what can be copied, until nothing is left to look at.
+    pub(super) fn copy_all(&mut self) -> Result<Done<'a>> {
         let mut done = Done::default();
-        let result = self.work(&mut done);
-        if result.is_err() {
-            self.job.failed.store(true, Ordering::Relaxed);
-        }
-        result.map(|()| done)
-    }
-
-    fn work(&mut self, done: &mut Done<'a>) -> Result<()> {
         while let Some(chunk) = self.job.chunks.lock().ok().and_then(|mut chunks| chunks.next()) {
             for (entry, source) in chunk.entries.iter_mut().zip(chunk.sources) {
-                if self.job.cancelled.load(Ordering::Relaxed) || self.job.failed.load(Ordering::Relaxed) {
-                    return Ok(());
+                if self.is_over() {
+                    return Ok(done);
                 }
                 if entry.flags.contains(Flags::SKIP_WORKTREE) {
                     continue;
@@ -88,66 +94,105 @@ impl<'a> Worker<'a> {
                     Mode::SYMLINK => done.links.push(entry),
                     // A submodule is an empty directory until somebody fills it.
                     Mode::COMMIT => self.dirs.enter(path).map_err(|e| failed(path, e.into()))?,
-                    _ => self.file(entry, *source, path, &mut done.filled)?,
+                    _ => self.file(entry, *source, path, &mut done)?,
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Inflates what waits, until nothing does.
+    pub(super) fn inflate_all(&mut self, store: &Store<'_>) -> Result<()> {
+        let mut reader = store.packs.as_ref().map(Reader::new);
+        while let Some(piece) = store.pieces.lock().ok().and_then(|mut pieces| pieces.next()) {
+            let (trees, mut single) = match piece {
+                Piece::Trees(trees) => (trees, Vec::new()),
+                Piece::Single(single) => (Vec::new(), single),
+            };
+            for tree in trees {
+                match &mut reader {
+                    Some(reader) => single.extend(reader.read(tree, |waiting, content| self.make(waiting, content))?),
+                    None => single.extend(tree.into_wanted()),
+                }
+            }
+            for waiting in single {
+                if self.is_over() {
+                    return Ok(());
+                }
+                let mut buffer = std::mem::take(&mut self.buffer);
+                let path = waiting.entry.path_in(self.job.paths);
+                let blob = find_blob(&self.objects, waiting.entry, path, &mut buffer)?;
+                self.make(waiting, blob)?;
+                if buffer.capacity() <= BUFFER {
+                    self.buffer = buffer;
                 }
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, entry: &mut Entry, source: Option<u32>, path: &BStr, filled: &mut Filled) -> Result<()> {
-        let (dir, name) = split(path);
-        self.dirs.enter(dir).map_err(|e| failed(path, e.into()))?;
+    fn is_over(&self) -> bool {
+        self.job.cancelled.load(Ordering::Relaxed) || self.job.failed.load(Ordering::Relaxed)
+    }
+
+    fn file(&mut self, entry: &'a mut Entry, source: Option<u32>, path: &BStr, done: &mut Done<'a>) -> Result<()> {
         let io = |e: IoError| failed(path, e);
-        let mut new = New::create(self.dirs.target(), name, entry.mode).map_err(io)?;
         let plain = match &mut self.converter {
             Some(converter) => converter.is_plain(path, entry.mode, &self.objects).map_err(io)?,
             None => true,
         };
-        let copied = match source {
-            Some(number) if plain => self.copy(&mut new, number, name, entry.id).map_err(io)?,
-            _ => None,
+        let Some(number) = source.filter(|_| plain) else {
+            done.waiting.push(Waiting { entry, plain });
+            return Ok(());
         };
-        match copied {
-            Some(Came::Reflinked) => filled.reflinked += 1,
-            Some(Came::Copied) => filled.copied += 1,
+        let (dir, name) = split(path);
+        self.dirs.enter(dir).map_err(|e| failed(path, e.into()))?;
+        let Some((source, recorded)) = self.source(number, name, entry.id) else {
+            done.waiting.push(Waiting { entry, plain });
+            return Ok(());
+        };
+        let mut new = New::create(self.dirs.target(), name, entry.mode).map_err(io)?;
+        match new.copy(&source, &recorded, &self.job.reflinks, &mut self.buffer).map_err(io)? {
+            Some(Came::Reflinked) => done.filled.reflinked += 1,
+            Some(Came::Copied) => done.filled.copied += 1,
             None => {
-                self.inflate(&mut new, entry, path, plain)?;
-                filled.inflated += 1;
+                // It changed while it was copied; what was written of it is gone.
+                let blob = find_blob(&self.objects, entry, path, &mut self.buffer)?;
+                new.write(blob).map_err(io)?;
+                done.filled.inflated += 1;
             }
         }
         entry.stat = new.settle(self.job.settled).map_err(io)?;
         Ok(())
     }
 
-    /// Copies from the donor, or says that this file has to be inflated.
-    fn copy(&mut self, new: &mut New, number: u32, name: &[u8], id: gix::ObjectId) -> std::io::Result<Option<Came>> {
-        let (Some(donor), Some(dir)) = (self.job.donor, self.dirs.source()) else { return Ok(None) };
-        let Some(entry) = donor.unchanged(number, dir, name) else { return Ok(None) };
+    /// The donor's file of this entry, and what is recorded of it; none when it has to be inflated.
+    fn source(&mut self, number: u32, name: &[u8], id: gix::ObjectId) -> Option<(File, Stat)> {
+        let dir = self.dirs.source()?;
+        let entry = self.job.donor?.unchanged(number, dir, name)?;
         // A conversion that is not known here, by the user's own settings or by attributes that are gone, makes another
         // size of it.
         let header = self.objects.try_header(&id).ok().flatten();
-        if header.is_none_or(|header| header.kind != Kind::Blob || header.size != u64::from(entry.stat.size)) {
-            return Ok(None);
-        }
-        let Ok(source) = file::open(dir, name) else { return Ok(None) };
-        new.copy(&source, &entry.stat, &self.job.reflinks, &mut self.buffer)
+        header.filter(|header| header.kind == Kind::Blob && header.size == u64::from(entry.stat.size))?;
+        Some((file::open(dir, name).ok()?, entry.stat))
     }
 
-    fn inflate(&mut self, new: &mut New, entry: &Entry, path: &BStr, plain: bool) -> Result<()> {
-        let blob = find_blob(&self.objects, entry, path, &mut self.buffer)?;
-        match &mut self.converter {
+    fn make(&mut self, waiting: Waiting<'_>, blob: &[u8]) -> Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let Waiting { entry, plain } = waiting;
+        let path = entry.path_in(self.job.paths);
+        let io = |e: IoError| failed(path, e);
+        let content = match &mut self.converter {
             Some(converter) if !plain => {
-                let converted = converter
-                    .convert(blob, path, entry, &self.objects)
-                    .map_err(fault::git(format!("convert {path:?}")))?;
-                new.write(&converted).map_err(|e| failed(path, e))?;
+                converter.convert(blob, path, entry, &self.objects).map_err(fault::git(format!("convert {path:?}")))?
             }
-            _ => new.write(blob).map_err(|e| failed(path, e))?,
-        }
-        if self.buffer.capacity() > BUFFER {
-            self.buffer = Vec::new();
-        }
+            _ => Cow::Borrowed(blob),
+        };
+        let mut new = self.dirs.create(path, entry.mode).map_err(io)?;
+        new.write(&content).map_err(io)?;
+        entry.stat = new.settle(self.job.settled).map_err(io)?;
         Ok(())
     }
 }

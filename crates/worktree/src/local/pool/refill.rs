@@ -11,6 +11,7 @@ use super::slot::Stage;
 use super::sweep;
 use crate::capture::beneath::Dir;
 use crate::capture::fault;
+use crate::disk;
 use crate::local::base;
 use crate::{Error, Result};
 
@@ -60,7 +61,7 @@ impl Tools<'_> {
 
     fn make_missing(&self, commit: ObjectId, pause: &dyn Fn() -> Turn, done: &mut Refilled) -> Result<()> {
         let (most, at, origin) = (self.options.slots.get(), base::commit_id(commit), self.origin());
-        std::fs::create_dir_all(&self.layout.trees).map_err(fault::io("create", &self.layout.trees))?;
+        disk::top_dir(&self.layout.trees)?;
         while !self.is_cancelled() {
             let _turn = pause();
             let Some(mut held) = shelf::reserve(self.layout, most, &at, &origin, Stage::Partial)? else { break };
