@@ -99,10 +99,13 @@ impl Found {
                  group with the pids controller; make one writable, or run as an ordinary user on Linux 5.14 or later"
                     .into(),
             ),
-            Guarantee::Disk => {
-                let why = "the native lane does not limit what is written to mounts; put them on a file system with a quota";
-                Coverage::Unenforced(why.into())
-            }
+            Guarantee::Disk => Coverage::Partial(
+                "no file may be larger, which the kernel keeps; what all together grow by is measured: at once when the \
+                 file system has that much less left, else every few seconds, in at most a twentieth of a core; so a \
+                 quick command can be over the limit until then, and a file without a name that only a mapping holds \
+                 is not counted; put mounts on a file system with a quota for an exact limit"
+                    .into(),
+            ),
             Guarantee::Egress => {
                 let why = "the native lane shows the whole network or none; choose Network::None, with which it holds";
                 Coverage::Unenforced(why.into())

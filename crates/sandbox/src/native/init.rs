@@ -97,6 +97,9 @@ fn lower(keeper: &NativeKeeper) -> Result<(), Fault> {
     if let Some(processes) = keeper.processes() {
         limit(Resource::Nproc, processes).map_err(&step)?;
     }
+    if let Some(largest) = keeper.largest_file() {
+        limit(Resource::Fsize, largest).map_err(&step)?;
+    }
     let files = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     limit(Resource::Nofile, files.min(1 << 16)).map_err(&step)?;
     sys::drop_bounding_set();

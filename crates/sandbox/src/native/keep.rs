@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use seccompiler::BpfProgram;
 
 use super::blueprint::Blueprint;
+use super::disk::Disk;
 use super::enter::Maps;
 use super::group::Group;
 use super::wall::{Grants, Wall};
@@ -30,6 +31,7 @@ pub(super) struct NativeKeeper {
     pub(super) network: Network,
     pub(super) group: Option<Group>,
     pub(super) wall: Option<Wall>,
+    pub(super) disk: Option<Disk>,
     pub(super) peak: AtomicU64,
 }
 
@@ -47,6 +49,11 @@ impl NativeKeeper {
     pub(super) fn grants(&self) -> Grants<'static> {
         let number = REPORT + 1 + i32::try_from(self.groups()).unwrap_or(i32::MAX);
         self.wall.as_ref().map_or_else(Grants::none, |wall| wall.grants(number))
+    }
+
+    /// The most that one file may grow to.
+    pub(super) fn largest_file(&self) -> Option<u64> {
+        self.limits.disk
     }
 
     /// The limit of processes, with ours.
@@ -95,6 +102,12 @@ impl Keeper for NativeKeeper {
     }
 
     fn watch(&self, supervisor: Pid) -> Option<End> {
+        if let Some(disk) = &self.disk {
+            disk.supervisor(supervisor);
+            if disk.exceeded() {
+                return Some(End::OutOfDisk);
+            }
+        }
         if let Some(group) = &self.group
             && group.ran_out_of_memory()
         {

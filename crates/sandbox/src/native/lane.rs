@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
+use super::disk::Disk;
 use super::enter::Maps;
 use super::found::Found;
 use super::group::Group;
@@ -11,7 +12,7 @@ use super::layout::{self, User};
 use super::wall::Wall;
 use super::{LANE, NativeOptions, filter};
 use crate::run::{Image, Keeper, Lane, token};
-use crate::{Command, Error, Limits, Mount, Network, Result, Spec};
+use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
 #[derive(Debug)]
 pub(super) struct NativeLane {
@@ -32,6 +33,14 @@ impl NativeLane {
         // A mount that cannot work is better refused now than at the first command.
         lane.plan(user().0)?;
         Ok(lane)
+    }
+
+    /// A watch over what one command writes, when there is something to write to and a limit to keep.
+    fn disk(&self) -> std::io::Result<Option<Disk>> {
+        let mounts = self.mounts.iter().filter(|mount| mount.access == Access::ReadWrite).map(|mount| &mount.source);
+        let written: Vec<PathBuf> = mounts.chain(&self.home).cloned().collect();
+        let limit = self.limits.disk.filter(|_| !written.is_empty());
+        limit.map(|limit| Disk::watch(&written, limit)).transpose()
     }
 
     fn plan(&self, user: User) -> Result<super::blueprint::Blueprint> {
@@ -62,8 +71,9 @@ impl Lane for NativeLane {
         };
         let wall = self.found.landlock.as_ref().ok().map(|version| Wall::new(*version)).transpose();
         let wall = wall.map_err(|e| failed("make the Landlock ruleset", e.into()))?;
+        let disk = self.disk().map_err(|e| failed("watch what is written to the mounts", e.into()))?;
         let (limits, network, peak) = (self.limits, self.network.clone(), AtomicU64::new(0));
-        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, peak }), image))
+        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, disk, peak }), image))
     }
 }
 

@@ -29,6 +29,12 @@ impl Tree {
         Self(all)
     }
 
+    /// Their numbers.
+    #[cfg(feature = "native")]
+    pub(crate) fn pids(&self) -> &[i32] {
+        &self.0
+    }
+
     /// Where in the kernel each of them waits.
     pub(crate) fn waits(&self) -> Vec<String> {
         self.0.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/wchan")).ok()).collect()
