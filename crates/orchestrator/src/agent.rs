@@ -62,6 +62,7 @@ impl AgentReport {
             End::Idle => "was silent for too long".into(),
             End::OutOfMemory => "ran out of memory".into(),
             End::OutOfDisk => "wrote more than its disk limit".into(),
+            End::OutputLimit => "wrote more output than it may".into(),
             End::Lost { why } => format!("was lost: {why}"),
             other => format!("ended: {other:?}"),
         };

@@ -129,7 +129,9 @@ impl AgentContext<'_> {
     fn take(&mut self, output: Output, log: &mut File) -> Result<()> {
         let bytes = match output {
             Output::Bytes(_, bytes) => bytes,
-            Output::Truncated => b"\n[output limit reached; the rest was dropped]\n".to_vec(),
+            Output::Truncated { dropped, .. } => {
+                format!("\n[{dropped} bytes were dropped here: more than the output limit]\n").into_bytes()
+            }
         };
         log.write_all(&bytes).map_err(error::io("write to", &self.log))?;
         self.tail.extend_from_slice(&bytes);
@@ -148,5 +150,5 @@ fn printable(line: &str) -> String {
 }
 
 fn stopped() -> Exit {
-    Exit { end: End::Stopped, wall: Duration::ZERO, usage: hedgerow_sandbox::Usage::default(), written: 0 }
+    Exit::new(End::Stopped, hedgerow_sandbox::Witness::Nobody)
 }

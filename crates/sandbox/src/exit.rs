@@ -9,18 +9,49 @@ use serde::{Deserialize, Serialize};
 pub struct Exit {
     /// How it ended.
     pub end: End,
+    /// How that was learnt.
+    #[serde(default)]
+    pub witness: Witness,
     /// How long it took.
     pub wall: Duration,
     /// What it used.
     pub usage: Usage,
     /// Bytes that it wrote to standard output and error, whether they were kept or not.
     pub written: u64,
+    /// How many of these bytes were dropped, because they were more than the output limit.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Processes that still ran when the program had ended by itself, and were killed; none where it was ended, or where
+    /// the lane cannot count them.
+    #[serde(default)]
+    pub leftovers: Option<u32>,
+}
+
+/// How the end of a command was learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Witness {
+    /// A process of the lane's own was the parent of the program. It saw the end of the program, or killed everything until
+    /// nothing was left, and its record of that arrived whole.
+    Parent,
+    /// An engine reported it.
+    Engine,
+    /// Nobody saw it: the end is that which the lane brought about, or is not known.
+    #[default]
+    Nobody,
 }
 
 impl Exit {
-    /// Whether the program ended by itself with status 0. It says nothing about whether it did what it should.
+    /// An end of which nothing more is known.
+    pub fn new(end: End, witness: Witness) -> Self {
+        let (wall, usage) = (Duration::ZERO, Usage::default());
+        Self { end, witness, wall, usage, written: 0, dropped: 0, leftovers: None }
+    }
+
+    /// Whether somebody saw that the program ended by itself with status 0. It says nothing about whether it did what it
+    /// should.
     pub fn success(&self) -> bool {
-        self.end == (End::Exited { code: 0 })
+        self.end == (End::Exited { code: 0 }) && self.witness != Witness::Nobody
     }
 }
 
@@ -46,6 +77,8 @@ pub enum End {
     OutOfMemory,
     /// It wrote more to the writable mounts and the home than it was given and was killed.
     OutOfDisk,
+    /// It wrote more output than it may, and the policy ends such a command.
+    OutputLimit,
     /// The caller stopped it.
     Stopped,
     /// Contact was lost: whether and how it ended is not known.

@@ -8,6 +8,8 @@ mod error;
 mod exit;
 mod guarantee;
 mod host;
+#[cfg(any(target_os = "linux", feature = "docker"))]
+mod kept;
 #[cfg(feature = "native")]
 mod native;
 #[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
@@ -26,12 +28,12 @@ mod sys;
 pub use docker::{DockerOptions, DockerSandbox, Pull, Scratch};
 pub use egress::{AllowList, Endpoint};
 pub use error::{Error, Result, Shortfall};
-pub use exit::{End, Exit, Usage};
+pub use exit::{End, Exit, Usage, Witness};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
 #[cfg(feature = "native")]
 pub use native::{Demand, NativeFacts, NativeOptions, NativeSandbox};
-pub use policy::{Limits, Network, Policy, Strength};
+pub use policy::{Limits, Network, Overflow, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};
 pub use spec::{Access, Command, Labels, Mount, SandboxId, Spec};

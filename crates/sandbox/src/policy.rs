@@ -41,9 +41,25 @@ pub struct Limits {
     pub disk: Option<u64>,
     /// Size of the private `/tmp`, in bytes.
     pub tmp: u64,
-    /// Captured output of one command, standard output and error together, in bytes. What comes after it is read and
-    /// dropped, and the stream is marked as truncated. As much of it is held in memory while its reader is behind.
+    /// Captured output of one command, standard output and error together, in bytes. As much of it is held in memory while
+    /// its reader is behind.
+    ///
+    /// The last part of it, a quarter but at most 256 KiB, is for the ends of the two streams: once the rest is used up,
+    /// what comes is kept until the command has ended, and the oldest of it is dropped for the newest.
     pub output: u64,
+    /// What happens to a command that writes more than [`output`](Self::output).
+    #[serde(default)]
+    pub overflow: Overflow,
+}
+
+/// What happens to a command that writes more output than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overflow {
+    /// It runs on, and the middle of its output is dropped.
+    #[default]
+    DropMiddle,
+    /// It is ended, with [`End::OutputLimit`](crate::End::OutputLimit).
+    End,
 }
 
 /// Which network is visible inside.
@@ -67,6 +83,7 @@ impl Default for Limits {
             disk: Some(8 << 30),
             tmp: 512 << 20,
             output: 8 << 20,
+            overflow: Overflow::DropMiddle,
         }
     }
 }

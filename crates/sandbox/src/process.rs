@@ -26,25 +26,35 @@ pub struct Process {
 pub enum Output {
     /// Bytes as they came; not necessarily whole lines, not necessarily text.
     Bytes(Stream, Vec<u8>),
-    /// The output limit is reached: nothing more will be delivered, though the command runs on.
-    Truncated,
+    /// Bytes of this stream are missing here: there was more than the output limit. What follows is the end of the stream.
+    /// It comes when the command has ended, at most once for each stream.
+    Truncated {
+        /// Which stream.
+        stream: Stream,
+        /// How many bytes are missing.
+        dropped: u64,
+    },
 }
 
 /// Chunks that wait are joined up to this size, so that single bytes cost no chunk each.
 pub(crate) const CHUNK: usize = 64 << 10;
+/// When so many chunks wait, each stream fills its own last one. How two streams meet is chance anyway, and a program
+/// that writes single bytes to both in turns must not cost a chunk for each.
+const MANY: usize = 1024;
 
 /// Puts output behind what waits for the reader already.
 pub(crate) fn enqueue(waiting: &mut VecDeque<Output>, stream: Stream, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
-    if let Some(Output::Bytes(last, kept)) = waiting.back_mut()
-        && *last == stream
-        && kept.len() + bytes.len() <= CHUNK
-    {
-        kept.extend_from_slice(bytes);
-    } else {
-        waiting.push_back(Output::Bytes(stream, bytes.to_vec()));
+    let last = if waiting.len() < MANY { 1 } else { 2 };
+    let open = waiting.iter_mut().rev().take(last).find_map(|output| match output {
+        Output::Bytes(from, kept) if *from == stream && kept.len() + bytes.len() <= CHUNK => Some(kept),
+        _ => None,
+    });
+    match open {
+        Some(kept) => kept.extend_from_slice(bytes),
+        None => waiting.push_back(Output::Bytes(stream, bytes.to_vec())),
     }
 }
 

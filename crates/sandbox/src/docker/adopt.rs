@@ -68,7 +68,7 @@ impl Underway {
                 engine: lane.engine.clone(),
                 container,
                 image: lane.facts.image.name.clone(),
-                limit: spec.policy.limits.output,
+                limits: spec.policy.limits,
                 age: record.age(),
                 deadline: record.deadline,
                 idle: record.idle,

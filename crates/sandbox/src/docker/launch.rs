@@ -81,7 +81,7 @@ async fn begin(launch: Launch) -> Result<Job> {
             container,
             program: command.program.into(),
             image: shared.facts.image.name.clone(),
-            limit: spec.policy.limits.output,
+            limits: spec.policy.limits,
             age: Duration::ZERO,
             deadline: command.deadline,
             idle: command.idle,

@@ -12,7 +12,7 @@ use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{End, Error, Exit, Feed, Result};
+use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, Witness};
 
 use super::capture::Capture;
 use super::end::{self, Known, Report};
@@ -43,7 +43,7 @@ pub(super) struct Watched {
     pub(super) container: String,
     pub(super) program: PathBuf,
     pub(super) image: String,
-    pub(super) limit: u64,
+    pub(super) limits: Limits,
     /// How long it runs already.
     pub(super) age: Duration,
     pub(super) deadline: Duration,
@@ -101,7 +101,7 @@ pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot
 async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: oneshot::Sender<()>) -> Result<Exit> {
     let begun = Instant::now();
     let Job { mut output, input, watched: job } = job;
-    let mut capture = Capture::new(job.limit);
+    let mut capture = Capture::new(job.limits.output);
     let mut sending = None;
     let Finish { mut ended, cause, failed } =
         watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
@@ -114,6 +114,7 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
         // What could not be removed is still found by its labels; the end of the command is known all the same.
         let _left = job.engine.remove(&job.container).await;
     }
+    capture.close();
     // Nobody may be waiting for it.
     let _unheard = gone.send(());
     let exit = conclude(&job, &capture, Finish { ended, cause, failed }, job.age + begun.elapsed());
@@ -173,7 +174,11 @@ async fn watch<'f>(
                         tell(started);
                     }
                 }
-                continue;
+                let too_much = job.limits.overflow == Overflow::End && capture.written() > job.limits.output;
+                if !(running && too_much) {
+                    continue;
+                }
+                Step::Ask(End::OutputLimit)
             }
             () = done(sending) => {
                 *sending = None;
@@ -222,8 +227,14 @@ async fn watch<'f>(
 fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration) -> Result<Exit> {
     let Finish { ended, cause, failed } = finish;
     let usage = job.tally.close();
-    let written = capture.written();
-    let lost = |why: String| Ok(Exit { end: End::Lost { why }, wall: elapsed, usage, written });
+    let exit = |end, witness| Exit {
+        wall: elapsed,
+        usage,
+        written: capture.written(),
+        dropped: capture.dropped(),
+        ..Exit::new(end, witness)
+    };
+    let lost = |why: String| Ok(exit(End::Lost { why }, Witness::Nobody));
     match ended {
         Ended::Gone => lost("its container was removed by somebody else".into()),
         Ended::Undead => lost("its container did not die of SIGKILL".into()),
@@ -239,7 +250,8 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
             }
             let report = Report { code, out_of_memory: state.oom_killed == Some(true) };
             let end = end::end(report, &Known { cause, lost_contact });
-            Ok(Exit { end, wall: took(&state).unwrap_or(elapsed), usage, written })
+            let witness = if matches!(end, End::Lost { .. }) { Witness::Nobody } else { Witness::Engine };
+            Ok(Exit { wall: took(&state).unwrap_or(elapsed), ..exit(end, witness) })
         }
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal};
 
 use super::lane::Scratch;
 use super::{LANE, supervisor};
-use crate::run::{Bound, Fault, Keeper, Tree, kill_marked};
+use crate::run::{Bound, Buried, Fault, Keeper, Tree, kill_marked};
 use crate::{Command, End, Error, Usage};
 
 #[derive(Debug)]
@@ -47,12 +47,10 @@ impl Keeper for HostKeeper {
         None
     }
 
-    fn bury(&self, complete: bool) -> Option<End> {
-        if !complete {
-            kill_marked(&self.cookie);
-        }
+    fn bury(&self, complete: bool) -> Buried {
+        let swept = if complete { 0 } else { kill_marked(&self.cookie) };
         self.scratch.remove();
-        None
+        Buried { exceeded: None, swept: u32::try_from(swept).unwrap_or(u32::MAX) }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, wait};
 
-use crate::run::{Bound, CONTROL, Fault, START, Stage, exec, first_signals, report, report_done};
+use crate::run::{Bound, CONTROL, Fault, Record, START, Stage, exec, first_signals, report};
 use crate::sys;
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
@@ -17,9 +17,12 @@ const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 pub(super) fn run(image: &Bound<'_>) -> i32 {
     match start(image) {
         Ok((program, signals)) => {
-            stay(program, &signals);
-            sweep(&signals);
-            report_done();
+            let end = stay(program, &signals);
+            let killed = sweep(&signals);
+            if end == Over::Ended {
+                report(Record::Killed(killed));
+            }
+            report(Record::Done);
             0
         }
         Err(fault) => {
@@ -50,43 +53,55 @@ fn start(image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
     Ok((program.pid, signals))
 }
 
+/// Why a supervisor stops waiting.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The program has ended, and that was reported.
+    Ended,
+    /// Everything is to end.
+    Demanded,
+}
+
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd) {
+fn stay(program: Pid, signals: &OwnedFd) -> Over {
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
-            return;
+            return Over::Demanded;
         }
         // The host never writes: any event is the end of the pipe.
         if !fds[0].revents().is_empty() {
-            return;
+            return Over::Demanded;
         }
         while let Some(signal) = sys::next_signal(signals) {
             if signal == Signal::TERM.as_raw() {
-                return;
+                return Over::Demanded;
             }
         }
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == program {
-                report(status);
-                return;
+                report(Record::Ended(status.as_raw()));
+                return Over::Ended;
             }
         }
     }
 }
 
-/// Kills all children until there are none. Those of a killed child come here, and are killed in the next round.
-fn sweep(signals: &OwnedFd) {
+/// Kills all children until there are none, and says how many that were. Those of a killed child come here, and are killed in the next round.
+fn sweep(signals: &OwnedFd) -> u32 {
+    let mut killed = 0;
     let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     loop {
         kill_children();
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some(_)) => {}
+                Ok(Some((_, status))) => {
+                    killed += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
+                }
                 Ok(None) => break,
                 Err(Errno::INTR) => {}
-                Err(_) => return,
+                Err(_) => return killed,
             }
         }
         while sys::next_signal(signals).is_some() {}

@@ -10,7 +10,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::enter::{self, Opened};
 use super::keep::NativeKeeper;
-use crate::run::{Bound, CONTROL, Fault, REPORT, START, Stage, exec, report, report_done};
+use crate::run::{Bound, CONTROL, Fault, REPORT, Record, START, Stage, exec, report};
 use crate::{Network, sys};
 
 /// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
@@ -37,7 +37,7 @@ pub(super) fn supervise(keeper: &NativeKeeper, image: &Bound<'_>) -> i32 {
             TAKEN.into_iter().for_each(sys::close);
             while waitpid(Some(first.pid), WaitOptions::empty()).is_err_and(|e| e == Errno::INTR) {}
             // The kernel lets process 1 go only when all others of its namespace are gone.
-            report_done();
+            report(Record::Done);
             0
         }
         Err(fault) => {
@@ -126,6 +126,21 @@ fn drop_capabilities() -> Result<(), Errno> {
     rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
 }
 
+/// Kills what is left, as the kernel would when this process ends, and says how many that were.
+fn sweep() -> u32 {
+    let mut killed = 0;
+    sys::signal_everybody(libc::SIGKILL);
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((_, status))) => {
+                killed += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
+            }
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(_) => return killed,
+        }
+    }
+}
+
 /// Collects what ends, until the program has ended or the host demands the end of everything.
 fn stay(program: Pid, signals: &OwnedFd) {
     loop {
@@ -147,7 +162,8 @@ fn stay(program: Pid, signals: &OwnedFd) {
         while sys::next_signal(signals).is_some() {}
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == program {
-                report(status);
+                report(Record::Ended(status.as_raw()));
+                report(Record::Killed(sweep()));
                 return;
             }
         }

@@ -16,7 +16,7 @@ use super::enter::Maps;
 use super::group::Group;
 use super::wall::{Grants, Wall};
 use super::{LANE, init};
-use crate::run::{Bound, Fault, Keeper, REPORT, Stage, Tree};
+use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
 use crate::{Command, End, Error, Limits, Network, Usage};
 
 /// The supervisor and process 1 count as processes of the user namespace, too.
@@ -119,14 +119,14 @@ impl Keeper for NativeKeeper {
         (used > limit).then_some(End::OutOfMemory)
     }
 
-    fn bury(&self, _: bool) -> Option<End> {
-        let group = self.group.as_ref()?;
+    fn bury(&self, _: bool) -> Buried {
+        let Some(group) = self.group.as_ref() else { return Buried::default() };
         if let Some(peak) = group.peak_memory() {
             self.peak.fetch_max(peak, Ordering::Relaxed);
         }
         let exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
         group.remove();
-        exceeded
+        Buried { exceeded, swept: 0 }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -4,8 +4,9 @@ use std::os::fd::RawFd;
 
 use rustix::fs::Access;
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, WaitStatus};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
+use super::records::Record;
 use super::{Bound, Fault, Stage};
 use crate::sys;
 
@@ -15,11 +16,6 @@ pub(crate) const START: RawFd = 3;
 pub(crate) const CONTROL: RawFd = 4;
 /// Where the end of the program is reported.
 pub(crate) const REPORT: RawFd = 5;
-
-/// The first word of the record of how the program ended.
-pub(crate) const ENDED: u32 = 0x656e_6465;
-/// The first word of the record that everything is gone.
-pub(crate) const DONE: u32 = 0x646f_6e65;
 
 /// Makes the calling process, fresh from a fork, one that no terminal, no debugger and no signal of the host's reaches.
 pub(crate) fn first_signals(death: rustix::process::Signal) -> Result<(), Fault> {
@@ -31,23 +27,10 @@ pub(crate) fn first_signals(death: rustix::process::Signal) -> Result<(), Fault>
     rustix::process::set_parent_process_death_signal(Some(death)).map_err(&prepare)
 }
 
-/// Reports how the program ended.
-pub(crate) fn report(status: WaitStatus) {
-    record(ENDED, status.as_raw());
-}
-
-/// Reports that nothing is left of what the program started.
-pub(crate) fn report_done() {
-    record(DONE, 0);
-}
-
-fn record(tag: u32, value: i32) {
-    let mut bytes = [0; 8];
-    let (first, second) = bytes.split_at_mut(4);
-    first.copy_from_slice(&tag.to_ne_bytes());
-    second.copy_from_slice(&value.to_ne_bytes());
+/// Reports something about the end.
+pub(crate) fn report(record: Record) {
     // When nobody reads it any more, nobody is interested.
-    let _gone = rustix::io::write(sys::fixed(REPORT), &bytes);
+    let _gone = rustix::io::write(sys::fixed(REPORT), &record.bytes());
 }
 
 /// Becomes the program; `last` runs just before, when all else is in place. Returns only when something failed.

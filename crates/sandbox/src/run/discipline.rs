@@ -17,6 +17,7 @@ pub(crate) async fn enforce(command: &Command, feed: &Feed, intake: &Intake, lea
         () = feed.stop_requested() => End::Stopped,
         () = tokio::time::sleep(command.deadline) => End::Deadline,
         () = intake.silent(command.idle) => End::Idle,
+        () = intake.too_much() => End::OutputLimit,
     };
     leash.because(cause);
     leash.terminate();

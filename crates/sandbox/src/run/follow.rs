@@ -16,7 +16,7 @@ use super::discipline;
 use super::intake::Intake;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
-use crate::{Command, End, Error, Exit, Feed, Result, Stream, Usage};
+use crate::{Command, End, Error, Exit, Feed, Result, Stream, Usage, Witness};
 
 /// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only
 /// something outside that was handed a descriptor can hold it.
@@ -75,17 +75,23 @@ pub(crate) async fn follow(
         // What it said last is in the pipes; whatever else comes is not of this command.
         let _chatter = tokio::time::timeout(CHATTER, outputs).await;
     }
-    let Ended { status, exceeded, usage } = ended.map_err(|_| Error::Lane {
+    let Ended { records, exceeded, leftovers, usage } = ended.map_err(|_| Error::Lane {
         action: "follow a command to its end".into(),
         source: "the thread that watched it is gone".into(),
     })?;
-    let end = match (exceeded, guard.0.cause(), status) {
+    let seen = records.status.is_some() || records.done;
+    let witness = if seen { Witness::Parent } else { Witness::Nobody };
+    let end = match (exceeded, guard.0.cause(), records.status) {
         (Some(limit), _, _) => limit,
         (None, Some(cause), _) => cause.clone(),
         (None, None, Some(status)) => end(status),
-        (None, None, None) => End::Lost { why: "its supervisor died before it could report the end".into() },
+        (None, None, None) => return Ok(lost("its supervisor died before it could report the end", wall, usage)),
     };
-    Ok(Exit { end, wall, usage, written: intake.written() })
+    Ok(Exit { wall, usage, leftovers, ..Exit::new(end, witness) })
+}
+
+fn lost(why: &str, wall: Duration, usage: Usage) -> Exit {
+    Exit { wall, usage, ..Exit::new(End::Lost { why: why.into() }, Witness::Nobody) }
 }
 
 /// Takes what `pipe` has to say, until it closes, or until it lingers after the end.

@@ -1,50 +1,62 @@
 //! Output on its way to the reader: capped, counted, and watched for silence.
 
-use std::collections::VecDeque;
+use std::future::pending;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::process::enqueue;
-use crate::{Feed, Output, Stream};
+use crate::kept::Kept;
+use crate::{Feed, Limits, Overflow, Stream};
 
 /// Takes the output of one command as it comes, and hands it to its reader, up to a limit.
 ///
 /// What the reader has not taken waits here, which the limit bounds: a reader that is slow holds up neither the command
-/// nor its end. Over the limit it marks the stream once, and goes on counting what it drops.
+/// nor its end.
 #[derive(Debug)]
 pub(crate) struct Intake {
+    limits: Limits,
     state: Mutex<State>,
     news: Notify,
+    overflow: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    left: u64,
-    written: u64,
-    marked: bool,
+    kept: Kept,
+    dropped: u64,
     closed: bool,
-    waiting: VecDeque<Output>,
     last: Instant,
 }
 
 impl Intake {
-    /// An intake that delivers at most `limit` bytes.
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { state: Mutex::new(State::new(limit)), news: Notify::new() }
+    /// An intake that delivers as much as `limits` say.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let state = State { kept: Kept::new(limits.output), dropped: 0, closed: false, last: Instant::now() };
+        Self { limits: *limits, state: Mutex::new(state), news: Notify::new(), overflow: Notify::new() }
     }
 
     /// Keeps what fits of `bytes` for the reader.
     pub(crate) fn take(&self, stream: Stream, bytes: &[u8]) {
-        self.state().take(stream, bytes);
+        let mut state = self.state();
+        state.kept.take(stream, bytes);
+        state.last = Instant::now();
+        let over = state.kept.written() > self.limits.output;
+        drop(state);
         self.news.notify_one();
+        if over {
+            self.overflow.notify_one();
+        }
     }
 
     /// Says that nothing more will come.
     pub(crate) fn close(&self) {
-        self.state().closed = true;
+        let mut state = self.state();
+        state.dropped = state.kept.dropped();
+        state.kept.close();
+        state.closed = true;
+        drop(state);
         self.news.notify_one();
     }
 
@@ -53,7 +65,7 @@ impl Intake {
         loop {
             let (output, closed) = {
                 let mut state = self.state();
-                (state.waiting.pop_front(), state.closed)
+                (state.kept.pop(), state.closed)
             };
             match output {
                 Some(output) => feed.send(output).await,
@@ -63,14 +75,15 @@ impl Intake {
         }
     }
 
-    /// How many bytes came, kept or not.
-    pub(crate) fn written(&self) -> u64 {
-        self.state().written
+    /// How many bytes came, and how many of them were dropped; known when it was closed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.kept.written(), state.dropped)
     }
 
     /// Resolves when nothing came for `limit`; never without a limit.
     pub(crate) async fn silent(&self, limit: Option<Duration>) {
-        let Some(limit) = limit else { return std::future::pending().await };
+        let Some(limit) = limit else { return pending().await };
         loop {
             let quiet = self.state().last.elapsed();
             if quiet >= limit {
@@ -80,80 +93,29 @@ impl Intake {
         }
     }
 
+    /// Resolves when more came than is kept, if that is the end of a command.
+    pub(crate) async fn too_much(&self) {
+        match self.limits.overflow {
+            Overflow::DropMiddle => pending().await,
+            Overflow::End => self.overflow.notified().await,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn new(limit: u64) -> Self {
-        let (waiting, last) = (VecDeque::new(), Instant::now());
-        Self { left: limit, written: 0, marked: false, closed: false, waiting, last }
-    }
-
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
-        let (keep, mark) = self.admit(bytes.len());
-        enqueue(&mut self.waiting, stream, &bytes[..keep]);
-        if mark {
-            self.waiting.push_back(Output::Truncated);
-        }
-        self.last = Instant::now();
-    }
-
-    /// How many of `len` bytes to deliver, and whether to mark the stream as truncated after them.
-    fn admit(&mut self, len: usize) -> (usize, bool) {
-        self.written += len as u64;
-        let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(len);
-        self.left -= keep as u64;
-        let mark = keep < len && !self.marked;
-        self.marked |= mark;
-        (keep, mark)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::Process;
-
     use super::*;
     use crate::process::CHUNK;
-
-    fn waiting(limit: u64, chunks: &[(Stream, &[u8])]) -> (Vec<Output>, u64) {
-        let mut state = State::new(limit);
-        for (stream, chunk) in chunks {
-            state.take(*stream, chunk);
-        }
-        (state.waiting.into(), state.written)
-    }
-
-    fn out(bytes: &[u8]) -> Output {
-        Output::Bytes(Stream::Stdout, bytes.to_vec())
-    }
-
-    #[test]
-    fn output_that_fits_exactly_is_not_marked() {
-        let seen = waiting(4, &[(Stream::Stdout, b"ab"), (Stream::Stdout, b"cd")]);
-        assert_eq!(seen, (vec![out(b"abcd")], 4));
-    }
-
-    #[test]
-    fn what_is_over_the_cap_is_counted_dropped_and_marked_once() {
-        let seen = waiting(3, &[(Stream::Stdout, b"ab"), (Stream::Stdout, b"cd"), (Stream::Stdout, b"ef")]);
-        assert_eq!(seen, (vec![out(b"abc"), Output::Truncated], 6));
-    }
-
-    #[test]
-    fn a_flood_of_single_bytes_waits_in_few_chunks_and_streams_keep_their_order() {
-        let (seen, _) = waiting(1 << 20, &vec![(Stream::Stdout, b"x".as_slice()); CHUNK + 1]);
-        assert_eq!(seen, [out(&vec![b'x'; CHUNK]), out(b"x")]);
-        let (seen, _) = waiting(9, &[(Stream::Stdout, b"a"), (Stream::Stderr, b"b"), (Stream::Stdout, b"c")]);
-        assert_eq!(seen, [out(b"a"), Output::Bytes(Stream::Stderr, b"b".to_vec()), out(b"c")]);
-    }
+    use crate::{Output, Process};
 
     #[tokio::test]
     async fn all_of_it_arrives_in_order_though_the_reader_comes_late() {
         let (mut process, feed) = Process::channel();
-        let intake = Intake::new(u64::MAX);
+        let intake = Intake::new(&Limits { output: 1 << 40, ..Limits::default() });
         for n in 0..200_u8 {
             intake.take(Stream::Stdout, &[n; CHUNK]);
         }
@@ -171,22 +133,5 @@ mod tests {
         };
         let (seen, ()) = tokio::join!(read, deliver);
         assert_eq!(seen, (0..200).map(|n| (CHUNK, Some(n))).collect::<Vec<_>>());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn whatever_the_chunks_the_first_bytes_up_to_the_limit_are_kept(
-            limit in 0_u64..500, chunks in proptest::collection::vec(0_usize..100, 0..20),
-        ) {
-            let mut state = State::new(limit);
-            let admitted: Vec<_> = chunks.iter().map(|len| state.admit(*len)).collect();
-            let total = chunks.iter().sum::<usize>() as u64;
-            let kept = admitted.iter().map(|(keep, _)| *keep as u64).sum::<u64>();
-            let marks = admitted.iter().filter(|(_, mark)| *mark).count();
-            proptest::prop_assert_eq!((kept, state.written), (total.min(limit), total));
-            proptest::prop_assert_eq!(marks, usize::from(total > limit));
-            let after_mark = admitted.iter().skip_while(|(_, mark)| !mark).skip(1);
-            proptest::prop_assert!(after_mark.clone().all(|(keep, _)| *keep == 0));
-        }
     }
 }

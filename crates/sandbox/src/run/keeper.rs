@@ -37,10 +37,18 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     /// exceeded: the command is killed.
     fn watch(&self, supervisor: Pid) -> Option<End>;
 
-    /// Called when the supervisor has ended; `complete` says that it ended as it should. Sweeps what is left. An end is
-    /// that of a limit that was exceeded; it counts unless the program ended well in spite of it.
-    fn bury(&self, complete: bool) -> Option<End>;
+    /// Called when the supervisor has ended; `complete` says that it ended as it should. Sweeps what is left.
+    fn bury(&self, complete: bool) -> Buried;
 
     /// What was used, given the CPU time that the kernel accounted to the supervisor.
     fn usage(&self, cpu: Option<Duration>) -> Usage;
+}
+
+/// What was found when a command was over.
+#[derive(Debug, Default)]
+pub(crate) struct Buried {
+    /// The end of a limit that was exceeded; it counts unless the program ended well in spite of it.
+    pub(crate) exceeded: Option<End>,
+    /// Processes that the supervisor had left, and that were killed now.
+    pub(crate) swept: u32,
 }

@@ -8,16 +8,18 @@ mod image;
 mod intake;
 mod keeper;
 mod leash;
+mod records;
 mod session;
 mod token;
 mod tree;
 mod warden;
 
 pub(crate) use self::{
-    child::{CONTROL, START, exec, first_signals, report, report_done},
+    child::{CONTROL, START, exec, first_signals, report},
     fault::{Fault, Stage},
     image::{Bound, Image},
-    keeper::{Keeper, Lane},
+    keeper::{Buried, Keeper, Lane},
+    records::Record,
     session::Session,
     token::token,
     tree::{Tree, kill_marked},

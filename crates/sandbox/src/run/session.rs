@@ -12,7 +12,7 @@ use super::intake::Intake;
 use super::leash::Leash;
 use super::tree::Sighting;
 use super::{Lane, warden};
-use crate::{Command, End, Error, Process, Result, Running, Stopped, Stopper, Usage, check};
+use crate::{Command, End, Error, Exit, Process, Result, Running, Stopped, Stopper, Usage, check};
 
 /// How long what was killed may take to be gone. Only a process that the kernel holds takes long.
 const DYING: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ impl Running for Session {
         let (alive, running) = watch::channel(());
         let (process, feed) = Process::channel();
         self.current = Some(Current { leash: Arc::clone(&started.leash), stopper: process.stopper(), running });
-        let (intake, total) = (Intake::new(self.lane.limits().output), Arc::clone(&self.usage));
+        let (intake, total) = (Intake::new(self.lane.limits()), Arc::clone(&self.usage));
         tokio::spawn(async move {
             let dead = move |used: Option<Usage>| {
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +113,8 @@ impl Running for Session {
             let to_the_end = async {
                 let exit = follow(command, started, &intake, &feed, dead).await;
                 intake.close();
-                exit
+                let (written, dropped) = intake.counts();
+                exit.map(|exit| Exit { written, dropped, ..exit })
             };
             // The reader may take its time: nobody but itself waits for it.
             let (exit, ()) = tokio::join!(to_the_end, intake.deliver(&feed));

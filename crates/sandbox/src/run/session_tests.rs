@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use rustix::process::{Pid, Signal};
 
 use super::*;
-use crate::run::{Bound, Fault, Image, Keeper, START, first_signals};
+use crate::run::{Bound, Buried, Fault, Image, Keeper, START, first_signals};
 use crate::{End, Limits, sys};
 
 /// How long it holds out: the warden kills it after two seconds.
@@ -50,8 +50,8 @@ impl Keeper for Stuck {
         None
     }
 
-    fn bury(&self, _: bool) -> Option<End> {
-        None
+    fn bury(&self, _: bool) -> Buried {
+        Buried::default()
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

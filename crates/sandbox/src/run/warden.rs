@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::oneshot;
 
-use super::child::{DONE, ENDED};
 use super::leash::Leash;
-use super::{Fault, Lane, Tree};
+use super::records::Records;
+use super::{Buried, Fault, Lane, Tree};
 use crate::{Command, End, Error, Result, Usage, sys};
 
 /// How often the limits are looked at.
@@ -37,8 +37,10 @@ pub(crate) struct Started {
 /// A command of which nothing is left.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// The status of the program, when its end was seen.
-    pub(crate) status: Option<i32>,
+    /// What the supervisor said of the end.
+    pub(crate) records: Records,
+    /// Processes that were left when the program had ended by itself, and were killed.
+    pub(crate) leftovers: Option<u32>,
     /// The end of a limit that was exceeded.
     pub(crate) exceeded: Option<End>,
     pub(crate) usage: Usage,
@@ -75,7 +77,7 @@ pub(crate) fn try_once(lane: &dyn Lane, command: &Command) -> Result<Option<i32>
     drop(ends);
     while began.elapsed() < command.deadline && !over(&child, TICK) {}
     leash.kill();
-    Ok(watch(&child, &leash, reports).status)
+    Ok(watch(&child, &leash, reports).records.status)
 }
 
 #[cfg(feature = "native")]
@@ -191,24 +193,18 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     // Before the process id can be used again, nobody may signal it any more.
     leash.bury();
     let (_, cpu) = sys::reap(child.pid);
-    let (status, complete) = read_reports(reports);
-    let late = keeper.bury(complete).filter(|_| status.is_none_or(|s| s != 0));
-    Ended { status, exceeded: exceeded.or(late), usage: keeper.usage(cpu) }
+    let records = read_records(reports);
+    let Buried { exceeded: late, swept } = keeper.bury(records.done);
+    let late = late.filter(|_| records.status.is_none_or(|s| s != 0));
+    let leftovers = records.status.map(|_| records.killed.unwrap_or(0).saturating_add(swept));
+    Ended { records, exceeded: exceeded.or(late), leftovers, usage: keeper.usage(cpu) }
 }
 
-/// How the program ended, and whether everything that it started is known to be gone.
-fn read_reports(reports: OwnedFd) -> (Option<i32>, bool) {
+fn read_records(reports: OwnedFd) -> Records {
     let mut bytes = Vec::new();
-    // All writers are dead, so this ends; what cannot be read is a report that is missing.
+    // All writers are dead, so this ends; what cannot be read is a record that is missing.
     let _missing = std::fs::File::from(reports).take(64).read_to_end(&mut bytes);
-    let record = |tag: u32| {
-        bytes.chunks_exact(8).find(|c| c.starts_with(&tag.to_ne_bytes())).map(|c| {
-            let mut value = [0; 4];
-            value.copy_from_slice(&c[4..]);
-            i32::from_ne_bytes(value)
-        })
-    };
-    (record(ENDED), record(DONE).is_some())
+    Records::read(&bytes)
 }
 
 fn timespec(time: Duration) -> Timespec {

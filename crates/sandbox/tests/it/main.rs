@@ -7,6 +7,8 @@ mod compat;
 #[cfg(feature = "docker")]
 mod docker;
 #[cfg(target_os = "linux")]
+mod exit;
+#[cfg(target_os = "linux")]
 mod host;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod hostile;

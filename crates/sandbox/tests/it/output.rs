@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use hedgerow_sandbox::{End, Policy};
+use hedgerow_sandbox::{End, Output, Policy, Stream};
 
-use crate::world::{lanes, open, run, sh, spec};
+use crate::world::{lanes, open, run, sh, spec, start};
 
 #[tokio::test]
 async fn twenty_megabytes_are_capped_marked_once_counted_whole_and_block_nobody() {
@@ -19,6 +19,34 @@ async fn twenty_megabytes_are_capped_marked_once_counted_whole_and_block_nobody(
         assert_eq!(seen.exit.end, End::Exited { code: 3 }, "{lane:?}");
         assert_eq!((seen.stdout.len() + seen.stderr.len(), seen.marks), (100_000, 1), "{lane:?}");
         assert_eq!(seen.exit.written, 20_000_005, "{lane:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_long_log_the_beginning_and_the_end_are_kept_and_the_size_of_the_gap_is_known() {
+    for lane in lanes() {
+        let mut policy = Policy::open();
+        policy.limits.output = 100_000;
+        let mut running = start(&*lane, spec(policy)).await;
+        let command = sh("seq 300000; echo warning >&2; echo the very last words");
+        let mut process = running.exec(command).await.unwrap();
+        let (mut head, mut gap, mut tail, mut errors) = (Vec::new(), 0, Vec::new(), Vec::new());
+        while let Some(output) = process.next().await {
+            match output {
+                Output::Bytes(Stream::Stderr, bytes) => errors.extend(bytes),
+                Output::Bytes(_, bytes) if gap == 0 => head.extend(bytes),
+                Output::Bytes(_, bytes) => tail.extend(bytes),
+                Output::Truncated { stream, dropped } => (_, gap) = (assert_eq!(stream, Stream::Stdout), dropped),
+            }
+        }
+        let exit = process.wait().await.unwrap();
+        let whole: String =
+            (1..=300_000).map(|n| format!("{n}\n")).chain(["the very last words\n".to_owned()]).collect();
+        assert!(whole.as_bytes().starts_with(&head) && whole.as_bytes().ends_with(&tail), "{lane:?}");
+        assert!(tail.len() > 10_000, "{lane:?}: only {} bytes of the end", tail.len());
+        assert_eq!(head.len() as u64 + gap + tail.len() as u64, whole.len() as u64, "{lane:?}");
+        assert_eq!((exit.dropped, exit.written), (gap, whole.len() as u64 + 8), "{lane:?}");
+        assert_eq!(errors, b"warning\n", "{lane:?}");
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) async fn watch(mut process: Process) -> Seen {
         match output {
             Output::Bytes(Stream::Stdout, bytes) => stdout.extend(bytes),
             Output::Bytes(Stream::Stderr, bytes) => stderr.extend(bytes),
-            Output::Truncated => marks += 1,
+            Output::Truncated { .. } => marks += 1,
         }
     }
     let exit = process.wait().await.expect("an exit");

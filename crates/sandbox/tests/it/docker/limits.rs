@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hedgerow_sandbox::{Command, End, Sandbox};
+use hedgerow_sandbox::{Command, End, Overflow, Sandbox, Witness};
 
 use super::{containers, lane, listen, once, sh, spec, tree, until};
 
@@ -65,10 +65,23 @@ async fn endless_output_is_capped_counted_and_does_not_block_the_command() {
     let tree = tree();
     let mut spec = spec("flood", &tree);
     spec.policy.limits.output = 100_000;
-    let said = once(&lane, spec, sh("head -c 20000000 /dev/zero; echo after > after", &tree)).await;
-    assert_eq!((said.out.len(), said.truncated, said.exit.written), (100_000, 1, 20_000_000));
-    assert!(said.exit.success());
+    let script = "head -c 20000000 /dev/zero; echo last words; echo after > after";
+    let said = once(&lane, spec, sh(script, &tree)).await;
+    assert_eq!((said.out.len(), said.truncated, said.exit.written), (100_000, 1, 20_000_011));
+    assert!(said.out.ends_with(b"last words\n") && said.exit.dropped == 19_900_011, "{:?}", said.exit);
+    assert!(said.exit.success() && said.exit.witness == Witness::Engine);
     assert!(tree.path.join("after").exists());
+}
+
+#[tokio::test]
+async fn a_command_that_may_not_write_so_much_is_ended_for_it() {
+    let Some(lane) = lane().await else { return };
+    let tree = tree();
+    let mut spec = spec("limit", &tree);
+    (spec.policy.limits.output, spec.policy.limits.overflow) = (10_000, Overflow::End);
+    let said = once(&lane, spec, sh("echo first; head -c 20000 /dev/zero; sleep 1000", &tree)).await;
+    assert_eq!(said.exit.end, End::OutputLimit, "{:?}", said.exit);
+    assert!(said.out.starts_with(b"first\n"));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn listen(mut process: Process) -> Said {
         match output {
             Output::Bytes(Stream::Stdout, bytes) => out.extend(bytes),
             Output::Bytes(Stream::Stderr, bytes) => err.extend(bytes),
-            Output::Truncated => truncated += 1,
+            Output::Truncated { .. } => truncated += 1,
         }
     }
     let exit = process.wait().await.expect("the lane did its part");
@@ -152,7 +152,7 @@ async fn until(process: &mut Process, text: &str) -> String {
     while !seen.contains(text) {
         match process.next().await {
             Some(Output::Bytes(_, bytes)) => seen.push_str(&String::from_utf8_lossy(&bytes)),
-            Some(Output::Truncated) => panic!("truncated after {seen:?}"),
+            Some(Output::Truncated { .. }) => panic!("truncated after {seen:?}"),
             None => panic!("ended after {seen:?}"),
         }
     }
