@@ -27,6 +27,8 @@ mod sys;
 #[cfg(feature = "docker")]
 pub use docker::{DockerOptions, DockerSandbox, Pull, Scratch};
 pub use egress::{AllowList, Endpoint};
+#[cfg(feature = "egress")]
+pub use egress::{Decision, Egress, EgressLimits, Proxy, Resolver, Serving, Verdict};
 pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage, Witness};
 pub use guarantee::{Coverage, Guarantee};

@@ -105,6 +105,19 @@ impl AllowList {
         self.0.iter()
     }
 
+    /// Whether one of the endpoints stands for this host and port.
+    #[cfg(feature = "egress")]
+    pub(super) fn permits(&self, host: &Host, port: u16) -> bool {
+        let permits = |pattern: &Pattern| match (pattern, host) {
+            (Pattern::One(listed), host) => listed == host,
+            (Pattern::Below(above), Host::Name(name)) => {
+                name.strip_suffix(above.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+            (Pattern::Below(_), Host::Address(_)) => false,
+        };
+        self.0.iter().any(|endpoint| endpoint.port == port && permits(&endpoint.host))
+    }
+
     /// Whether nothing may be connected to.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -131,6 +144,35 @@ mod tests {
         let texts: Vec<String> = list.iter().map(|e| e.clone().into()).collect();
         assert_eq!(texts, ["b.example:2", "*.a.example:1"]);
         assert_eq!(AllowList::new(texts).unwrap(), list);
+    }
+
+    #[test]
+    #[cfg(feature = "egress")]
+    fn a_list_permits_what_it_names_and_no_neighbour_of_it() {
+        let list = AllowList::new(["a.example.com:443", "*.b.example.com:443", "10.0.0.1:80"]).unwrap();
+        let permits = |text: &str| {
+            let (host, port) = authority(text).unwrap();
+            list.permits(&host, port)
+        };
+        for text in
+            ["a.example.com:443", "A.EXAMPLE.com:443", "x.b.example.com:443", "x.y.b.example.com:443", "10.0.0.1:80"]
+        {
+            assert!(permits(text), "{text}");
+        }
+        for text in [
+            "a.example.com:80",
+            "b.example.com:443",
+            "xb.example.com:443",
+            "x.a.example.com:443",
+            "a.example.com.evil.test:443",
+            "10.0.0.1:443",
+            "10.0.0.2:80",
+            "example.com:443",
+            "com:443",
+        ] {
+            assert!(!permits(text), "{text}");
+        }
+        assert!(!AllowList::default().permits(&Host::parse("a.b").unwrap(), 443));
     }
 
     #[test]

@@ -1,0 +1,201 @@
+//! The proxy: outside of the sandbox, on a socket that only the sandbox reaches.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::body::Body;
+use super::dial::dial;
+use super::head::{self, Head, Wish};
+use super::relay::{Budget, Upload, join};
+use super::{AllowList, Decision, Egress, Verdict};
+use crate::{Error, Result, SandboxId};
+
+/// How long the refusal may take to be read.
+const REFUSAL: Duration = Duration::from_secs(5);
+/// How long to wait when no connection can be accepted, because the process has no descriptors left for instance.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the proxy of one sandbox knows; its budget is shared by all commands of the sandbox.
+#[derive(Clone, Debug)]
+pub struct Proxy(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sandbox: SandboxId,
+    list: AllowList,
+    egress: Egress,
+    budget: Budget,
+    places: Arc<Semaphore>,
+}
+
+/// A proxy at work on one socket; dropping it ends all of its connections.
+#[derive(Debug)]
+#[must_use = "dropping it ends the proxy"]
+pub struct Serving(AbortHandle);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Proxy {
+    /// A proxy that lets `sandbox` connect to what is on the list.
+    pub fn new(sandbox: SandboxId, list: AllowList, egress: Egress) -> Self {
+        let budget = Budget::new(egress.limits.bytes);
+        let places = usize::try_from(egress.limits.connections.max(1)).unwrap_or(1);
+        Self(Arc::new(Inner { sandbox, list, egress, budget, places: Arc::new(Semaphore::new(places)) }))
+    }
+
+    /// Serves the clients of a socket on `runtime`: HTTP `CONNECT`, and plain HTTP with absolute targets.
+    ///
+    /// Whoever reaches the socket may use the list, so it should be one that only the sandbox reaches.
+    ///
+    /// # Errors
+    /// [`Error::Lane`] when the socket cannot be used.
+    pub fn serve(&self, socket: TcpListener, runtime: &Handle) -> Result<Serving> {
+        let failed = |e: std::io::Error| Error::Lane { action: "serve the sandbox's proxy".into(), source: e.into() };
+        socket.set_nonblocking(true).map_err(failed)?;
+        let _within = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
+        let task = runtime.spawn(accept(Arc::clone(&self.0), listener));
+        Ok(Serving(task.abort_handle()))
+    }
+}
+
+async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) {
+    let mut clients = JoinSet::new();
+    loop {
+        // A client without a place waits in the kernel, where it costs this process nothing.
+        let Ok(place) = Arc::clone(&proxy.places).acquire_owned().await else { return };
+        while clients.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let proxy = Arc::clone(&proxy);
+                clients.spawn(async move {
+                    proxy.client(client).await;
+                    drop(place);
+                });
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
+
+impl Inner {
+    async fn client(&self, mut client: TcpStream) {
+        let mut bytes = Vec::new();
+        let head = match timeout(self.egress.limits.request, read(&mut client, &mut bytes)).await {
+            // One that says nothing at all wanted nothing.
+            Ok(Ok(None)) => return,
+            Ok(Ok(Some(head))) => head,
+            Ok(Err(nonsense)) => {
+                let why = nonsense.to_string();
+                self.tell(None, Verdict::Denied { why: why.clone() });
+                return refuse(client, "400 Bad Request", &why).await;
+            }
+            Err(_) => {
+                let why = format!("the request was not complete within {:?}", self.egress.limits.request);
+                self.tell(None, Verdict::Denied { why: why.clone() });
+                return refuse(client, "408 Request Timeout", &why).await;
+            }
+        };
+        let target = format!("{}:{}", head.host, head.port);
+        let server = match self.connect(&head).await {
+            Ok(server) => server,
+            Err(Verdict::Denied { why }) => {
+                return refuse(client, "403 Forbidden", &format!("this sandbox may not connect to {target}: {why}"))
+                    .await;
+            }
+            Err(_) => return refuse(client, "502 Bad Gateway", &format!("{target} could not be reached")).await,
+        };
+        self.relay(client, server, head, bytes).await;
+    }
+
+    async fn connect(&self, head: &Head) -> std::result::Result<TcpStream, Verdict> {
+        let dialled = if self.budget.is_spent() {
+            Err(Verdict::Denied { why: "the sandbox has used up its bytes".into() })
+        } else {
+            dial(&self.list, &*self.egress.resolver, &head.host, head.port).await
+        };
+        let target = Some((head.host.to_string(), head.port));
+        match dialled {
+            Ok((server, address)) => {
+                self.tell(target, Verdict::Allowed { address });
+                Ok(server)
+            }
+            Err(verdict) => {
+                self.tell(target, verdict.clone());
+                Err(verdict)
+            }
+        }
+    }
+
+    async fn relay(&self, mut client: TcpStream, mut server: TcpStream, head: Head, bytes: Vec<u8>) {
+        let early = &bytes[head.length..];
+        let upload = match head.wish {
+            Wish::Tunnel => {
+                if client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.is_err() {
+                    return;
+                }
+                Upload::All
+            }
+            Wish::Forward { head, body } => {
+                if server.write_all(&head).await.is_err() {
+                    return;
+                }
+                Upload::Body(Body::new(body))
+            }
+        };
+        // Small writes are somebody's turn in a conversation. Without it all works the same, only slower.
+        let _wish = (client.set_nodelay(true), server.set_nodelay(true));
+        join(client, server, early, upload, &self.egress.limits, &self.budget).await;
+    }
+
+    fn tell(&self, target: Option<(String, u16)>, verdict: Verdict) {
+        if let Some(observer) = &self.egress.observer {
+            observer(&Decision { sandbox: self.sandbox.clone(), target, verdict });
+        }
+    }
+}
+
+/// Reads until the head is complete; none when the client left before.
+async fn read(client: &mut TcpStream, bytes: &mut Vec<u8>) -> std::result::Result<Option<Head>, head::Nonsense> {
+    let mut buffer = [0; 4096];
+    loop {
+        match client.read(&mut buffer).await {
+            Ok(0) | Err(_) if bytes.is_empty() => return Ok(None),
+            Ok(0) | Err(_) => return Err(head::Nonsense::Syntax),
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+        }
+        if let Some(head) = head::read(bytes)? {
+            return Ok(Some(head));
+        }
+    }
+}
+
+/// Says why not, and closes. The text is ours alone.
+async fn refuse(mut client: TcpStream, status: &str, why: &str) {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{why}\n",
+        why.len() + 1
+    );
+    let say = async {
+        client.write_all(answer.as_bytes()).await?;
+        client.shutdown().await?;
+        // Closing while something is unread would take the answer back. What is read here is dropped.
+        let mut rest = [0; 4096];
+        while client.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    // Whether the client wants to know is up to the client.
+    let _unheard = timeout(REFUSAL, say).await;
+}
