@@ -5,16 +5,10 @@ use std::path::{Component, Path};
 
 #[cfg(any(target_os = "linux", feature = "docker"))]
 use crate::{Command, Spec};
-use crate::{Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall};
+use crate::{Coverage, Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall};
 
 /// Refuses a policy that `sandbox` cannot keep, or that contradicts itself, with everything that is missing.
 pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy) -> Result<()> {
-    if let Network::Only(list) = &policy.network
-        && !list.is_empty()
-    {
-        let problem = format!("the {lane} lane lets nothing out by list; choose Network::None or Network::Host");
-        return Err(Error::InvalidSpec { what: "the policy's network".into(), problem });
-    }
     let mut shortfalls = policy.shortfalls(sandbox);
     for guarantee in [Guarantee::NoNetwork, Guarantee::Egress] {
         let named = shortfalls.iter().any(|s| s.guarantee == guarantee);
@@ -23,7 +17,29 @@ pub(crate) fn policy(lane: &'static str, sandbox: &dyn Sandbox, policy: &Policy)
             shortfalls.push(Shortfall { guarantee, why: why.into() });
         }
     }
+    if let Network::Only(list) = &policy.network
+        && !list.is_empty()
+    {
+        shortfalls.extend(listed(sandbox, policy, &shortfalls));
+    }
     if shortfalls.is_empty() { Ok(()) } else { Err(Error::Refused { lane, shortfalls }) }
+}
+
+/// What a list of endpoints lacks. The list itself is the requirement, also where the policy does not name it.
+fn listed(sandbox: &dyn Sandbox, policy: &Policy, known: &[Shortfall]) -> Option<Shortfall> {
+    let missing = |guarantee, why: String| {
+        let named = known.iter().any(|s| s.guarantee == guarantee);
+        (!named).then_some(Shortfall { guarantee, why })
+    };
+    if policy.required.contains_key(&Guarantee::NoNetwork) {
+        let why = "the same policy lists where connections may go; require Guarantee::Egress in its place";
+        return missing(Guarantee::NoNetwork, why.into());
+    }
+    match sandbox.coverage(Guarantee::Egress) {
+        Coverage::Enforced => None,
+        Coverage::Partial(why) => missing(Guarantee::Egress, format!("only in part: {why}")),
+        Coverage::Unenforced(why) => missing(Guarantee::Egress, why),
+    }
 }
 
 #[cfg(any(target_os = "linux", feature = "docker"))]

@@ -128,6 +128,16 @@ impl Policy {
         Self { required, limits: Limits::default(), network: Network::None }
     }
 
+    /// The same policy with connections to the endpoints of a list and nowhere else: [`Guarantee::Egress`] takes the place of
+    /// [`Guarantee::NoNetwork`], as strictly as that was required.
+    #[must_use]
+    pub fn only(mut self, list: AllowList) -> Self {
+        let strength = self.required.remove(&Guarantee::NoNetwork).unwrap_or(Strength::Full);
+        self.required.insert(Guarantee::Egress, strength);
+        self.network = Network::Only(list);
+        self
+    }
+
     /// The same policy without one of its requirements: an explicit opt-out that stands in the caller's code.
     #[must_use]
     pub fn without(mut self, guarantee: Guarantee) -> Self {
@@ -141,6 +151,7 @@ impl Policy {
             // Whoever reaches nobody reaches nobody that is not listed.
             let asked = match (guarantee, &self.network) {
                 (Guarantee::Egress, Network::None) => Guarantee::NoNetwork,
+                (Guarantee::Egress, Network::Only(list)) if list.is_empty() => Guarantee::NoNetwork,
                 _ => guarantee,
             };
             let why = match (sandbox.coverage(asked), strength) {

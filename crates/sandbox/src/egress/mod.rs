@@ -22,6 +22,8 @@ mod proxy;
 mod relay;
 #[cfg(feature = "egress")]
 mod settings;
+#[cfg(all(feature = "egress", feature = "native", target_os = "linux"))]
+mod variables;
 
 pub use list::{AllowList, Endpoint};
 
@@ -31,3 +33,6 @@ pub use self::{
     proxy::{Proxy, Serving},
     settings::{Egress, EgressLimits, Resolver},
 };
+
+#[cfg(all(feature = "egress", feature = "native", target_os = "linux"))]
+pub(crate) use variables::{PROXY_PORT, VARIABLES};

@@ -30,6 +30,13 @@ impl NativeSandbox {
     pub fn facts(&self) -> NativeFacts {
         match self.0 {}
     }
+
+    /// The same lane with this proxy for sandboxes whose policy has a list.
+    #[cfg(feature = "egress")]
+    #[must_use]
+    pub fn egress(self, _: crate::Egress) -> Self {
+        self
+    }
 }
 
 #[async_trait]

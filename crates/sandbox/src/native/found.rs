@@ -46,6 +46,7 @@ impl Found {
                 home: None,
                 limits,
                 network: Network::None,
+                outlets: None,
             };
             let command =
                 Command::new("/bin/sh", "/").args(["-c".to_owned(), script]).deadline(Duration::from_secs(10));
@@ -106,10 +107,11 @@ impl Found {
                  is not counted; put mounts on a file system with a quota for an exact limit"
                     .into(),
             ),
-            Guarantee::Egress => {
-                let why = "the native lane shows the whole network or none; choose Network::None, with which it holds";
-                Coverage::Unenforced(why.into())
-            }
+            Guarantee::Egress if cfg!(not(feature = "egress")) => Coverage::Unenforced(
+                "this program was built without the feature 'egress' of hedgerow-sandbox; build with it, or choose \
+                 Network::None, with which it holds"
+                    .into(),
+            ),
             _ => Coverage::Enforced,
         }
     }

@@ -10,6 +10,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::enter::{self, Opened};
 use super::keep::NativeKeeper;
+use super::outlet;
 use crate::run::{Bound, CONTROL, Fault, REPORT, Record, START, Stage, exec, report};
 use crate::{Network, sys};
 
@@ -74,6 +75,10 @@ fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) 
     rustix::system::sethostname(b"sandbox").map_err(&step)?;
     if *keeper.network() != Network::Host {
         sys::loopback_up().map_err(Fault::at(Stage::Loopback))?;
+    }
+    if let Some(door) = keeper.outlet() {
+        outlet::hand_out(sys::fixed(door)).map_err(Fault::at(Stage::Outlet))?;
+        sys::close(door);
     }
     let signals = sys::signals().map_err(&step)?;
     let program = sys::fork(|| {

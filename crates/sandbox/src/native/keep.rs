@@ -14,10 +14,11 @@ use super::blueprint::Blueprint;
 use super::disk::Disk;
 use super::enter::Maps;
 use super::group::Group;
+use super::outlet::Outlet;
 use super::wall::{Grants, Wall};
 use super::{LANE, init};
 use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
-use crate::{Command, End, Error, Limits, Network, Usage};
+use crate::{Command, End, Error, Limits, Network, Result, Usage};
 
 /// The supervisor and process 1 count as processes of the user namespace, too.
 pub(super) const OURS: u64 = 2;
@@ -32,6 +33,7 @@ pub(super) struct NativeKeeper {
     pub(super) group: Option<Group>,
     pub(super) wall: Option<Wall>,
     pub(super) disk: Option<Disk>,
+    pub(super) outlet: Option<Outlet>,
     pub(super) peak: AtomicU64,
 }
 
@@ -56,6 +58,13 @@ impl NativeKeeper {
         self.limits.disk
     }
 
+    /// The number of the descriptor over which the way out is handed out, if there is one. Only for what was forked from the
+    /// supervisor.
+    pub(super) fn outlet(&self) -> Option<i32> {
+        let before = i32::try_from(self.groups() + usize::from(self.wall.is_some())).unwrap_or(i32::MAX);
+        self.outlet.as_ref().map(|_| REPORT + 1 + before)
+    }
+
     /// The limit of processes, with ours.
     pub(super) fn processes(&self) -> Option<u64> {
         self.limits.pids.map(|pids| u64::from(pids) + OURS)
@@ -75,7 +84,12 @@ impl Keeper for NativeKeeper {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
         all.extend(self.wall.as_ref().map(Wall::descriptor));
+        all.extend(self.outlet.as_ref().map(Outlet::descriptor));
         all
+    }
+
+    fn running(&self) -> Result<()> {
+        self.outlet.as_ref().map_or(Ok(()), Outlet::open)
     }
 
     fn explain(&self, fault: Fault, command: &Command) -> Error {
@@ -120,6 +134,9 @@ impl Keeper for NativeKeeper {
     }
 
     fn bury(&self, _: bool) -> Buried {
+        if let Some(outlet) = &self.outlet {
+            outlet.close();
+        }
         let Some(group) = self.group.as_ref() else { return Buried::default() };
         if let Some(peak) = group.peak_memory() {
             self.peak.fetch_max(peak, Ordering::Relaxed);

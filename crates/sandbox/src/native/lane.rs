@@ -9,6 +9,7 @@ use super::found::Found;
 use super::group::Group;
 use super::keep::{NativeKeeper, OURS};
 use super::layout::{self, User};
+use super::outlet::{Outlet, Outlets};
 use super::wall::Wall;
 use super::{LANE, NativeOptions, filter};
 use crate::run::{Image, Keeper, Lane, token};
@@ -22,14 +23,15 @@ pub(super) struct NativeLane {
     pub(super) home: Option<PathBuf>,
     pub(super) limits: Limits,
     pub(super) network: Network,
+    pub(super) outlets: Option<Outlets>,
 }
 
 impl NativeLane {
-    pub(super) fn new(options: NativeOptions, found: Found, spec: Spec) -> Result<Self> {
+    pub(super) fn new(options: NativeOptions, found: Found, spec: Spec, outlets: Option<Outlets>) -> Result<Self> {
         crate::check::mounts(&spec)?;
         crate::pinned::sources(LANE, &spec, layout::HOME.as_ref())?;
         let Spec { mounts, home, policy, .. } = spec;
-        let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network };
+        let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network, outlets };
         // A mount that cannot work is better refused now than at the first command.
         lane.plan(user().0)?;
         Ok(lane)
@@ -58,7 +60,9 @@ impl Lane for NativeLane {
         let (user, maps) = user();
         let blueprint = self.plan(user)?;
         let filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
-        let variables = [("HOME", layout::HOME.as_ref()), ("TMPDIR", "/tmp".as_ref())];
+        let mut variables = vec![("HOME", layout::HOME.as_ref()), ("TMPDIR", "/tmp".as_ref())];
+        let outlet = self.outlets.as_ref().map(Outlets::outlet).transpose()?;
+        variables.extend(outlet.iter().flat_map(Outlet::variables));
         let image = Image::new(command, &variables)?;
         let group = match self.found.bases.as_slice() {
             [] => None,
@@ -73,7 +77,10 @@ impl Lane for NativeLane {
         let wall = wall.map_err(|e| failed("make the Landlock ruleset", e.into()))?;
         let disk = self.disk().map_err(|e| failed("watch what is written to the mounts", e.into()))?;
         let (limits, network, peak) = (self.limits, self.network.clone(), AtomicU64::new(0));
-        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, disk, peak }), image))
+        Ok((
+            Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, disk, outlet, peak }),
+            image,
+        ))
     }
 }
 

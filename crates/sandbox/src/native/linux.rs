@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::found::Found;
 use super::lane::{NativeLane, unavailable};
+use super::outlet::{Outlets, Setting};
 use super::{LANE, NativeFacts, NativeOptions};
 use crate::run::Session;
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
@@ -25,6 +26,7 @@ use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, Sandbo
 pub struct NativeSandbox {
     options: NativeOptions,
     found: Found,
+    egress: Setting,
 }
 
 impl NativeSandbox {
@@ -54,7 +56,15 @@ impl NativeSandbox {
             std::thread::spawn(move || Found::probe(&options)).join()
         };
         let found = probe.map_err(|_| unavailable("its probe panicked"))??;
-        Ok(Self { options, found })
+        Ok(Self { options, found, egress: Setting::default() })
+    }
+
+    /// The same lane with this proxy for sandboxes whose policy has a list.
+    #[cfg(feature = "egress")]
+    #[must_use]
+    pub fn egress(mut self, egress: Setting) -> Self {
+        self.egress = egress;
+        self
     }
 
     /// By what this lane keeps its promises here.
@@ -76,7 +86,8 @@ impl Sandbox for NativeSandbox {
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
         check::policy(LANE, self, &spec.policy)?;
         let (options, found) = (self.options.clone(), self.found.clone());
-        let lane = tokio::task::spawn_blocking(move || NativeLane::new(options, found, spec)).await;
+        let outlets = Outlets::new(&self.egress, &spec);
+        let lane = tokio::task::spawn_blocking(move || NativeLane::new(options, found, spec, outlets)).await;
         let lane = lane.map_err(|e| Error::Lane { action: "plan the sandbox".into(), source: e.into() })??;
         Ok(Box::new(Session::new(Arc::new(lane))))
     }

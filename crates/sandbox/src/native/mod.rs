@@ -29,6 +29,11 @@ mod keep;
 mod lane;
 #[cfg(target_os = "linux")]
 mod layout;
+#[cfg(all(target_os = "linux", not(feature = "egress")))]
+#[path = "no_outlet.rs"]
+mod outlet;
+#[cfg(all(target_os = "linux", feature = "egress"))]
+mod outlet;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;

@@ -46,6 +46,8 @@ stages! {
     Pivot,
     /// Switching the loopback interface on.
     Loopback,
+    /// Making the way to the proxy.
+    Outlet,
     /// Lowering limits and privileges.
     Lower,
     /// Restricting the program with Landlock.
@@ -73,6 +75,7 @@ impl Stage {
             Self::Build => "build the root directory",
             Self::Pivot => "change to the new root directory",
             Self::Loopback => "switch the loopback interface on",
+            Self::Outlet => "make the way to the proxy",
             Self::Lower => "lower limits and privileges",
             Self::Wall => "restrict the program with Landlock",
             Self::Filter => "install the system call filter",

@@ -27,6 +27,11 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     /// Descriptors that the supervisor finds after those that it always has.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
 
+    /// Called once when the program runs.
+    fn running(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The error for a fault before the program ran.
     fn explain(&self, fault: Fault, command: &Command) -> Error;
 

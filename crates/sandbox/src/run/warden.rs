@@ -110,7 +110,10 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
     drop((stdin, stdout, stderr, start, control, report));
     let leash = Arc::new(Leash::new(keeper, child.pid, demands));
     let problem = match first_words(faults) {
-        FirstWords::Running => return Ok((child, reports, leash, [to_stdin, from_stdout, from_stderr])),
+        FirstWords::Running => match leash.keeper().running() {
+            Ok(()) => return Ok((child, reports, leash, [to_stdin, from_stdout, from_stderr])),
+            Err(error) => error,
+        },
         FirstWords::Fault(fault) => leash.keeper().explain(fault, command),
         FirstWords::Late => {
             let places = Tree::with(child.pid).waits().join(", ");
@@ -124,7 +127,7 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
 }
 
 /// More than any lane uses.
-const DESCRIPTORS: usize = 12;
+const DESCRIPTORS: usize = 16;
 
 fn numbers(own: [RawFd; 6], more: impl Iterator<Item = RawFd>) -> ([RawFd; DESCRIPTORS], usize) {
     let mut fds = [-1; DESCRIPTORS];

@@ -6,6 +6,8 @@
 mod compat;
 #[cfg(feature = "docker")]
 mod docker;
+#[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]
+mod egress;
 #[cfg(target_os = "linux")]
 mod exit;
 #[cfg(target_os = "linux")]
