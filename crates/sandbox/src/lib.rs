@@ -25,7 +25,7 @@ mod spec;
 mod sys;
 
 #[cfg(feature = "docker")]
-pub use docker::{DockerOptions, DockerSandbox, Pull, Scratch};
+pub use docker::{DockerOptions, DockerSandbox, Doubt, Leftover, Pull, Reaped, Scratch};
 pub use egress::{AllowList, Endpoint};
 #[cfg(feature = "egress")]
 pub use egress::{Decision, Egress, EgressLimits, Proxy, Resolver, Serving, Verdict};

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
-use crate::{Result, SandboxId, Spec};
+use crate::{Error, Result, SandboxId, Spec};
 
 use super::Lane;
+use super::ended::Contact;
 use super::input::is_whole;
+use super::lease::Lease;
+use super::owner::Fate;
 use super::record::Record;
 use super::run::{Job, Watched};
 use super::running::DockerRunning;
@@ -18,6 +21,7 @@ use super::tap::Tap;
 #[derive(Debug)]
 pub(super) struct Underway {
     container: String,
+    name: String,
     record: Record,
 }
 
@@ -33,13 +37,19 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
     let Some(newest) = found.iter().map(|(record, _)| record.number).max() else { return Ok(None) };
     let mut spec = None;
     let mut underway = None;
+    for (_, container) in &found {
+        free(lane, id, container)?;
+    }
     for (record, container) in found {
         let Some(name) = container.id.clone() else { continue };
+        let Some(taken) = lane.claim(&container).await? else {
+            return Err(held(id, "another process took it over just now"));
+        };
         if record.number == newest {
             spec = Some(record.spec(id));
         }
         if record.number == newest && can_be_followed(&container) && is_whole(id, &record, &container) {
-            underway = Some(Underway { container: name, record });
+            underway = Some(Underway { container: name, name: taken, record });
         } else {
             lane.engine.remove(&name).await?;
         }
@@ -47,6 +57,19 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
     let Some(spec) = spec else { return Ok(None) };
     lane.enter(&spec)?;
     Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
+}
+
+/// Refuses what a process holds that is alive for certain. Whether the others are dead is for the caller to know.
+fn free(lane: &Lane, id: &SandboxId, container: &ContainerSummary) -> Result<()> {
+    let Some(lease) = Lease::of(container) else { return Ok(()) };
+    match lease.owner.fate(lane.me.as_ref()) {
+        Fate::Alive => Err(held(id, &format!("process {} holds it and is alive", lease.owner.pid()))),
+        Fate::Ourselves | Fate::Dead(_) | Fate::Unknown(_) => Ok(()),
+    }
+}
+
+fn held(id: &SandboxId, problem: &str) -> Error {
+    Error::InvalidSpec { what: format!("sandbox {id}"), problem: problem.to_owned() }
 }
 
 /// An owner that died between making and starting a container left nothing to take over; nor did one whose last request, which
@@ -59,14 +82,18 @@ fn can_be_followed(container: &ContainerSummary) -> bool {
 impl Underway {
     /// How to follow it. Its log has everything from the beginning, as far as the log's size reaches; its deadline is counted
     /// from its start.
-    pub(super) fn job(self, lane: &Lane, spec: &Spec, tally: Tally) -> Job {
-        let Self { container, record } = self;
+    pub(super) fn job(self, lane: &Arc<Lane>, spec: &Spec, tally: Tally) -> Job {
+        let Self { container, name, record } = self;
         Job {
             output: Tap::logged(lane.engine.clone(), container.clone()),
             input: None,
             watched: Watched {
-                engine: lane.engine.clone(),
+                lane: Arc::clone(lane),
+                sandbox: spec.id.clone(),
                 container,
+                // It has a name of this claim's; nothing is left over under it unless it is noted as such.
+                names: vec![name],
+                contact: Contact::Kept,
                 image: lane.facts.image.name.clone(),
                 limits: spec.policy.limits,
                 age: record.age(),

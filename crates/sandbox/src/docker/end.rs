@@ -18,8 +18,8 @@ pub(super) struct Report {
 pub(super) struct Known {
     /// Why we ended the command, if we did.
     pub(super) cause: Option<End>,
-    /// Whether the engine was out of reach in between. An engine that restarts kills its containers with SIGKILL, which
-    /// is none of the command's doing.
+    /// Whether the engine was out of reach in between. An engine that restarts kills its containers, which is none of the
+    /// command's doing.
     pub(super) lost_contact: bool,
 }
 
@@ -41,8 +41,9 @@ pub(super) fn end(report: Report, known: &Known) -> End {
     if report.out_of_memory && report.code != 0 {
         return End::OutOfMemory;
     }
-    if known.lost_contact && matches!(report.code, 137 | 143) {
-        let why = format!("the engine was out of reach, and the command was killed meanwhile (status {})", report.code);
+    // The last one is what an engine says of an end that it did not see.
+    if known.lost_contact && matches!(report.code, 137 | 143 | 255) {
+        let why = format!("the engine was out of reach, and the command was ended meanwhile (status {})", report.code);
         return End::Lost { why };
     }
     let code = i32::try_from(report.code).unwrap_or(i32::MAX);
@@ -110,7 +111,9 @@ mod tests {
     #[test]
     fn a_kill_by_a_restarted_engine_is_no_crash_of_the_command() {
         let known = Known { cause: None, lost_contact: true };
-        assert!(matches!(end(Report { code: 137, out_of_memory: false }, &known), End::Lost { .. }));
+        for code in [137, 143, 255] {
+            assert!(matches!(end(Report { code, out_of_memory: false }, &known), End::Lost { .. }), "{code}");
+        }
         assert_eq!(end(Report { code: 3, out_of_memory: false }, &known), End::Exited { code: 3 });
     }
 

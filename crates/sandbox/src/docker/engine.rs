@@ -1,84 +1,107 @@
-//! The few requests that this lane makes of an engine.
+//! The few requests that this lane makes of an engine, each with its deadline.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as Client;
-use bollard::models::{ContainerCreateBody, ContainerState, ContainerStatsResponse, ContainerSummary};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStatsResponse, ContainerSummary, ContainerWaitResponse,
+};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
     ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
     StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use tokio::io::AsyncWrite;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Error, Result};
 
-use super::probe::reason;
 use super::record::SANDBOX;
 
-/// How often, and how long apart, an engine is asked again that does not answer: it may be restarting.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_secs(1);
-/// Until a single request that is not a stream is given up.
-const REQUEST: Duration = Duration::from_secs(30);
+/// How long to wait until an engine that did not answer is asked again.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+/// Until a request that only looks is given up; and one for which the engine has to work.
+const LOOK: Duration = Duration::from_secs(30);
+const WORK: Duration = Duration::from_secs(120);
+/// Until a signal counts as not delivered for certain.
+const SIGNAL: Duration = Duration::from_secs(10);
+/// How long a removal is tried again that the engine refuses: the kernel may not have let go of a mount yet.
+const STUBBORN: Duration = Duration::from_secs(10);
 
 /// A stream of the client's.
-pub(super) type Items<T> = Pin<Box<dyn Stream<Item = std::result::Result<T, Client>> + Send>>;
+pub(super) type Items<T> = Pin<Box<dyn Stream<Item = Answer<T>> + Send>>;
+/// What the client says; its errors are left to callers who know what they mean.
+pub(super) type Answer<T> = std::result::Result<T, Client>;
 
 /// The engine, as far as this lane needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Engine(Docker);
+pub(super) struct Engine {
+    docker: Docker,
+    patience: Duration,
+}
 
-/// What became of a container.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// It ended, and the engine says how.
-    Reported {
-        state: Box<ContainerState>,
-        /// Whether the engine was out of reach in between.
-        lost_contact: bool,
-    },
-    /// Somebody else removed it.
-    Gone,
-    /// It was killed and is still there.
-    Undead,
-    /// The engine does not answer; the container may run on.
-    Unreachable(String),
+/// What became of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Yes,
+    /// There was nothing to receive it.
+    No,
+    /// The engine did not say.
+    Unknown,
+}
+
+/// Bounds a request that only looks.
+pub(super) async fn within<T>(request: impl Future<Output = Answer<T>>) -> Answer<T> {
+    bounded(LOOK, request).await
+}
+
+async fn bounded<T>(limit: Duration, request: impl Future<Output = Answer<T>>) -> Answer<T> {
+    timeout(limit, request).await.unwrap_or(Err(Client::RequestTimeoutError))
+}
+
+/// Whether the engine answered, if only with a refusal.
+pub(super) fn answered(error: &Client) -> bool {
+    matches!(error, Client::DockerResponseServerError { .. })
 }
 
 impl Engine {
-    pub(super) fn new(docker: Docker) -> Self {
-        Self(docker)
+    /// `patience` is how long the engine may be out of reach before what it was asked counts as lost.
+    pub(super) fn new(docker: Docker, patience: Duration) -> Self {
+        Self { docker, patience }
     }
 
-    /// Makes a container; the client's error is left to the caller, who knows what the parts of it mean.
-    pub(super) async fn create(
-        &self,
-        name: &str,
-        body: ContainerCreateBody,
-    ) -> std::result::Result<(String, Vec<String>), Client> {
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Makes a container; its id, and what the engine says that it will not do.
+    pub(super) async fn create(&self, name: &str, body: ContainerCreateBody) -> Answer<(String, Vec<String>)> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let made = self.0.create_container(Some(options), body).await?;
+        let made = bounded(WORK, self.docker.create_container(Some(options), body)).await?;
         Ok((made.id, made.warnings))
+    }
+
+    pub(super) async fn inspect(&self, container: &str) -> Answer<ContainerInspectResponse> {
+        self.docker.inspect_container(container, None).await
     }
 
     /// The paths that differ from the image.
     pub(super) async fn changed_paths(&self, container: &str) -> Result<Vec<String>> {
-        let changes =
-            self.0.container_changes(container).await.map_err(|e| lane("compare a container with its image", e))?;
+        let changes = within(self.docker.container_changes(container)).await;
+        let changes = changes.map_err(|e| lane("compare a container with its image", e))?;
         Ok(changes.unwrap_or_default().into_iter().map(|change| change.path).collect())
     }
 
     /// Has to come before the start: what a container says before anyone is attached goes to its log alone.
     pub(super) async fn attach(&self, container: &str) -> Result<Items<LogOutput>> {
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
-        let attached = self.0.attach_container(container, Some(options)).await;
+        let attached = within(self.docker.attach_container(container, Some(options))).await;
         Ok(attached.map_err(|e| lane("attach to a container", e))?.output)
     }
 
@@ -86,13 +109,13 @@ impl Engine {
     /// client drops the input that it has not read yet; here, what was written is read to the end whatever becomes of us.
     pub(super) async fn attach_input(&self, container: &str) -> Result<Pin<Box<dyn AsyncWrite + Send>>> {
         let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).build();
-        let attached = self.0.attach_container(container, Some(options)).await;
+        let attached = within(self.docker.attach_container(container, Some(options))).await;
         Ok(attached.map_err(|e| lane("attach to a container's input", e))?.input)
     }
 
     /// Whether there is a container of this name.
     pub(super) async fn exists(&self, name: &str) -> Result<bool> {
-        match self.0.inspect_container(name, None).await {
+        match within(self.inspect(name)).await {
             Ok(_) => Ok(true),
             Err(Client::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
             Err(error) => Err(lane("look for a container", error)),
@@ -101,105 +124,102 @@ impl Engine {
 
     /// Gives a container another name. One that is gone already needs none.
     pub(super) async fn rename(&self, container: &str, name: &str) -> Result<()> {
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            let options = RenameContainerOptionsBuilder::default().name(name).build();
-            match timeout(REQUEST, self.0.rename_container(container, options)).await {
-                Ok(Ok(()) | Err(Client::DockerResponseServerError { status_code: 404, .. })) => return Ok(()),
-                Ok(Err(error)) => last = reason(&error),
-                Err(_) => last = format!("no answer within {} s", REQUEST.as_secs()),
-            }
+        let begun = Instant::now();
+        loop {
+            let error = match self.rename_once(container, name).await {
+                Ok(()) | Err(Client::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
+                Err(error) => error,
+            };
             // An earlier try may have done it although its answer was lost.
-            if let Ok(Ok(found)) = timeout(REQUEST, self.0.inspect_container(container, None)).await
-                && found.name.is_some_and(|now| now.trim_start_matches('/') == name)
-            {
+            if self.is_named(container, name).await {
                 return Ok(());
+            }
+            if begun.elapsed() >= self.patience {
+                return Err(lane(&format!("give a container the name {name}"), error));
             }
             sleep(PAUSE).await;
         }
-        Err(Error::Lane { action: format!("give a container the name {name}"), source: last.into() })
     }
 
-    pub(super) async fn start(&self, container: &str) -> std::result::Result<(), Client> {
-        self.0.start_container(container, None).await
+    /// Changes the name of the container that has the name `now`; false when it has another one by now.
+    pub(super) async fn claim(&self, container: &str, now: &str, name: &str) -> Result<bool> {
+        match self.rename_once(now, name).await {
+            Ok(()) => {}
+            Err(Client::DockerResponseServerError { status_code: 404, .. }) => return Ok(false),
+            Err(error) if answered(&error) => return Err(lane("claim a container", error)),
+            // It may have been done although the answer was lost.
+            Err(_) => sleep(PAUSE).await,
+        }
+        // Two that ask at the same moment may both be told that they got it; the later one did.
+        let found = within(self.inspect(container)).await.map_err(|e| lane("claim a container", e))?;
+        Ok(has_name(&found, name))
+    }
+
+    async fn rename_once(&self, container: &str, name: &str) -> Answer<()> {
+        let options = RenameContainerOptionsBuilder::default().name(name).build();
+        within(self.docker.rename_container(container, options)).await
+    }
+
+    async fn is_named(&self, container: &str, name: &str) -> bool {
+        within(self.inspect(container)).await.is_ok_and(|found| has_name(&found, name))
+    }
+
+    pub(super) async fn start(&self, container: &str) -> Answer<()> {
+        bounded(WORK, self.docker.start_container(container, None)).await
+    }
+
+    pub(super) fn wait(&self, container: &str) -> Items<ContainerWaitResponse> {
+        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+        Box::pin(self.docker.wait_container(container, Some(options)))
     }
 
     /// Everything that a container has said and will say. When the container ends, engines may forget the last words.
     pub(super) fn followed_log(&self, container: &str) -> Items<LogOutput> {
         let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).tail("all").build();
-        Box::pin(self.0.logs(container, Some(options)))
+        Box::pin(self.docker.logs(container, Some(options)))
     }
 
     /// Everything that a container has said; complete once it has ended.
     pub(super) fn log(&self, container: &str) -> Items<LogOutput> {
         let options = LogsOptionsBuilder::default().follow(false).stdout(true).stderr(true).tail("all").build();
-        Box::pin(self.0.logs(container, Some(options)))
+        Box::pin(self.docker.logs(container, Some(options)))
     }
 
     pub(super) fn stats(&self, container: &str) -> Items<ContainerStatsResponse> {
         let options = StatsOptionsBuilder::default().stream(true).build();
-        Box::pin(self.0.stats(container, Some(options)))
+        Box::pin(self.docker.stats(container, Some(options)))
     }
 
-    /// Waits for the end, also across a restart of the engine.
-    pub(super) async fn ended(&self, container: &str) -> Ended {
-        let mut lost_contact = false;
-        loop {
-            // Only polled now, after the start, and so with the condition that is also true for what has ended already.
-            let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
-            let waited = Box::pin(self.0.wait_container(container, Some(options))).next().await;
-            let contact = matches!(waited, Some(Ok(_) | Err(Client::DockerContainerWaitError { .. })));
-            lost_contact |= !contact;
-            match self.state(container).await {
-                // Somebody else is removing it, so what is still to be had of it may not be whole.
-                Ok(Some(state)) if state.dead == Some(true) => return Ended::Gone,
-                Ok(Some(state)) if state.running != Some(true) => {
-                    return Ended::Reported { state: Box::new(state), lost_contact };
-                }
-                // The engine is back and kept the container alive.
-                Ok(Some(_)) => sleep(PAUSE).await,
-                Ok(None) => return Ended::Gone,
-                Err(why) => return Ended::Unreachable(why),
-            }
-        }
-    }
-
-    /// The state of a container, or none if there is no such container.
-    async fn state(&self, container: &str) -> std::result::Result<Option<ContainerState>, String> {
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            match timeout(REQUEST, self.0.inspect_container(container, None)).await {
-                Ok(Ok(found)) => return Ok(Some(found.state.unwrap_or_default())),
-                Ok(Err(Client::DockerResponseServerError { status_code: 404, .. })) => return Ok(None),
-                Ok(Err(error)) => last = reason(&error),
-                Err(_) => last = format!("no answer within {} s", REQUEST.as_secs()),
-            }
-            sleep(PAUSE).await;
-        }
-        Err(last)
-    }
-
-    /// Sends a signal; whether there was anything to receive it.
-    pub(super) async fn signal(&self, container: &str, signal: &str) -> bool {
+    /// Sends a signal.
+    pub(super) async fn signal(&self, container: &str, signal: &str) -> Sent {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        matches!(timeout(REQUEST, self.0.kill_container(container, Some(options))).await, Ok(Ok(())))
+        match bounded(SIGNAL, self.docker.kill_container(container, Some(options))).await {
+            Ok(()) => Sent::Yes,
+            Err(Client::DockerResponseServerError { status_code: 404 | 409, .. }) => Sent::No,
+            Err(_) => Sent::Unknown,
+        }
+    }
+
+    /// Whether the engine answers at all.
+    pub(super) async fn answers(&self) -> bool {
+        bounded(SIGNAL, self.docker.ping()).await.is_ok()
     }
 
     /// Kills a container and removes it with its volumes. One that is gone already is fine.
     pub(super) async fn remove(&self, container: &str) -> Result<()> {
-        let mut last = None;
-        for _ in 0..TRIES {
+        let begun = Instant::now();
+        loop {
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-            match self.0.remove_container(container, Some(options)).await {
+            let error = match bounded(WORK, self.docker.remove_container(container, Some(options))).await {
                 Ok(()) | Err(Client::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
-                // Somebody else removes it, or the kernel has not let go of a mount yet.
-                Err(error) => last = Some(error),
+                // Somebody else removes it, or the kernel has not let go of a mount yet, or the engine is out of reach.
+                Err(error) => error,
+            };
+            let limit = if answered(&error) { STUBBORN } else { self.patience };
+            if begun.elapsed() >= limit {
+                return Err(lane("remove a container", error));
             }
             sleep(PAUSE / 4).await;
-        }
-        match last {
-            Some(error) => Err(lane("remove a container", error)),
-            None => Ok(()),
         }
     }
 
@@ -208,12 +228,13 @@ impl Engine {
         let label = sandbox.map_or_else(|| SANDBOX.to_owned(), |id| format!("{SANDBOX}={id}"));
         let filters = HashMap::from([("label".to_owned(), vec![label])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let asked = timeout(REQUEST, self.0.list_containers(Some(options))).await;
-        match asked {
-            Ok(answer) => answer.map_err(|e| lane("list the engine's containers", e)),
-            Err(late) => Err(Error::Lane { action: "list the engine's containers".into(), source: late.into() }),
-        }
+        let found = within(self.docker.list_containers(Some(options))).await;
+        found.map_err(|e| lane("list the engine's containers", e))
     }
+}
+
+fn has_name(found: &ContainerInspectResponse, name: &str) -> bool {
+    found.name.as_ref().is_some_and(|now| now.trim_start_matches('/') == name)
 }
 
 pub(super) fn lane(action: &str, source: Client) -> Error {

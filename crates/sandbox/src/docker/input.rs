@@ -5,17 +5,23 @@
 //! final name once all is in the engine's hands; what never got that name is not taken over.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bollard::models::ContainerSummary;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::{Result, SandboxId};
 
 use super::engine::Engine;
+use super::lease;
 use super::record::{Given, Record};
 
 /// No final name ends like this: those end with a number.
 const PENDING: &str = ".input-pending";
+/// What a pipe holds at least, and how long an engine takes at most to fill one.
+const PIPE: usize = 60 << 10;
+const PASSING: Duration = Duration::from_secs(5);
 
 /// The two names that the container of one command may have.
 #[derive(Debug)]
@@ -32,6 +38,11 @@ impl Names {
         Self { pending: format!("{complete}{PENDING}"), complete }
     }
 
+    /// Both, for whoever looks for the container.
+    pub(super) fn both(&self) -> Vec<String> {
+        vec![self.complete.clone(), self.pending.clone()]
+    }
+
     /// The name to start with, and the one that must be free as well.
     pub(super) fn first(&self, given: Given) -> (&str, &str) {
         match given {
@@ -46,8 +57,7 @@ pub(super) fn is_whole(id: &SandboxId, record: &Record, container: &ContainerSum
     let complete = Names::new(id, record.number).complete;
     match record.given {
         Given::Nothing => true,
-        // The engine puts a slash before names.
-        Given::Input => container.names.iter().flatten().any(|name| name.trim_start_matches('/') == complete),
+        Given::Input => lease::name(container).map(lease::given_name) == Some(&complete),
     }
 }
 
@@ -58,14 +68,41 @@ pub(super) struct Input {
     pub(super) complete: String,
 }
 
+/// Whether a command has its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It was given none, or it had all of it before this process followed it.
+    Nothing,
+    Pending,
+    /// So many bytes were noted as delivered at this time.
+    Noted(usize, Instant),
+}
+
+impl Delivery {
+    pub(super) fn of(input: Option<&Input>) -> Self {
+        if input.is_some() { Self::Pending } else { Self::Nothing }
+    }
+
+    /// Whether an engine that died at this time had passed everything on for certain. What was noted is in its hands, and
+    /// it passes on what a pipe holds without waiting for the reader.
+    pub(super) fn is_whole_at(self, death: Instant) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Pending => false,
+            Self::Noted(bytes, at) => bytes <= PIPE && death.saturating_duration_since(at) >= PASSING,
+        }
+    }
+}
+
 /// Writes everything, closes, and has the engine note it. A program that does not read its input, or ends before it has, is
 /// none of our trouble; it just is not noted.
-pub(super) async fn deliver(engine: &Engine, container: &str, input: Option<Input>) -> Result<()> {
-    let Some(Input { mut pipe, bytes, complete }) = input else { return Ok(()) };
+pub(super) async fn deliver(engine: &Engine, container: &str, input: Option<Input>) -> Result<Delivery> {
+    let Some(Input { mut pipe, bytes, complete }) = input else { return Ok(Delivery::Nothing) };
     if pipe.write_all(&bytes).await.is_err() || pipe.shutdown().await.is_err() {
-        return Ok(());
+        return Ok(Delivery::Pending);
     }
-    engine.rename(container, &complete).await
+    engine.rename(container, &complete).await?;
+    Ok(Delivery::Noted(bytes.len(), Instant::now()))
 }
 
 #[cfg(test)]
@@ -88,6 +125,17 @@ mod tests {
         assert!(!whole("text", &pending));
         assert!(!whole("text", "renamed-by-hand"));
         assert!(!whole("text", "hedgerow-s-1-77"));
+    }
+
+    #[test]
+    fn input_that_was_given_just_before_the_engine_died_may_not_have_arrived() {
+        let noted = Instant::now();
+        let after = |seconds| noted + Duration::from_secs(seconds);
+        assert!(Delivery::Noted(10, noted).is_whole_at(after(5)));
+        assert!(!Delivery::Noted(10, noted).is_whole_at(after(4)));
+        assert!(!Delivery::Noted(1 << 20, noted).is_whole_at(after(100)), "more than a pipe holds");
+        assert!(!Delivery::Pending.is_whole_at(after(100)));
+        assert!(Delivery::Nothing.is_whole_at(noted));
     }
 
     #[test]

@@ -4,17 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::errors::Error as Client;
 use tokio::sync::oneshot;
 
 use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, Shortfall, Spec, Strength};
 
-use super::config::{self, HOME, TMP};
-use super::engine::lane;
-use super::image;
-use super::input::{Input, Names};
-use super::probe::{Facts, unavailable};
-use super::record::{Given, Record};
+use super::begin::{Made, create, start};
+use super::config::{HOME, TMP};
+use super::input::Input;
+use super::probe::Facts;
 use super::run::{Job, Watched, follow};
 use super::tally::Tally;
 use super::tap::Tap;
@@ -22,8 +19,6 @@ use super::{LANE, Lane};
 
 /// Who runs commands when nothing may be written: nobody.
 const NOBODY: (u32, u32) = (65_534, 65_534);
-/// How many names are tried that containers of an earlier process may still hold.
-const NAMES: u64 = 64;
 
 /// Everything that is needed to run one command.
 pub(super) struct Launch {
@@ -54,31 +49,37 @@ async fn begin(launch: Launch) -> Result<Job> {
     let Launch { lane: shared, spec, mut command, number, tally } = launch;
     let place = place(&spec, &command.workdir);
     let user = look(Arc::clone(&shared), Arc::clone(&spec), command.workdir.clone(), place.clone()).await?;
-    let (container, complete, warnings) = create(&shared, &spec, &command, user, number).await?;
+    shared.sweep(&spec.id).await?;
+    let Made { container, names, warnings } = create(&shared, &spec, &command, user, number).await?;
     let bytes = std::mem::take(&mut command.stdin);
-    let attached = async {
+    let begun = async {
         discarded(&spec.policy, &shared.facts, &warnings)?;
         if place == Place::Image {
             in_image(&shared, &container, &command.workdir).await?;
         }
         let output = shared.engine.attach(&container).await?;
         let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
-        shared.engine.start(&container).await.map_err(|e| not_started(e, &command, &shared.facts))?;
-        Ok((output, pipe))
+        let contact = start(&shared, &container, &command).await?;
+        Ok((output, pipe, contact))
     };
-    let (output, pipe) = match attached.await {
-        Ok(attached) => attached,
+    let (output, pipe, contact) = match begun.await {
+        Ok(begun) => begun,
         Err(error) => {
-            shared.engine.remove(&container).await?;
+            if shared.engine.remove(&container).await.is_err() {
+                shared.note_left_over(&spec.id, names.both());
+                shared.sweep_later(&spec.id);
+            }
             return Err(error);
         }
     };
     Ok(Job {
         output: Tap::attached(shared.engine.clone(), container.clone(), output),
-        input: pipe.map(|pipe| Input { pipe, bytes, complete }),
+        input: pipe.map(|pipe| Input { pipe, bytes, complete: names.complete.clone() }),
         watched: Watched {
-            engine: shared.engine.clone(),
+            sandbox: spec.id.clone(),
             container,
+            names: names.both(),
+            contact,
             program: command.program.into(),
             image: shared.facts.image.name.clone(),
             limits: spec.policy.limits,
@@ -87,52 +88,9 @@ async fn begin(launch: Launch) -> Result<Job> {
             idle: command.idle,
             grace: command.grace,
             tally,
+            lane: shared,
         },
     })
-}
-
-/// Makes the container; its id, the name it gets once it has its input, and the engine's warnings.
-async fn create(
-    shared: &Lane,
-    spec: &Spec,
-    command: &Command,
-    user: (u32, u32),
-    first: u64,
-) -> Result<(String, String, Vec<String>)> {
-    let mut taken = None;
-    for number in first..first.saturating_add(NAMES) {
-        let labels = Record::new(spec, command, number).to_labels(&spec.id, &shared.labels)?;
-        let body = config::container(spec, command, &shared.facts, user, labels)?;
-        let names = Names::new(&spec.id, number);
-        let (name, other) = names.first(Given::to(command));
-        // The name that it will have, or that an earlier owner's container of this number has still.
-        if shared.engine.exists(other).await? {
-            taken = Some(format!("{other} is in use"));
-            continue;
-        }
-        match shared.engine.create(name, body).await {
-            Ok((container, warnings)) => return Ok((container, names.complete, warnings)),
-            Err(Client::DockerResponseServerError { status_code: 409, message }) => taken = Some(message),
-            Err(Client::DockerResponseServerError { status_code: 404, .. }) => {
-                return Err(image::removed(&shared.facts.image));
-            }
-            Err(Client::DockerResponseServerError { status_code: 400, message }) => return Err(invalid(spec, message)),
-            Err(error) => {
-                // It may have been made although the answer was lost.
-                let _left = shared.engine.remove(name).await;
-                return Err(lane("make a container", error));
-            }
-        }
-    }
-    let problem = format!(
-        "containers of an earlier owner hold its names ({}); adopt it or stop it first",
-        taken.unwrap_or_default()
-    );
-    Err(invalid(spec, problem))
-}
-
-fn invalid(spec: &Spec, problem: String) -> Error {
-    Error::InvalidSpec { what: format!("sandbox {}", spec.id), problem }
 }
 
 /// Where a working directory comes from.
@@ -226,32 +184,6 @@ fn discarded(policy: &Policy, facts: &Facts, warnings: &[String]) -> Result<()> 
     };
     let shortfalls: Vec<_> = warnings.iter().filter_map(broken).collect();
     if shortfalls.is_empty() { Ok(()) } else { Err(Error::Refused { lane: LANE, shortfalls }) }
-}
-
-fn not_started(error: Client, command: &Command, facts: &Facts) -> Error {
-    let Client::DockerResponseServerError { message, .. } = &error else { return lane("start a container", error) };
-    let program = |problem: String| Error::Program { lane: LANE, program: command.program.clone().into(), problem };
-    if message.contains("docker-init") && message.contains("not found") {
-        return unavailable(format!(
-            "the engine has no docker-init ({message}); install it (the package tini or docker-init)"
-        ));
-    }
-    if message.contains("argument list too long") {
-        return program(
-            "its arguments and environment are larger than the kernel takes; pass the large ones on standard input"
-                .into(),
-        );
-    }
-    if message.contains("chdir to cwd") {
-        return Error::InvalidSpec {
-            what: format!("working directory {}", command.workdir.display()),
-            problem: format!("it cannot be entered by the user that runs the command ({message})"),
-        };
-    }
-    if message.contains("exec:") {
-        return program(format!("in image {}: {message}", facts.image.name));
-    }
-    lane("start a container", error)
 }
 
 #[cfg(test)]

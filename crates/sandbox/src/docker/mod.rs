@@ -1,16 +1,22 @@
 //! The lane on a Docker engine.
 
 mod adopt;
+mod begin;
 mod capture;
 mod config;
 mod end;
+mod ended;
 mod engine;
 mod image;
 mod input;
 mod launch;
+mod lease;
+mod left_over;
 mod options;
+mod owner;
 mod pins;
 mod probe;
+mod reap;
 mod record;
 mod run;
 mod running;
@@ -29,8 +35,10 @@ use bollard::models::ContainerSummary;
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check, pinned};
 
 pub use options::{DockerOptions, Pull, Scratch};
+pub use reap::{Doubt, Leftover, Reaped};
 
 use engine::Engine;
+use owner::Owner;
 use probe::Facts;
 use running::DockerRunning;
 
@@ -69,6 +77,10 @@ struct Lane {
     labels: Labels,
     /// The sandboxes that this process holds: between two commands, no container tells of them.
     held: Mutex<BTreeMap<SandboxId, Labels>>,
+    /// This process, where the system tells who that is.
+    me: Option<Owner>,
+    /// The names of containers that could not be removed yet, and whose they are.
+    left_over: Mutex<BTreeMap<String, SandboxId>>,
 }
 
 impl DockerSandbox {
@@ -80,9 +92,32 @@ impl DockerSandbox {
     pub async fn connect(options: DockerOptions) -> Result<Self> {
         reserved(&options.labels)?;
         let found = probe::probe(&options).await?;
-        let engine = Engine::new(found.docker);
-        let lane = Lane { engine, facts: found.facts, labels: options.labels, held: Mutex::default() };
+        let me = Owner::ourselves(owner::near(&found.facts.socket).await);
+        let lane = Lane {
+            engine: Engine::new(found.docker, options.patience),
+            facts: found.facts,
+            labels: options.labels,
+            held: Mutex::default(),
+            me,
+            left_over: Mutex::default(),
+        };
         Ok(Self { lane: Arc::new(lane) })
+    }
+
+    /// Removes the containers whose owner is dead, made and never started ones too, with whatever they still have to tell: take
+    /// over first what is worth it.
+    ///
+    /// A container carries who made it: which process, by number and start time, of which boot; who takes it over writes himself
+    /// beside it. Dead is an owner whose number is free or belongs to a process that began at another time, if it was of this
+    /// boot and counts in this process's namespace; or one of an earlier boot, if the engine is a process of this machine.
+    /// Everything else is doubt: an owner in another container, on another machine, or behind a socket that is passed on.
+    /// Only containers with the labels of this lane are looked at; several machines that share an engine do best with a label
+    /// each.
+    ///
+    /// # Errors
+    /// When the engine could not be asked. What could not be removed is in [`Reaped::left`].
+    pub async fn reap(&self, doubt: Doubt) -> Result<Reaped> {
+        reap::reap(&self.lane, doubt).await
     }
 
     /// The id of the image that every container is made of: what [`DockerOptions::image`] stood for when the lane connected.
@@ -169,7 +204,7 @@ fn label<'a>(container: &'a ContainerSummary, key: &str) -> Option<&'a String> {
 
 /// Labels that would be taken for ours.
 fn reserved(labels: &Labels) -> Result<()> {
-    match [record::SANDBOX, record::RECORD].into_iter().find(|key| labels.contains_key(*key)) {
+    match [record::SANDBOX, record::RECORD, lease::LEASE].into_iter().find(|key| labels.contains_key(*key)) {
         None => Ok(()),
         Some(key) => {
             let problem = "the docker lane uses it itself; take another name".into();

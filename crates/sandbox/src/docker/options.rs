@@ -1,6 +1,7 @@
 //! Which engine, which image, and how its containers are made.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Labels;
 
@@ -15,6 +16,9 @@ pub struct DockerOptions {
     pub pull: Pull,
     /// The engine's socket; `/var/run/docker.sock` without one.
     pub socket: Option<PathBuf>,
+    /// How long the engine may be out of reach before a command counts as lost, and a request as failed: an engine that is
+    /// restarted is given this time.
+    pub patience: Duration,
     /// The name of an OCI runtime that the engine knows, for example `runsc` (gVisor) or `kata`; the engine's default without
     /// one.
     pub runtime: Option<String>,
@@ -48,12 +52,13 @@ pub enum Scratch {
 }
 
 impl DockerOptions {
-    /// This image on the machine's own engine.
+    /// This image on the machine's own engine, with half a minute of patience.
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             image: image.into(),
             pull: Pull::default(),
             socket: None,
+            patience: Duration::from_secs(30),
             runtime: None,
             scratch: Scratch::default(),
             labels: Labels::new(),
@@ -64,6 +69,13 @@ impl DockerOptions {
     #[must_use]
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.socket = Some(path.into());
+        self
+    }
+
+    /// The same with this patience.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 

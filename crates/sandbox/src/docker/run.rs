@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::ContainerState;
@@ -12,22 +13,24 @@ use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, Witness};
+use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, SandboxId, Witness};
 
 use super::capture::Capture;
 use super::end::{self, Known, Report};
-use super::engine::{Ended, Engine, Items};
-use super::input::{Input, deliver};
+use super::ended::{Contact, Ended};
+use super::engine::{Items, Sent};
+use super::input::{Delivery, Input, deliver};
 use super::tally::Tally;
 use super::tap::{Rest, Tap};
-use super::time;
+use super::{Lane, time};
 
 /// After this time without a word about a program that could not be executed, it counts as started. Should the word come
 /// later, the end of the process is that error.
 const SETTLE: Duration = Duration::from_millis(200);
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-/// How long a container may take to die of SIGKILL.
+/// How long a container may take to die of SIGKILL, and how often the signal is sent meanwhile.
 const DYING: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// A container that was started, and how it is to be followed.
 pub(super) struct Job {
@@ -39,8 +42,13 @@ pub(super) struct Job {
 /// Which container, and what it may do.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) engine: Engine,
+    pub(super) lane: Arc<Lane>,
+    pub(super) sandbox: SandboxId,
     pub(super) container: String,
+    /// The names that the container may have as long as nobody takes it over.
+    pub(super) names: Vec<String>,
+    /// Whether the engine was out of reach already while it was being started.
+    pub(super) contact: Contact,
     pub(super) program: PathBuf,
     pub(super) image: String,
     pub(super) limits: Limits,
@@ -68,8 +76,9 @@ enum Phase {
     Running,
     /// It was asked to end; at this time it is killed.
     Asked(Instant),
-    /// It was killed; at this time it is given up.
-    Killed(Instant),
+    /// It was killed; at the first time it is given up, and at the second one it is killed again, since the engine may not have
+    /// passed the signal on.
+    Killed(Instant, Instant),
 }
 
 /// How the watch over a container came to its end.
@@ -80,6 +89,7 @@ struct Finish {
     cause: Option<End>,
     /// What went wrong in the lane, for which it was killed.
     failed: Option<Error>,
+    delivery: Delivery,
 }
 
 /// Follows a container until it is gone and its reader has everything.
@@ -103,21 +113,28 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
     let Job { mut output, input, watched: job } = job;
     let mut capture = Capture::new(job.limits.output);
     let mut sending = None;
-    let Finish { mut ended, cause, failed } =
-        watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
-    // What is out of reach may run on; it is left to be taken over.
-    if !matches!(ended, Ended::Unreachable(_)) {
-        let doubtful = matches!(ended, Ended::Reported { lost_contact: true, .. });
-        if let Rest::Removed = output.finish(&mut capture, doubtful).await {
-            ended = Ended::Gone;
+    let mut finish = watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
+    if matches!(finish.ended, Ended::Unreachable(_)) {
+        // What is out of reach may run on; it is left to be taken over, unless it was to end.
+        job.lane.note_left_over(&job.sandbox, job.names.iter().cloned());
+        if finish.cause.is_some() {
+            job.lane.sweep_later(&job.sandbox);
         }
-        // What could not be removed is still found by its labels; the end of the command is known all the same.
-        let _left = job.engine.remove(&job.container).await;
+    } else {
+        let doubtful = matches!(finish.ended, Ended::Reported { contact: Contact::Lost(_), .. });
+        if let Rest::Removed = output.finish(&mut capture, doubtful).await {
+            finish.ended = Ended::Gone;
+        }
+        // The end of the command is known all the same.
+        if job.lane.engine.remove(&job.container).await.is_err() {
+            job.lane.note_left_over(&job.sandbox, job.names.iter().cloned());
+            job.lane.sweep_later(&job.sandbox);
+        }
     }
     capture.close();
     // Nobody may be waiting for it.
     let _unheard = gone.send(());
-    let exit = conclude(&job, &capture, Finish { ended, cause, failed }, job.age + begun.elapsed());
+    let exit = conclude(&job, &capture, finish, job.age + begun.elapsed());
     if exit.is_err() && started.is_some() {
         return exit;
     }
@@ -147,12 +164,13 @@ async fn watch<'f>(
     let mut cause = None;
     let mut failed = None;
     let mut phase = Phase::Running;
-    let (engine, container) = (&job.engine, job.container.as_str());
+    let (engine, container) = (&job.lane.engine, job.container.as_str());
+    let mut delivery = Delivery::of(input.as_ref());
     let typing = deliver(engine, container, input);
     pin!(typing);
     let mut typed = false;
     let mut stats = Some(engine.stats(container));
-    let ending = engine.ended(container);
+    let ending = engine.ended(container, job.contact);
     pin!(ending);
     loop {
         if sending.is_none()
@@ -162,10 +180,11 @@ async fn watch<'f>(
         }
         let alarm = match phase {
             Phase::Running => job.idle.map_or(deadline, |idle| deadline.min(after(quiet_since, idle))),
-            Phase::Asked(until) | Phase::Killed(until) => until,
+            Phase::Asked(until) => until,
+            Phase::Killed(until, again) => until.min(again),
         };
         let running = matches!(phase, Phase::Running);
-        let alive = !matches!(phase, Phase::Killed(_));
+        let alive = !matches!(phase, Phase::Killed(..));
         let step = select! {
             fresh = output.take(capture) => {
                 if fresh {
@@ -186,8 +205,13 @@ async fn watch<'f>(
             }
             noted = &mut typing, if !typed => {
                 typed = true;
-                let Err(error) = noted else { continue };
-                failed = Some(error);
+                match noted {
+                    Ok(so) => {
+                        delivery = so;
+                        continue;
+                    }
+                    Err(error) => failed = Some(error),
+                }
                 Step::Kill(End::Stopped)
             }
             sample = next(&mut stats) => {
@@ -201,23 +225,32 @@ async fn watch<'f>(
                 tell(started);
                 continue;
             }
-            ended = &mut ending => return Finish { ended, cause, failed },
+            ended = &mut ending => return Finish { ended, cause, failed, delivery },
             () = feed.kill_requested(), if alive => Step::Kill(End::Stopped),
             () = feed.stop_requested(), if running => Step::Ask(End::Stopped),
             () = sleep_until(alarm) => match phase {
                 Phase::Running if Instant::now() >= deadline => Step::Ask(End::Deadline),
                 Phase::Running => Step::Ask(End::Idle),
                 Phase::Asked(_) => Step::Kill(End::Stopped),
-                Phase::Killed(_) => return Finish { ended: Ended::Undead, cause, failed },
+                Phase::Killed(until, _) if Instant::now() < until => Step::Kill(End::Stopped),
+                Phase::Killed(..) => {
+                    let silent = || Ended::Unreachable("it did not answer while the command was killed".into());
+                    let ended = if engine.answers().await { Ended::Undead } else { silent() };
+                    return Finish { ended, cause, failed, delivery };
+                }
             },
         };
         let (signal, why, then) = match step {
             Step::Ask(why) => ("SIGTERM", why, Phase::Asked(after(Instant::now(), job.grace))),
-            Step::Kill(why) => ("SIGKILL", why, Phase::Killed(Instant::now() + DYING)),
+            Step::Kill(why) => {
+                let now = Instant::now();
+                let until = if let Phase::Killed(until, _) = phase { until } else { now + DYING };
+                ("SIGKILL", why, Phase::Killed(until, now + AGAIN))
+            }
         };
         phase = then;
         // A signal that reached nothing found a command that had ended by itself.
-        if engine.signal(container, signal).await {
+        if engine.signal(container, signal).await != Sent::No {
             cause.get_or_insert(why);
         }
     }
@@ -225,7 +258,7 @@ async fn watch<'f>(
 
 /// What the end of the container means for its command.
 fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration) -> Result<Exit> {
-    let Finish { ended, cause, failed } = finish;
+    let Finish { ended, cause, failed, delivery } = finish;
     let usage = job.tally.close();
     let exit = |end, witness| Exit {
         wall: elapsed,
@@ -239,7 +272,16 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
         Ended::Gone => lost("its container was removed by somebody else".into()),
         Ended::Undead => lost("its container did not die of SIGKILL".into()),
         Ended::Unreachable(why) => lost(format!("the engine does not answer any more: {why}")),
-        Ended::Reported { state, lost_contact } => {
+        Ended::NeverStarted => {
+            lost("the engine was out of reach while it was being started; whether it ran is not known".into())
+        }
+        Ended::Reported { contact: Contact::Lost(at), .. } if cause.is_none() && !delivery.is_whole_at(at) => {
+            lost("the engine was out of reach before the command had all of its input for certain".into())
+        }
+        Ended::Reported { contact: Contact::Lost(_), .. } if failed.is_some() => {
+            lost("the engine was out of reach while the command's input was delivered".into())
+        }
+        Ended::Reported { state, contact } => {
             // Without a cause it had ended by itself before the kill.
             if let (Some(error), Some(_)) = (failed, &cause) {
                 return Err(error);
@@ -249,7 +291,7 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
                 return Err(error);
             }
             let report = Report { code, out_of_memory: state.oom_killed == Some(true) };
-            let end = end::end(report, &Known { cause, lost_contact });
+            let end = end::end(report, &Known { cause, lost_contact: contact != Contact::Kept });
             let witness = if matches!(end, End::Lost { .. }) { Witness::Nobody } else { Witness::Engine };
             Ok(Exit { wall: took(&state).unwrap_or(elapsed), ..exit(end, witness) })
         }

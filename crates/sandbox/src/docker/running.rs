@@ -13,6 +13,8 @@ use crate::{Command, Error, Process, Result, Running, Spec, Stopped, Stopper, Us
 use super::Lane;
 use super::adopt::Underway;
 use super::launch::{Launch, launch};
+use super::lease::Lease;
+use super::owner::Fate;
 use super::run::follow;
 use super::tally::Tally;
 
@@ -117,6 +119,11 @@ impl Running for DockerRunning {
             }
         }
         for container in self.lane.containers(&self.spec.id).await? {
+            let owner = Lease::of(&container).map(|lease| lease.owner.fate(self.lane.me.as_ref()));
+            if owner == Some(Fate::Alive) {
+                // Another process took it over while this one could not reach it.
+                continue;
+            }
             if runs(&container) {
                 found = Stopped::Killed;
             }

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hedgerow_sandbox::{DockerOptions, DockerSandbox, End, Sandbox};
 use tempfile::TempDir;
@@ -81,7 +82,9 @@ fn pass(mut from: UnixStream, mut to: UnixStream) {
 }
 
 async fn by(socket: &Path) -> DockerSandbox {
-    DockerSandbox::connect(DockerOptions::new(IMAGE).socket(socket)).await.expect("connects")
+    DockerSandbox::connect(DockerOptions::new(IMAGE).socket(socket).patience(Duration::from_secs(3)))
+        .await
+        .expect("connects")
 }
 
 #[tokio::test]

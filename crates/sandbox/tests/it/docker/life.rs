@@ -119,7 +119,7 @@ async fn a_container_that_somebody_else_removed_is_lost_and_not_a_success() {
 }
 
 /// A sandbox whose owner, another process, was killed while the command ran.
-async fn orphan(name: &str, tree: &Tree, script: &str, deadline: Duration) -> SandboxId {
+pub(super) async fn orphan(name: &str, tree: &Tree, script: &str, deadline: Duration) -> SandboxId {
     let id = super::fresh_id(name);
     let (binary, args) = own_role("life::owner_role");
     let mut owner = std::process::Command::new(binary)

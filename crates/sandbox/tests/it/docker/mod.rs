@@ -5,6 +5,7 @@ mod contact;
 mod hardened;
 mod image;
 mod input;
+mod leftovers;
 mod life;
 mod limits;
 mod pinned;

@@ -1,0 +1,177 @@
+//! Who holds a container, and whether that process is dead for certain.
+
+use std::fmt;
+
+/// One process of one boot of one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pid: i32,
+    /// When it began, in the kernel's ticks since the boot.
+    began: u64,
+    /// The namespace in which its number counts.
+    namespace: u64,
+    boot: String,
+    near: Near,
+}
+
+/// How far a process is from its engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Near {
+    /// The engine at the other end of the socket is a process of the same kernel.
+    Same,
+    /// It may be anywhere.
+    Unknown,
+}
+
+/// What is known of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Ourselves,
+    Alive,
+    /// For certain, and how that is known.
+    Dead(String),
+    /// Why it cannot be told.
+    Unknown(String),
+}
+
+impl Owner {
+    /// This process, where the system tells who that is.
+    pub(super) fn ourselves(near: Near) -> Option<Self> {
+        system::ourselves(near)
+    }
+
+    /// The number of the process, for messages.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What has become of this owner, as `judge` can tell.
+    pub(super) fn fate(&self, judge: Option<&Self>) -> Fate {
+        let Some(judge) = judge else { return Fate::Unknown("this system does not tell who its processes are".into()) };
+        // The same process may reach its engine in more than one way.
+        if *self == (Self { near: self.near, ..judge.clone() }) {
+            return Fate::Ourselves;
+        }
+        if self.boot != judge.boot {
+            // Both were on the engine's machine, so they were on the same one.
+            return if (self.near, judge.near) == (Near::Same, Near::Same) {
+                Fate::Dead(format!("process {} ended with an earlier boot of this machine", self.pid))
+            } else {
+                Fate::Unknown(format!("process {} ran in another boot, or on another machine", self.pid))
+            };
+        }
+        if self.namespace != judge.namespace {
+            return Fate::Unknown(format!("process {} is in another namespace of processes", self.pid));
+        }
+        match system::began(self.pid) {
+            Ok(Some(began)) if began == self.began => Fate::Alive,
+            Ok(Some(_)) => Fate::Dead(format!("the number of process {} belongs to another one now", self.pid)),
+            Ok(None) => Fate::Dead(format!("process {} is gone", self.pid)),
+            Err(why) => Fate::Unknown(why),
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let owner = Self {
+            pid: parts.next()?.parse().ok()?,
+            began: parts.next()?.parse().ok()?,
+            namespace: parts.next()?.parse().ok()?,
+            boot: parts.next().filter(|boot| !boot.is_empty())?.to_owned(),
+            near: match parts.next()? {
+                "same" => Near::Same,
+                "unknown" => Near::Unknown,
+                _ => return None,
+            },
+        };
+        parts.next().is_none().then_some(owner)
+    }
+}
+
+/// Of the characters that the name of a container may have.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let near = match self.near {
+            Near::Same => "same",
+            Near::Unknown => "unknown",
+        };
+        write!(f, "{}-{}-{}-{}-{near}", self.pid, self.began, self.namespace, self.boot)
+    }
+}
+
+/// Whether the engine behind a socket is a process that this one can see. What forwards a socket from another machine is no engine.
+#[cfg(target_os = "linux")]
+pub(super) async fn near(socket: &std::path::Path) -> Near {
+    let Ok(connection) = tokio::net::UnixStream::connect(socket).await else { return Near::Unknown };
+    let peer = connection.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0);
+    let name = peer.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    if matches!(name.as_deref().map(str::trim), Some("dockerd" | "podman")) { Near::Same } else { Near::Unknown }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn near(_socket: &std::path::Path) -> Near {
+    Near::Unknown
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+
+    use super::{Near, Owner};
+
+    pub(super) fn ourselves(near: Near) -> Option<Owner> {
+        let pid = i32::try_from(std::process::id()).ok()?;
+        Some(Owner {
+            pid,
+            began: began(pid).ok()??,
+            namespace: fs::metadata("/proc/self/ns/pid").ok()?.ino(),
+            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().replace('-', ""),
+            near,
+        })
+    }
+
+    /// When a process began, or none when there is for certain no such process, or only what its parent has not taken note of.
+    pub(super) fn began(pid: i32) -> Result<Option<u64>, String> {
+        let number = Pid::from_raw(pid).ok_or_else(|| format!("{pid} is no number of a process"))?;
+        if test_kill_process(number) == Err(Errno::SRCH) {
+            return Ok(None);
+        }
+        // It may be hidden from this user although it lives.
+        let unreadable = |e: std::io::Error| format!("process {pid} may live, and cannot be looked at: {e}");
+        let text = fs::read(format!("/proc/{pid}/stat")).map_err(unreadable)?;
+        let (state, began) =
+            parse(&String::from_utf8_lossy(&text)).ok_or_else(|| format!("process {pid} cannot be understood"))?;
+        // The first thread of a process may end before its others.
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        let over = matches!(state, 'Z' | 'X' | 'x') && threads <= 1;
+        Ok((!over).then_some(began))
+    }
+
+    /// The name is the program's choice, so it may hold anything, also what looks like its own end.
+    fn parse(text: &str) -> Option<(char, u64)> {
+        let (_, rest) = text.rsplit_once(") ")?;
+        let mut fields = rest.split_ascii_whitespace();
+        Some((fields.next()?.chars().next()?, fields.nth(18)?.parse().ok()?))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Near, Owner};
+
+    pub(super) fn ourselves(_near: Near) -> Option<Owner> {
+        None
+    }
+
+    pub(super) fn began(_pid: i32) -> Result<Option<u64>, String> {
+        Err("this system does not tell who its processes are".into())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[path = "owner_tests.rs"]
+mod tests;
