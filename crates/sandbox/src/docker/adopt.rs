@@ -1,8 +1,10 @@
 //! Taking over what an earlier process left running.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use tokio::time::sleep;
 
 use crate::{Error, Result, SandboxId, Spec};
 
@@ -17,6 +19,10 @@ use super::running::DockerRunning;
 use super::tally::Tally;
 use super::tap::Tap;
 
+/// How often, and how long apart, it is tried to take a sandbox over that changes at the same time.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A command that another process started.
 #[derive(Debug)]
 pub(super) struct Underway {
@@ -29,34 +35,60 @@ pub(super) struct Underway {
 ///
 /// The newest one is removed too if it may have been cut off from its input: neither its work nor its end can be trusted.
 pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
-    let mut found = Vec::new();
-    for container in lane.containers(id).await? {
-        let record = Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?;
-        found.push((record, container));
-    }
-    let Some(newest) = found.iter().map(|(record, _)| record.number).max() else { return Ok(None) };
+    let found = claimed(lane, id).await?;
+    let Some(newest) = found.iter().map(|claimed| claimed.record.number).max() else { return Ok(None) };
     let mut spec = None;
     let mut underway = None;
-    for (_, container) in &found {
-        free(lane, id, container)?;
-    }
-    for (record, container) in found {
-        let Some(name) = container.id.clone() else { continue };
-        let Some(taken) = lane.claim(&container).await? else {
-            return Err(held(id, "another process took it over just now"));
-        };
+    for Claimed { record, container, id: engines, name } in found {
         if record.number == newest {
             spec = Some(record.spec(id));
         }
         if record.number == newest && can_be_followed(&container) && is_whole(id, &record, &container) {
-            underway = Some(Underway { container: name, name: taken, record });
+            underway = Some(Underway { container: engines, name, record });
         } else {
-            lane.engine.remove(&name).await?;
+            lane.engine.remove(&engines).await?;
         }
     }
     let Some(spec) = spec else { return Ok(None) };
     lane.enter(&spec)?;
     Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
+}
+
+struct Claimed {
+    record: Record,
+    /// As it was when it was claimed.
+    container: ContainerSummary,
+    id: String,
+    /// The name that it has now.
+    name: String,
+}
+
+/// Makes this process the owner of all that there is of a sandbox.
+async fn claimed(lane: &Arc<Lane>, id: &SandboxId) -> Result<Vec<Claimed>> {
+    for _ in 0..TRIES {
+        if let Some(claimed) = claim_all(lane, id).await? {
+            return Ok(claimed);
+        }
+        // The engine may still have been at the last request of the owner before, such as a new name or a removal.
+        sleep(PAUSE).await;
+    }
+    Err(held(id, "its containers change under the hands of another process"))
+}
+
+/// None when one of them was not as it had been just before.
+async fn claim_all(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Vec<Claimed>>> {
+    let mut claimed = Vec::new();
+    let found = lane.containers(id).await?;
+    for container in &found {
+        free(lane, id, container)?;
+    }
+    for container in found {
+        let record = Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?;
+        let Some(engines) = container.id.clone() else { continue };
+        let Some(name) = lane.claim(&container).await? else { return Ok(None) };
+        claimed.push(Claimed { record, container, id: engines, name });
+    }
+    Ok(Some(claimed))
 }
 
 /// Refuses what a process holds that is alive for certain. Whether the others are dead is for the caller to know.

@@ -145,14 +145,17 @@ impl Engine {
     pub(super) async fn claim(&self, container: &str, now: &str, name: &str) -> Result<bool> {
         match self.rename_once(now, name).await {
             Ok(()) => {}
-            Err(Client::DockerResponseServerError { status_code: 404, .. }) => return Ok(false),
-            Err(error) if answered(&error) => return Err(lane("claim a container", error)),
+            // It is gone, or has another name, or is being removed.
+            Err(error) if answered(&error) => return Ok(false),
             // It may have been done although the answer was lost.
             Err(_) => sleep(PAUSE).await,
         }
         // Two that ask at the same moment may both be told that they got it; the later one did.
-        let found = within(self.inspect(container)).await.map_err(|e| lane("claim a container", e))?;
-        Ok(has_name(&found, name))
+        match within(self.inspect(container)).await {
+            Ok(found) => Ok(has_name(&found, name)),
+            Err(error) if answered(&error) => Ok(false),
+            Err(error) => Err(lane("claim a container", error)),
+        }
     }
 
     async fn rename_once(&self, container: &str, name: &str) -> Answer<()> {
