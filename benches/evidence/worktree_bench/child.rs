@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use hedgerow_worktree::pool::{Pool, PoolOptions};
 use hedgerow_worktree::{
-    Base, BranchName, CommitId, CopyFrom, Disposition, Filled, LocalOptions, LocalWorktrees, Message, Request,
-    Worktree, WorktreeId, WorktreeManager,
+    Base, BranchName, CommitId, CopyFrom, Disposition, Fate, Filled, Head, LocalOptions, LocalWorktrees, Message,
+    Request, Worktree, WorktreeId, WorktreeManager,
 };
 
 use super::floor::Contents;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Variant::Git | Variant::GitW2 | Variant::GitW4 => Err("git is no library".into()),
         Variant::Gix => with_gix(args),
         Variant::Inflate => hedgerow(args, CopyFrom::Nothing),
-        Variant::Copy => hedgerow(args, CopyFrom::MainCheckout),
+        Variant::Copy | Variant::Discard => hedgerow(args, CopyFrom::MainCheckout),
         Variant::Claim => claim(args),
         Variant::Floor1 => floor(args, 1),
         Variant::Floor2 => floor(args, 2),
@@ -93,7 +93,10 @@ async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
     let manager = LocalWorktrees::open_with(&args.repo, options)?;
     let mut creations = Vec::new();
     for name in names(args) {
-        let request = Request::new(WorktreeId::new(name.as_str())?, BranchName::new(name.as_str())?, Base::Head);
+        let mut request = Request::new(WorktreeId::new(name.as_str())?, BranchName::new(name.as_str())?, Base::Head);
+        if args.variant == Variant::Discard {
+            request.head = Head::Detached;
+        }
         let manager = manager.clone();
         creations.push(tokio::spawn(async move { manager.create_reporting(request).await }));
     }
@@ -106,6 +109,7 @@ async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
     }
     let came = format!("{} inflated, {} copied, {} reflinked", filled.inflated, filled.copied, filled.reflinked);
     say("created", started.elapsed(), &came)?;
+    let disposition = if args.variant == Variant::Discard { Disposition::Discard } else { Disposition::Archive };
     for line in std::io::stdin().lock().lines() {
         match line?.as_str() {
             "capture" => capture(&manager, &worktrees[0]).await?,
@@ -115,17 +119,23 @@ async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
                     .drain(..)
                     .map(|worktree| {
                         let manager = manager.clone();
-                        tokio::spawn(async move { manager.release(worktree, Disposition::Archive).await })
+                        let disposition = disposition.clone();
+                        tokio::spawn(async move { manager.release(worktree, disposition).await })
                     })
                     .collect();
                 for release in releases {
-                    release.await??;
+                    let released = release.await??;
+                    if released.fate != Fate::Removed {
+                        return Err(format!("a worktree was not removed: {:?}", released.fate).into());
+                    }
                 }
                 say("released", started.elapsed(), "")?;
             }
             other => return Err(format!("{other:?} is not known").into()),
         }
     }
+    // What is deleted in the background must not disturb whoever is measured next.
+    manager.purge().await?;
     Ok(())
 }
 

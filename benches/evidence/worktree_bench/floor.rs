@@ -14,14 +14,62 @@ use gix::objs::tree::EntryKind;
 use super::sample::median;
 use crate::Failure;
 
-/// How long it takes to make a small file durable and to rename a directory and a file: what a removal cannot do
-/// without that shall survive a crash. In seconds.
-pub(crate) fn removal(place: &Path) -> Result<f64, Failure> {
+/// How long it takes to make a small file durable and to rename a directory and a file, for so many trees at once: what
+/// a removal cannot do without that shall survive a crash. In seconds.
+pub(crate) fn removal(place: &Path, count: usize) -> Result<f64, Failure> {
     timed(place, |dir| {
-        durable(&dir.join("record"))?;
-        std::fs::rename(dir.join("tree"), dir.join("trash"))?;
-        std::fs::rename(dir.join("record"), dir.join("gone"))
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..count).map(|n| scope.spawn(move || leave(&dir.join(n.to_string())))).collect();
+            let own = leave(&dir.join("0"));
+            let others = others.into_iter().map(|other| other.join().unwrap_or(Err(std::io::ErrorKind::Other.into())));
+            std::iter::once(own).chain(others).collect()
+        })
     })
+}
+
+fn leave(place: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(place.join("tree"))?;
+    durable(&place.join("record"))?;
+    std::fs::rename(place.join("tree"), place.join("trash"))?;
+    std::fs::rename(place.join("record"), place.join("gone"))
+}
+
+/// How long two threads take to list every directory of a clean checkout and to `lstat` every file, for so many trees:
+/// whoever does less does not see whether there is work. In seconds.
+pub(crate) fn scan(checkout: &Path, count: usize) -> Result<f64, Failure> {
+    let mut dirs = vec![checkout.to_owned()];
+    let mut next = 0;
+    while let Some(dir) = dirs.get(next) {
+        let found: Vec<_> = std::fs::read_dir(dir)?.collect::<Result<_, _>>()?;
+        for entry in found {
+            if entry.file_type()?.is_dir() && entry.file_name() != ".git" {
+                dirs.push(entry.path());
+            }
+        }
+        next += 1;
+    }
+    let look = |next: &AtomicUsize| -> std::io::Result<()> {
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            if turn >= dirs.len() * count {
+                return Ok(());
+            }
+            for entry in std::fs::read_dir(&dirs[turn % dirs.len()])? {
+                entry?.metadata()?;
+            }
+        }
+    };
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let next = AtomicUsize::new(0);
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| look(&next));
+            look(&next).and(other.join().unwrap_or(Err(std::io::ErrorKind::Other.into())))
+        })?;
+        took.push(started.elapsed().as_secs_f64());
+    }
+    median(took).ok_or_else(|| "nothing was measured".into())
 }
 
 /// How long it takes to make three objects and a ref durable: a blob, a tree, a commit. In seconds.
@@ -42,7 +90,6 @@ fn timed(place: &Path, work: impl Fn(&Path) -> std::io::Result<()>) -> Result<f6
     let mut took = Vec::new();
     for _ in 0..9 {
         let home = tempfile::tempdir_in(place)?;
-        std::fs::create_dir(home.path().join("tree"))?;
         let started = Instant::now();
         work(home.path())?;
         took.push(started.elapsed().as_secs_f64());

@@ -13,6 +13,8 @@ pub(crate) enum Variant {
     Inflate,
     /// hedgerow, copying from the main checkout what it has.
     Copy,
+    /// hedgerow, copying, without a branch, so that it can be discarded.
+    Discard,
     /// hedgerow, with a tree from a pool that was filled at a commit near by.
     Claim,
     /// The same bytes, written from memory by one thread.
@@ -34,6 +36,7 @@ impl Variant {
             Self::Gix => "gix add_worktree",
             Self::Inflate => "hedgerow, inflating",
             Self::Copy => "hedgerow, copying from the main checkout",
+            Self::Discard => "hedgerow, discarding",
             Self::Claim => "hedgerow, claiming from a pool",
             Self::Floor1 => "floor: from memory, 1 thread",
             Self::Floor2 => "floor: from memory, 2 threads",
@@ -50,12 +53,17 @@ impl Variant {
         }
     }
 
+    /// How git is told to remove: one of its rows looks for work first.
+    pub(crate) fn removal(self) -> &'static [&'static str] {
+        if self == Self::GitW2 { &["worktree", "remove"] } else { &["worktree", "remove", "--force"] }
+    }
+
     pub(crate) fn is_floor(self) -> bool {
         matches!(self, Self::Floor1 | Self::Floor2)
     }
 
     pub(crate) fn is_hedgerow(self) -> bool {
-        matches!(self, Self::Inflate | Self::Copy)
+        matches!(self, Self::Inflate | Self::Copy | Self::Discard)
     }
 
     /// How many times faster than git's best setting it has to be.
