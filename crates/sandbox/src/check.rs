@@ -79,7 +79,7 @@ pub(crate) fn command(command: &Command) -> Result<()> {
             return argument(&what, "its name is empty or has a '=', or it contains a NUL byte");
         }
     }
-    Ok(())
+    crate::secret::check(command)
 }
 
 #[cfg(any(target_os = "linux", feature = "docker"))]

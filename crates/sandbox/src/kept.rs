@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::process::{CHUNK, enqueue};
+use crate::redact::{Pending, Redactor};
 use crate::{Output, Stream};
 
 /// The most that is kept of the ends of both streams together.
@@ -19,6 +20,9 @@ pub(crate) struct Kept {
     tails: [Tail; 2],
     written: u64,
     waiting: VecDeque<Output>,
+    redactor: Redactor,
+    /// Of standard output, then of standard error.
+    pending: [Pending; 2],
 }
 
 /// The last bytes of one stream.
@@ -33,10 +37,34 @@ impl Kept {
     pub(crate) fn new(limit: u64) -> Self {
         let tail = (limit / 4).min(TAIL);
         let room = usize::try_from(tail).unwrap_or(usize::MAX);
-        Self { head: limit - tail, room, tails: Default::default(), written: 0, waiting: VecDeque::new() }
+        Self {
+            head: limit - tail,
+            room,
+            tails: Default::default(),
+            written: 0,
+            waiting: VecDeque::new(),
+            redactor: Redactor::default(),
+            pending: Default::default(),
+        }
+    }
+
+    /// The same, without these values.
+    pub(crate) fn without(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
     }
 
     pub(crate) fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let [stdout, stderr] = &mut self.pending;
+        let pending = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        let clean = self.redactor.pass(pending, bytes);
+        self.keep(stream, &clean);
+    }
+
+    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
         self.written += bytes.len() as u64;
         let count = usize::try_from(self.head).unwrap_or(usize::MAX).min(bytes.len());
         let (head, rest) = bytes.split_at(count);
@@ -63,9 +91,19 @@ impl Kept {
         own.ring.extend(&bytes[bytes.len() - kept..]);
     }
 
+    /// Takes what was held back because it might have become a value to take out.
+    pub(crate) fn flush(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        for (stream, pending) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut pending) {
+            let rest = self.redactor.finish(pending);
+            self.keep(stream, &rest);
+        }
+    }
+
     /// Says that nothing more will come: behind the beginning comes the end of each stream, and before it how much is
     /// missing.
     pub(crate) fn close(&mut self) {
+        self.flush();
         for (stream, tail) in [Stream::Stdout, Stream::Stderr].into_iter().zip(std::mem::take(&mut self.tails)) {
             if tail.dropped > 0 {
                 self.waiting.push_back(Output::Truncated { stream, dropped: tail.dropped });

@@ -17,9 +17,12 @@ mod pinned;
 mod policy;
 mod process;
 mod profiles;
+#[cfg(any(target_os = "linux", feature = "docker"))]
+mod redact;
 #[cfg(target_os = "linux")]
 mod run;
 mod sandbox;
+mod secret;
 mod spec;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -38,4 +41,5 @@ pub use native::{Demand, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Overflow, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};
+pub use secret::{Redact, Secret};
 pub use spec::{Access, Command, Labels, Mount, SandboxId, Spec};

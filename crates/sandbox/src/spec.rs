@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Policy, Result};
+use crate::{Error, Policy, Redact, Result, Secret};
 
 /// The name under which a sandbox is found again, also by another process.
 ///
@@ -111,6 +111,10 @@ pub struct Command {
     pub args: Vec<OsString>,
     /// Variables on top of the lane's own.
     pub env: BTreeMap<OsString, OsString>,
+    /// Values that only this command gets.
+    pub secrets: Vec<Secret>,
+    /// Whether their values are taken out of the output.
+    pub redact: Redact,
     /// The directory to run in, as seen inside.
     pub workdir: PathBuf,
     /// What standard input delivers before it ends.
@@ -130,6 +134,8 @@ impl Command {
             program: program.into(),
             args: Vec::new(),
             env: BTreeMap::new(),
+            secrets: Vec::new(),
+            redact: Redact::default(),
             workdir: workdir.into(),
             stdin: Vec::new(),
             deadline: Duration::from_secs(600),
@@ -149,6 +155,13 @@ impl Command {
     #[must_use]
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same command with one more secret.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secrets.push(secret);
         self
     }
 

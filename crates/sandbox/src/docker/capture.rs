@@ -40,6 +40,7 @@ impl Capture {
 
     /// Says that nothing more will come.
     pub(super) fn close(&mut self) {
+        self.kept.flush();
         self.dropped = self.kept.dropped();
         self.kept.close();
     }

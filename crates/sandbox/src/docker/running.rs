@@ -70,6 +70,10 @@ impl DockerRunning {
 impl Running for DockerRunning {
     async fn exec(&mut self, command: Command) -> Result<Process> {
         check::command(&command)?;
+        if let Some(secret) = command.secrets.first() {
+            let problem = "the docker lane has no way to give one that the engine does not show; mount a file".into();
+            return Err(Error::InvalidSpec { what: format!("the secret {:?}", secret.name()), problem });
+        }
         self.settle().await?;
         let (process, feed) = Process::channel();
         let (started, begun) = oneshot::channel();

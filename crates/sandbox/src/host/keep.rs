@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 
 use super::lane::Scratch;
+use super::secrets::SecretFiles;
 use super::{LANE, supervisor};
 use crate::run::{Bound, Buried, Fault, Keeper, Tree, kill_marked};
 use crate::{Command, End, Error, Usage};
@@ -13,6 +14,7 @@ use crate::{Command, End, Error, Usage};
 #[derive(Debug)]
 pub(super) struct HostKeeper {
     scratch: Scratch,
+    secrets: SecretFiles,
     /// The variable, with its value, that every process of the command has inherited unless it removed it.
     cookie: String,
 }
@@ -21,14 +23,16 @@ impl HostKeeper {
     /// The name of that variable.
     pub(super) const COOKIE: &str = "HEDGEROW_SANDBOX";
 
-    pub(super) fn new(scratch: Scratch, id: &str) -> Self {
-        Self { scratch, cookie: format!("{}={id}", Self::COOKIE) }
+    pub(super) fn new(scratch: Scratch, secrets: SecretFiles, id: &str) -> Self {
+        Self { scratch, secrets, cookie: format!("{}={id}", Self::COOKIE) }
     }
 }
 
 impl Keeper for HostKeeper {
     fn supervise(&self, image: &Bound<'_>) -> i32 {
-        supervisor::run(image)
+        let code = supervisor::run(image);
+        self.secrets.unlink();
+        code
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {

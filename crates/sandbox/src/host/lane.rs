@@ -1,10 +1,12 @@
 //! A started sandbox of the host lane.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::keep::HostKeeper;
+use super::secrets::SecretFiles;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Command, Error, Limits, Result, Spec, check};
 
@@ -47,10 +49,14 @@ impl Lane for HostLane {
         }
         let home = self.home.clone().unwrap_or_else(|| scratch.home());
         let tmp = scratch.tmp();
-        let variables =
-            [("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (HostKeeper::COOKIE, std::ffi::OsStr::new(&id))];
+        let secrets = SecretFiles::write(command, &id)?;
+        let place = secrets.directory().unwrap_or(Path::new(""));
+        let told: Vec<_> = command.secrets.iter().filter_map(|secret| secret.told(place)).collect();
+        let mut variables =
+            vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (HostKeeper::COOKIE, OsStr::new(&id))];
+        variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
-        Ok((Box::new(HostKeeper::new(scratch, &id)), image))
+        Ok((Box::new(HostKeeper::new(scratch, secrets, &id)), image))
     }
 }
 

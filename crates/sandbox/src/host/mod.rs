@@ -5,6 +5,8 @@ mod keep;
 #[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
 mod supervisor;
 
 use async_trait::async_trait;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::wall::Grant;
 use crate::pinned::{self, Place};
+use crate::secret::Value;
 use crate::{Access, Error, Result};
 
 /// The most paths of the host that one sandbox can show.
@@ -31,6 +32,11 @@ pub(super) enum Step {
     File {
         at: CString,
         content: Vec<u8>,
+    },
+    /// A file for the user alone.
+    Secret {
+        at: CString,
+        content: Value,
     },
     Link {
         at: CString,
@@ -77,6 +83,7 @@ impl Step {
     pub(super) fn path(&self) -> PathBuf {
         let (Self::Directory { at, .. }
         | Self::File { at, .. }
+        | Self::Secret { at, .. }
         | Self::Link { at, .. }
         | Self::Show { at, .. }
         | Self::Memory { at, .. }
@@ -149,6 +156,20 @@ impl Blueprint {
     pub(super) fn file(&mut self, at: &Path, content: &[u8]) -> Result<()> {
         self.parent(at)?;
         self.steps.push(Step::File { at: inside(at)?, content: content.into() });
+        self.made.insert(at.into());
+        Ok(())
+    }
+
+    /// A file of the sandbox's own for the user alone.
+    pub(super) fn secret(&mut self, at: &Path, content: &Value) -> Result<()> {
+        if self.on_host(at).is_some() {
+            let problem = "a mount covers its place; mount something else there, or give it as a variable".into();
+            return Err(Error::InvalidSpec { what: format!("the secret {}", at.display()), problem });
+        }
+        if let Some(directory) = at.parent() {
+            self.directory(directory, 0o700)?;
+        }
+        self.steps.push(Step::Secret { at: inside(at)?, content: content.clone() });
         self.made.insert(at.into());
         Ok(())
     }

@@ -109,11 +109,8 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants
     let source = |index: usize| opened.get(index).and_then(Option::as_ref).ok_or(Errno::BADF);
     match step {
         Step::Directory { at, mode } => rustix::fs::mkdirat(root, at.as_c_str(), Mode::from_raw_mode(*mode)),
-        Step::File { at, content } => {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let file = rustix::fs::openat(root, at.as_c_str(), flags, Mode::from_raw_mode(0o644))?;
-            rustix::io::write(&file, content).map(drop)
-        }
+        Step::File { at, content } => file(root, at, 0o644, content),
+        Step::Secret { at, content } => file(root, at, 0o400, content.bytes()),
         Step::Link { at, to } => rustix::fs::symlinkat(to.as_c_str(), root, at.as_c_str()),
         Step::Show { source: index, at } => attach(source(*index)?, root, at),
         Step::Memory { at, size } => attach(&memory(size, c"700")?, root, at),
@@ -156,6 +153,12 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants
             }
         }
     }
+}
+
+fn file(root: BorrowedFd<'_>, at: &CStr, mode: u32, content: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(root, at, flags, Mode::from_raw_mode(mode))?;
+    rustix::io::write(&file, content).map(drop)
 }
 
 fn memory(size: &CStr, mode: &CStr) -> Result<OwnedFd, Errno> {

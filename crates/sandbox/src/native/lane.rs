@@ -58,9 +58,12 @@ impl Lane for NativeLane {
     fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
         let failed = |action: &str, source| Error::Lane { action: action.into(), source };
         let (user, maps) = user();
-        let blueprint = self.plan(user)?;
+        let mut blueprint = self.plan(user)?;
+        layout::secrets(&mut blueprint, command)?;
         let filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
         let mut variables = vec![("HOME", layout::HOME.as_ref()), ("TMPDIR", "/tmp".as_ref())];
+        let told: Vec<_> = command.secrets.iter().filter_map(|s| s.told(layout::SECRETS.as_ref())).collect();
+        variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let outlet = self.outlets.as_ref().map(Outlets::outlet).transpose()?;
         variables.extend(outlet.iter().flat_map(Outlet::variables));
         let image = Image::new(command, &variables)?;

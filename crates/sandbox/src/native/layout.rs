@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::NativeOptions;
 use super::blueprint::{Blueprint, Step, Use, inside};
-use crate::{Access, Limits, Mount, Network, Result};
+use crate::{Access, Command, Limits, Mount, Network, Result};
 
 /// `HOME` inside.
 pub(super) const HOME: &str = "/home/agent";
@@ -62,6 +62,15 @@ const HIDDEN: [&str; 18] = [
 pub(super) struct User {
     pub(super) uid: u32,
     pub(super) gid: u32,
+}
+
+/// Where the files of secrets are.
+pub(super) const SECRETS: &str = "/run/secrets";
+
+/// Adds the secrets of one command.
+pub(super) fn secrets(plan: &mut Blueprint, command: &Command) -> Result<()> {
+    let mut files = command.secrets.iter().filter_map(|secret| Some((secret.name(), secret.as_file()?)));
+    files.try_for_each(|(name, content)| plan.secret(&Path::new(SECRETS).join(name), content))
 }
 
 /// What one sandbox shows.

@@ -28,7 +28,7 @@ impl Outlets {
 }
 
 impl Outlet {
-    pub(super) fn variables(&self) -> std::iter::Empty<(&'static str, &'static OsStr)> {
+    pub(super) fn variables(&self) -> std::iter::Empty<(&str, &OsStr)> {
         match self.0 {}
     }
 

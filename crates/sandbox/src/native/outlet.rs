@@ -63,7 +63,7 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// What programs are told about it.
-    pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, &'static OsStr)> + use<> {
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &OsStr)> {
         VARIABLES.iter().map(|(key, value)| (*key, OsStr::new(*value)))
     }
 

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use zeroize::Zeroizing;
+
+use crate::secret::Value;
 use crate::sys::Strings;
 use crate::{Command, Error, Result};
 
@@ -11,7 +15,6 @@ use crate::{Command, Error, Result};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Program, arguments, environment and directory of one command.
-#[derive(Debug)]
 pub(crate) struct Image {
     candidates: Vec<CString>,
     argv: Vec<CString>,
@@ -39,11 +42,12 @@ impl Image {
         env.extend(command.env.clone());
         let path = env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
         let pairs = env.into_iter().map(|(key, value)| c_string([key.as_bytes(), b"=", value.as_bytes()].concat()));
+        let secrets = command.secrets.iter().filter_map(|s| s.as_variable().map(|value| variable(s.name(), value)));
         let argv = std::iter::once(&command.program).chain(&command.args).map(|a| c_string(a.as_bytes().to_vec()));
         Ok(Self {
             candidates: candidates(&command.program, &path)?,
             argv: argv.collect::<Result<_>>()?,
-            env: pairs.collect::<Result<_>>()?,
+            env: pairs.chain(secrets).collect::<Result<_>>()?,
             workdir: c_string(command.workdir.clone().into_os_string().into_vec())?,
         })
     }
@@ -56,6 +60,33 @@ impl Image {
             env: Strings::new(&self.env),
             workdir: &self.workdir,
         }
+    }
+}
+
+/// A variable with a secret value. Room for all of it is made first, so that no copy of it is left behind by growing.
+fn variable(name: &str, value: &Value) -> Result<CString> {
+    let mut pair = Vec::with_capacity(name.len() + value.bytes().len() + 2);
+    for part in [name.as_bytes(), b"=", value.bytes()] {
+        pair.extend_from_slice(part);
+    }
+    CString::new(pair).map_err(|e| {
+        drop(Zeroizing::new(e.into_vec()));
+        Error::InvalidSpec { what: format!("the secret {name:?}"), problem: "it contains a NUL byte".into() }
+    })
+}
+
+/// Secrets are among the variables.
+impl Drop for Image {
+    fn drop(&mut self) {
+        for variable in self.env.drain(..) {
+            drop(Zeroizing::new(variable.into_bytes_with_nul()));
+        }
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image").field("candidates", &self.candidates).finish_non_exhaustive()
     }
 }
 

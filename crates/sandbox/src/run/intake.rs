@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::kept::Kept;
+use crate::redact::Redactor;
 use crate::{Feed, Limits, Overflow, Stream};
 
 /// Takes the output of one command as it comes, and hands it to its reader, up to a limit.
@@ -32,8 +33,9 @@ struct State {
 
 impl Intake {
     /// An intake that delivers as much as `limits` say.
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let state = State { kept: Kept::new(limits.output), dropped: 0, closed: false, last: Instant::now() };
+    pub(crate) fn new(limits: &Limits, redactor: Redactor) -> Self {
+        let kept = Kept::new(limits.output).without(redactor);
+        let state = State { kept, dropped: 0, closed: false, last: Instant::now() };
         Self { limits: *limits, state: Mutex::new(state), news: Notify::new(), overflow: Notify::new() }
     }
 
@@ -53,6 +55,7 @@ impl Intake {
     /// Says that nothing more will come.
     pub(crate) fn close(&self) {
         let mut state = self.state();
+        state.kept.flush();
         state.dropped = state.kept.dropped();
         state.kept.close();
         state.closed = true;
@@ -115,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn all_of_it_arrives_in_order_though_the_reader_comes_late() {
         let (mut process, feed) = Process::channel();
-        let intake = Intake::new(&Limits { output: 1 << 40, ..Limits::default() });
+        let intake = Intake::new(&Limits { output: 1 << 40, ..Limits::default() }, Redactor::default());
         for n in 0..200_u8 {
             intake.take(Stream::Stdout, &[n; CHUNK]);
         }

@@ -12,6 +12,7 @@ use super::intake::Intake;
 use super::leash::Leash;
 use super::tree::Sighting;
 use super::{Lane, warden};
+use crate::redact::Redactor;
 use crate::{Command, End, Error, Exit, Process, Result, Running, Stopped, Stopper, Usage, check};
 
 /// How long what was killed may take to be gone. Only a process that the kernel holds takes long.
@@ -103,7 +104,7 @@ impl Running for Session {
         let (alive, running) = watch::channel(());
         let (process, feed) = Process::channel();
         self.current = Some(Current { leash: Arc::clone(&started.leash), stopper: process.stopper(), running });
-        let (intake, total) = (Intake::new(self.lane.limits()), Arc::clone(&self.usage));
+        let (intake, total) = (Intake::new(self.lane.limits(), Redactor::of(&command)), Arc::clone(&self.usage));
         tokio::spawn(async move {
             let dead = move |used: Option<Usage>| {
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);

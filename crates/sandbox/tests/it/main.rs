@@ -33,6 +33,8 @@ mod policy;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod probe;
 #[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
 mod unread;
 #[cfg(target_os = "linux")]
 mod world;

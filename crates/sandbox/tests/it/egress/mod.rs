@@ -4,4 +4,5 @@ mod hostile;
 mod limits;
 mod native;
 mod proxy;
+mod socket;
 mod stand;
