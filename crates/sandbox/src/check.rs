@@ -1,9 +1,9 @@
 //! What every lane checks before it starts anything.
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 use std::path::{Component, Path};
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 use crate::{Command, Spec};
 use crate::{Coverage, Error, Guarantee, Network, Policy, Result, Sandbox, Shortfall};
 
@@ -42,7 +42,7 @@ fn listed(sandbox: &dyn Sandbox, policy: &Policy, known: &[Shortfall]) -> Option
     }
 }
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 /// Refuses mounts and a home that cannot be meant so. Touches the file system.
 pub(crate) fn mounts(spec: &Spec) -> Result<()> {
     for mount in &spec.mounts {
@@ -57,7 +57,7 @@ pub(crate) fn mounts(spec: &Spec) -> Result<()> {
     if home.is_dir() { Ok(()) } else { Err(invalid("home", home, "it is not a directory")) }
 }
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 /// Refuses a command that no kernel could run.
 pub(crate) fn command(command: &Command) -> Result<()> {
     path(&command.workdir, "working directory")?;
@@ -82,7 +82,7 @@ pub(crate) fn command(command: &Command) -> Result<()> {
     crate::secret::check(command)
 }
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 fn existing(source: &Path, what: &str) -> Result<()> {
     path(source, what)?;
     let meta = source.symlink_metadata().map_err(|e| invalid(what, source, &e.to_string()))?;
@@ -92,7 +92,7 @@ fn existing(source: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     if !path.is_absolute() {
         return Err(invalid(what, path, "the path must be absolute"));
@@ -106,7 +106,7 @@ pub(crate) fn path(path: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 fn invalid(what: &str, path: &Path, problem: &str) -> Error {
     Error::InvalidSpec { what: format!("{what} {}", path.display()), problem: problem.into() }
 }

@@ -96,3 +96,12 @@ pub struct Usage {
     /// The highest memory use seen, in bytes.
     pub peak_memory: Option<u64>,
 }
+
+impl Usage {
+    /// What two commands that ran one after the other used.
+    #[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let cpu = self.cpu.into_iter().chain(other.cpu).reduce(|a, b| a + b);
+        Self { cpu, peak_memory: self.peak_memory.max(other.peak_memory) }
+    }
+}

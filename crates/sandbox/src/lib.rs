@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "docker")]
 mod docker;
 mod egress;
 mod error;
 mod exit;
+#[cfg(feature = "fake")]
+mod fake;
 mod guarantee;
 mod host;
-#[cfg(any(target_os = "linux", feature = "docker"))]
+#[cfg(any(target_os = "linux", feature = "fake"))]
+mod intake;
+#[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 mod kept;
 #[cfg(feature = "native")]
 mod native;
@@ -34,6 +40,8 @@ pub use egress::{AllowList, Endpoint};
 pub use egress::{Decision, Egress, EgressLimits, Proxy, Resolver, Serving, Verdict};
 pub use error::{Error, Result, Shortfall};
 pub use exit::{End, Exit, Usage, Witness};
+#[cfg(feature = "fake")]
+pub use fake::{Call, FakeSandbox, OnStop, Script};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
 #[cfg(feature = "native")]

@@ -140,7 +140,7 @@ impl Stopper {
     }
 
     /// Whether a kill was asked for, if only by dropping the process.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", feature = "fake"))]
     pub(crate) fn killed(&self) -> bool {
         *self.0.borrow() >= Demand::Kill
     }

@@ -36,22 +36,14 @@ impl Tally {
     pub(super) fn close(&self) -> Usage {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let current = std::mem::take(&mut parts.current);
-        parts.finished = sum(parts.finished, current);
+        parts.finished = parts.finished.plus(current);
         current
     }
 
     pub(super) fn total(&self) -> Usage {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sum(parts.finished, parts.current)
+        parts.finished.plus(parts.current)
     }
-}
-
-fn sum(a: Usage, b: Usage) -> Usage {
-    let cpu = match (a.cpu, b.cpu) {
-        (Some(a), Some(b)) => Some(a + b),
-        (a, b) => a.or(b),
-    };
-    Usage { cpu, peak_memory: a.peak_memory.max(b.peak_memory) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! When and how a command is ended before it ends by itself.
 
+use crate::intake::Intake;
 use crate::{Command, End, Feed};
 
-use super::intake::Intake;
 use super::leash::Leash;
 
 /// Ends the command when its time is up or its reader asks for it: SIGTERM, and SIGKILL after its grace. Never resolves.

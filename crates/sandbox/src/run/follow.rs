@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::discipline;
-use super::intake::Intake;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
+use crate::intake::Intake;
 use crate::{Command, End, Error, Exit, Feed, Result, Stream, Usage, Witness};
 
 /// How long a pipe may stay silent and open after everything in the sandbox is dead, before it is given up. Only

@@ -5,7 +5,6 @@ mod discipline;
 mod fault;
 mod follow;
 mod image;
-mod intake;
 mod keeper;
 mod leash;
 mod records;

@@ -8,10 +8,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::follow::follow;
-use super::intake::Intake;
 use super::leash::Leash;
 use super::tree::Sighting;
 use super::{Lane, warden};
+use crate::intake::Intake;
 use crate::redact::Redactor;
 use crate::{Command, End, Error, Exit, Process, Result, Running, Stopped, Stopper, Usage, check};
 
@@ -108,7 +108,7 @@ impl Running for Session {
         tokio::spawn(async move {
             let dead = move |used: Option<Usage>| {
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                *total = sum(*total, used.unwrap_or_default());
+                *total = total.plus(used.unwrap_or_default());
                 drop(alive);
             };
             let to_the_end = async {
@@ -145,12 +145,6 @@ impl Running for Session {
         }
         Ok(Stopped::Killed)
     }
-}
-
-/// What two commands that ran one after the other used.
-fn sum(a: Usage, b: Usage) -> Usage {
-    let cpu = a.cpu.into_iter().chain(b.cpu).reduce(|x, y| x + y);
-    Usage { cpu, peak_memory: a.peak_memory.max(b.peak_memory) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod compat;
+#[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
+mod conformance;
 #[cfg(feature = "docker")]
 mod docker;
 #[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]

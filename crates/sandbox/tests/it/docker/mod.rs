@@ -1,6 +1,8 @@
 //! The docker lane against a real engine.
 
 mod commands;
+#[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
+mod conformance;
 mod contact;
 mod hardened;
 mod image;
