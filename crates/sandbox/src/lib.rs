@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -16,6 +17,7 @@ mod host;
 mod intake;
 #[cfg(any(target_os = "linux", feature = "docker", feature = "fake"))]
 mod kept;
+mod layers;
 #[cfg(feature = "native")]
 mod native;
 #[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
@@ -44,6 +46,7 @@ pub use exit::{End, Exit, Usage, Witness};
 pub use fake::{Call, FakeSandbox, OnStop, Script};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
+pub use layers::{Audited, Limited, Timeout};
 #[cfg(feature = "native")]
 pub use native::{Demand, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Overflow, Policy, Strength};

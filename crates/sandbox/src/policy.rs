@@ -1,6 +1,6 @@
 //! What a caller demands of a sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct Policy {
     pub limits: Limits,
     /// Which network is visible inside.
     pub network: Network,
+    /// The guarantees that [`without`](Self::without) gave up, for the record.
+    #[serde(default)]
+    pub waived: BTreeSet<Guarantee>,
 }
 
 /// How strictly a guarantee is required.
@@ -53,7 +56,7 @@ pub struct Limits {
 }
 
 /// What happens to a command that writes more output than it may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Overflow {
     /// It runs on, and the middle of its output is dropped.
     #[default]
@@ -106,7 +109,7 @@ impl Policy {
             .map(|g| (g, Strength::AtLeastPartial))
             .into();
         let limits = Limits { memory: None, cpu_millis: None, pids: None, disk: None, ..Limits::default() };
-        Self { required, limits, network: Network::Host }
+        Self { required, limits, network: Network::Host, waived: BTreeSet::new() }
     }
 
     /// Full isolation without network; process count, deadlines and output capped for certain, memory as well as the
@@ -119,13 +122,13 @@ impl Policy {
         );
         required.insert(Guarantee::Memory, Strength::AtLeastPartial);
         let limits = Limits { cpu_millis: None, disk: None, ..Limits::default() };
-        Self { required, limits, network: Network::None }
+        Self { required, limits, network: Network::None, waived: BTreeSet::new() }
     }
 
     /// Everything, without exception.
     pub fn strict() -> Self {
         let required = Guarantee::ALL.map(|g| (g, Strength::Full)).into();
-        Self { required, limits: Limits::default(), network: Network::None }
+        Self { required, limits: Limits::default(), network: Network::None, waived: BTreeSet::new() }
     }
 
     /// The same policy with connections to the endpoints of a list and nowhere else: [`Guarantee::Egress`] takes the place of
@@ -142,6 +145,7 @@ impl Policy {
     #[must_use]
     pub fn without(mut self, guarantee: Guarantee) -> Self {
         self.required.remove(&guarantee);
+        self.waived.insert(guarantee);
         self
     }
 

@@ -140,7 +140,6 @@ impl Stopper {
     }
 
     /// Whether a kill was asked for, if only by dropping the process.
-    #[cfg(any(target_os = "linux", feature = "fake"))]
     pub(crate) fn killed(&self) -> bool {
         *self.0.borrow() >= Demand::Kill
     }

@@ -18,6 +18,8 @@ mod host;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod kill;
+#[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
+mod layers;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native;
 #[cfg(all(target_os = "linux", feature = "native"))]
