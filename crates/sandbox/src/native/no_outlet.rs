@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::{Result, Spec};
 
 #[derive(Debug, Default)]
-pub(super) struct Setting;
+pub(super) struct Setting(());
 
 #[derive(Clone, Debug)]
 pub(super) struct Outlets(Infallible);
