@@ -6,6 +6,7 @@ use std::time::Duration;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use tokio::time::sleep;
 
+use crate::redact::Redactor;
 use crate::{Error, Result, SandboxId, Spec};
 
 use super::Lane;
@@ -119,6 +120,7 @@ impl Underway {
         Job {
             output: Tap::logged(lane.engine.clone(), container.clone()),
             input: None,
+            outlet: None,
             watched: Watched {
                 lane: Arc::clone(lane),
                 sandbox: spec.id.clone(),
@@ -134,6 +136,8 @@ impl Underway {
                 grace: record.grace,
                 program: record.program,
                 tally,
+                // What they were is known to nobody any more.
+                redactor: Redactor::default(),
             },
         }
     }

@@ -72,7 +72,7 @@ pub(super) async fn create(
         labels.extend(shared.me.clone().map(|owner| (LEASE.to_owned(), Lease { epoch: 1, owner }.to_string())));
         let body = config::container(spec, command, &shared.facts, user, labels)?;
         let names = Names::new(&spec.id, number);
-        let (name, other) = names.first(Given::to(command));
+        let (name, other) = names.first(Given::to(spec, command));
         // The name that it will have, or that an earlier owner's container of this number has still.
         if shared.engine.exists(other).await? {
             taken = Some(format!("{other} is in use"));

@@ -1,6 +1,7 @@
 //! What is kept of a command's output while its reader is behind.
 
 use crate::kept::Kept;
+use crate::redact::Redactor;
 use crate::{Output, Stream};
 
 /// How much of the start of standard error is kept to recognise a program that never started.
@@ -21,6 +22,12 @@ pub(super) struct Capture {
 impl Capture {
     pub(super) fn new(limit: u64) -> Self {
         Self { kept: Kept::new(limit), dropped: 0, stderr_head: Vec::new(), stdout: 0, stderr: 0 }
+    }
+
+    /// The same, without these values in what it delivers.
+    pub(super) fn without(mut self, redactor: Redactor) -> Self {
+        self.kept = self.kept.without(redactor);
+        self
     }
 
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {

@@ -13,12 +13,16 @@ use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
 use super::options::Scratch;
 use super::probe::Facts;
+use super::record::Given;
+use super::{entry, outlet};
 use super::{pins, seccomp};
 
 /// `HOME` inside.
 pub(super) const HOME: &str = "/home/agent";
 /// The directory for temporary files inside.
 pub(super) const TMP: &str = "/tmp";
+/// Room for the files of secrets, in bytes.
+const SECRETS_SIZE: u64 = 8 << 20;
 const HOSTNAME: &str = "sandbox";
 /// Enough for builds, and no more than engines without special rights have to give.
 const OPEN_FILES: i64 = 16_384;
@@ -36,13 +40,19 @@ pub(super) fn container(
     (uid, gid): (u32, u32),
     labels: HashMap<String, String>,
 ) -> Result<ContainerCreateBody> {
-    let piped = !command.stdin.is_empty();
-    let args = command.args.iter().map(|arg| text("an argument", arg)).collect::<Result<_>>()?;
+    let piped = Given::to(spec, command) == Given::Input;
+    let mut entry = vec![text("the program", &command.program)?];
+    let mut args = command.args.iter().map(|arg| text("an argument", arg)).collect::<Result<Vec<_>>>()?;
+    if entry::is_needed(spec, command) {
+        let (shell, program) = entry::line(entry.concat());
+        entry = shell;
+        args.splice(0..0, program);
+    }
     Ok(ContainerCreateBody {
         image: Some(facts.image.id.clone()),
-        entrypoint: Some(vec![text("the program", &command.program)?]),
+        entrypoint: Some(entry),
         cmd: Some(args),
-        env: Some(environment(command, facts)?),
+        env: Some(environment(spec, command, facts)?),
         working_dir: Some(path("the working directory", &command.workdir)?),
         user: Some(format!("{uid}:{gid}")),
         hostname: Some(HOSTNAME.into()),
@@ -55,12 +65,12 @@ pub(super) fn container(
         attach_stdin: Some(piped),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        host_config: Some(host(spec, facts, (uid, gid))?),
+        host_config: Some(host(spec, command, facts, (uid, gid))?),
         ..ContainerCreateBody::default()
     })
 }
 
-fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig> {
+fn host(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig> {
     let limits = &spec.policy.limits;
     let memory = limits.memory.map(signed);
     let network = match &spec.policy.network {
@@ -92,14 +102,14 @@ fn host(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> Result<HostConfig
         pids_limit: limits.pids.map(i64::from),
         ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES)]),
         mounts: Some(mounts(spec, facts)?),
-        tmpfs: Some(tmpfs(spec, facts, (uid, gid))),
+        tmpfs: Some(tmpfs(spec, command, facts, (uid, gid))),
         log_config: Some(log(limits)),
         auto_remove: Some(false),
         ..HostConfig::default()
     })
 }
 
-fn environment(command: &Command, facts: &Facts) -> Result<Vec<String>> {
+fn environment(spec: &Spec, command: &Command, facts: &Facts) -> Result<Vec<String>> {
     let mut variables = BTreeMap::from([
         ("PATH".to_owned(), facts.path().to_owned()),
         ("HOME".to_owned(), HOME.to_owned()),
@@ -108,6 +118,9 @@ fn environment(command: &Command, facts: &Facts) -> Result<Vec<String>> {
         // The init passes a signal on to the command's whole process group.
         ("TINI_KILL_PROCESS_GROUP".to_owned(), "1".to_owned()),
     ]);
+    if matches!(&spec.policy.network, Network::Only(list) if !list.is_empty()) {
+        variables.extend(outlet::VARIABLES.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
     for (key, value) in &command.env {
         let key = text("the name of a variable", key)?;
         let value = text("the value of a variable", value)?;
@@ -142,7 +155,7 @@ fn mounts(spec: &Spec, facts: &Facts) -> Result<Vec<EngineMount>> {
     home.iter().chain(&spec.mounts).map(bind).collect()
 }
 
-fn tmpfs(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> HashMap<String, String> {
+fn tmpfs(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) -> HashMap<String, String> {
     // Zero would be no limit at all.
     let size = spec.policy.limits.tmp.max(1);
     let run = match facts.scratch {
@@ -161,6 +174,10 @@ fn tmpfs(spec: &Spec, facts: &Facts, (uid, gid): (u32, u32)) -> HashMap<String, 
         tmpfs.insert(HOME.to_owned(), format!("rw,{run},nosuid,nodev,size={size},mode=0700,uid={uid},gid={gid}"));
     }
     tmpfs.extend(pins::in_memory(spec));
+    if command.secrets.iter().any(|secret| secret.as_file().is_some()) {
+        let private = format!("rw,noexec,nosuid,nodev,size={SECRETS_SIZE},mode=0700,uid={uid},gid={gid}");
+        tmpfs.insert(entry::SECRETS.to_owned(), private);
+    }
     tmpfs
 }
 

@@ -101,7 +101,7 @@ fn what_an_image_declares_as_a_volume_takes_no_place_on_the_hosts_disk() {
 fn programs_are_run_from_memory_only_where_that_was_asked_for() {
     let options = |scratch| {
         let facts = Facts { scratch, ..facts() };
-        tmpfs(&spec(vec![]), &facts, (7, 8)).into_values().collect::<Vec<_>>()
+        tmpfs(&spec(vec![]), &Command::new("sh", "/"), &facts, (7, 8)).into_values().collect::<Vec<_>>()
     };
     assert!(options(Scratch::Data).iter().all(|options| options.contains(",noexec,")));
     assert!(options(Scratch::Programs).iter().all(|options| options.contains(",exec,")));

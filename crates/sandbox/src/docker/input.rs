@@ -10,6 +10,7 @@ use std::time::Duration;
 use bollard::models::ContainerSummary;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::{Result, SandboxId};
 
@@ -64,7 +65,7 @@ pub(super) fn is_whole(id: &SandboxId, record: &Record, container: &ContainerSum
 /// What goes to standard input, where, and the name that tells of it.
 pub(super) struct Input {
     pub(super) pipe: Pin<Box<dyn AsyncWrite + Send>>,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) complete: String,
 }
 

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::redact::Redactor;
 use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, Shortfall, Spec, Strength};
 
 use super::begin::{Made, create, start};
 use super::config::{HOME, TMP};
+use super::entry;
 use super::input::Input;
+use super::outlet::Outlets;
 use super::probe::Facts;
 use super::run::{Job, Watched, follow};
 use super::tally::Tally;
@@ -27,6 +30,7 @@ pub(super) struct Launch {
     pub(super) command: Command,
     pub(super) number: u64,
     pub(super) tally: Tally,
+    pub(super) outlets: Option<Outlets>,
 }
 
 /// A task of its own from the first request on, so that a caller who gives up in the middle leaves nothing behind.
@@ -46,12 +50,12 @@ pub(super) async fn launch(
 }
 
 async fn begin(launch: Launch) -> Result<Job> {
-    let Launch { lane: shared, spec, mut command, number, tally } = launch;
+    let Launch { lane: shared, spec, command, number, tally, outlets } = launch;
     let place = place(&spec, &command.workdir);
     let user = look(Arc::clone(&shared), Arc::clone(&spec), command.workdir.clone(), place.clone()).await?;
     shared.sweep(&spec.id).await?;
     let Made { container, names, warnings } = create(&shared, &spec, &command, user, number).await?;
-    let bytes = std::mem::take(&mut command.stdin);
+    let bytes = entry::input(&spec, &command);
     let begun = async {
         discarded(&spec.policy, &shared.facts, &warnings)?;
         if place == Place::Image {
@@ -60,9 +64,13 @@ async fn begin(launch: Launch) -> Result<Job> {
         let output = shared.engine.attach(&container).await?;
         let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
         let contact = start(&shared, &container, &command).await?;
-        Ok((output, pipe, contact))
+        let outlet = match &outlets {
+            Some(outlets) => outlets.open(&shared.engine, &container).await?,
+            None => None,
+        };
+        Ok((output, pipe, contact, outlet))
     };
-    let (output, pipe, contact) = match begun.await {
+    let (output, pipe, contact, outlet) = match begun.await {
         Ok(begun) => begun,
         Err(error) => {
             if shared.engine.remove(&container).await.is_err() {
@@ -75,7 +83,9 @@ async fn begin(launch: Launch) -> Result<Job> {
     Ok(Job {
         output: Tap::attached(shared.engine.clone(), container.clone(), output),
         input: pipe.map(|pipe| Input { pipe, bytes, complete: names.complete.clone() }),
+        outlet,
         watched: Watched {
+            redactor: Redactor::of(&command),
             sandbox: spec.id.clone(),
             container,
             names: names.both(),

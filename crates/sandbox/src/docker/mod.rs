@@ -7,12 +7,18 @@ mod config;
 mod end;
 mod ended;
 mod engine;
+mod entry;
 mod image;
 mod input;
 mod launch;
 mod lease;
 mod left_over;
 mod options;
+#[cfg(not(all(feature = "egress", target_os = "linux")))]
+#[path = "no_outlet.rs"]
+mod outlet;
+#[cfg(all(feature = "egress", target_os = "linux"))]
+mod outlet;
 mod owner;
 mod pins;
 mod probe;
@@ -58,7 +64,8 @@ const LANE: &str = "docker";
 /// with `.input-pending` until then.
 ///
 /// What a command is given in its environment can be read by whoever may ask the engine, and lies in the engine's own files
-/// until the container is removed; standard input is kept nowhere.
+/// until the container is removed; standard input is kept nowhere. So a [`Secret`](crate::Secret) comes that way, before the
+/// command's own input, to a `/bin/sh` of the image that makes it and then becomes the program.
 ///
 /// Three things an engine cannot tell for certain. A program that ends with a status of 128 plus the number of a deadly
 /// signal counts as killed by it. A program that does not exist is noticed by the init in the container: mostly before
@@ -67,6 +74,7 @@ const LANE: &str = "docker";
 #[derive(Clone, Debug)]
 pub struct DockerSandbox {
     lane: Arc<Lane>,
+    egress: outlet::Setting,
 }
 
 /// What all sandboxes of the lane share.
@@ -101,7 +109,15 @@ impl DockerSandbox {
             me,
             left_over: Mutex::default(),
         };
-        Ok(Self { lane: Arc::new(lane) })
+        Ok(Self { lane: Arc::new(lane), egress: outlet::Setting::default() })
+    }
+
+    /// The same lane with this proxy for sandboxes whose policy has a list.
+    #[cfg(all(feature = "egress", target_os = "linux"))]
+    #[must_use]
+    pub fn egress(mut self, egress: crate::Egress) -> Self {
+        self.egress = egress;
+        self
     }
 
     /// Removes the containers whose owner is dead, made and never started ones too, with whatever they still have to tell: take
@@ -145,12 +161,13 @@ impl Sandbox for DockerSandbox {
             .await
             .map_err(|source| Error::Lane { action: "check the mounts".into(), source: source.into() })??;
         self.lane.enter(&spec)?;
-        Ok(Box::new(DockerRunning::new(Arc::clone(&self.lane), spec, 1, None)))
+        let running = DockerRunning::new(Arc::clone(&self.lane), spec, 1, None);
+        Ok(Box::new(running.let_out(&self.egress)))
     }
 
     async fn adopt(&self, id: &SandboxId) -> Result<Option<Box<dyn Running>>> {
         let adopted = adopt::adopt(&self.lane, id).await?;
-        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(running) }))
+        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(running.let_out(&self.egress)) }))
     }
 
     async fn list(&self, labels: &Labels) -> Result<Vec<SandboxId>> {

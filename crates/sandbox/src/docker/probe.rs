@@ -12,6 +12,7 @@ use crate::{Coverage, Error, Guarantee, Result};
 
 use super::image::{self, Image};
 use super::options::Scratch;
+use super::outlet;
 use super::{DockerOptions, LANE};
 
 /// The oldest version of the API that this lane is written for.
@@ -57,6 +58,8 @@ pub(super) struct EngineCoverage {
     pub(super) cpu: bool,
     pub(super) pids: bool,
     pub(super) seccomp: bool,
+    /// Why no way out can be made into its containers, if so.
+    pub(super) closed: Option<String>,
     /// Its own warnings, which say what would enable what is missing.
     pub(super) warnings: Vec<String>,
 }
@@ -91,8 +94,17 @@ pub(super) async fn probe(options: &DockerOptions) -> Result<Probed> {
     facts.recursive_read_only = version >= RECURSIVE_READ_ONLY;
     facts.runtime = known_runtime(&info, options.runtime.as_deref())?;
     facts.scratch = options.scratch;
+    facts.coverage.closed = closed(facts.runtime.as_deref().or(info.default_runtime.as_deref()));
     facts.image = image::find(&docker, &options.image, options.pull).await?;
     Ok(Probed { docker, facts })
+}
+
+/// Why no way out can be made into the containers of this runtime; none when it can.
+fn closed(runtime: Option<&str>) -> Option<String> {
+    match runtime {
+        None | Some("runc" | "crun" | "io.containerd.runc.v2") => outlet::problem(),
+        Some(other) => Some(format!("containers of the runtime {other} may have a network stack of their own kernel")),
+    }
 }
 
 /// Refuses a runtime that the engine does not know, with those that it does.
@@ -125,6 +137,7 @@ fn facts(info: &SystemInfo, socket: PathBuf) -> Facts {
             pids: info.pids_limit == Some(true),
             seccomp: has("seccomp"),
             warnings: info.warnings.clone().unwrap_or_default(),
+            closed: None,
         },
         ..Facts::default()
     }
@@ -135,6 +148,9 @@ impl EngineCoverage {
         let or = |enforced: bool, why: &str| {
             if enforced { Coverage::Enforced } else { Coverage::Unenforced(self.because(why)) }
         };
+        if let (Guarantee::Egress, Some(why)) = (guarantee, &self.closed) {
+            return Coverage::Unenforced(format!("{why}; choose Network::None, with which it holds"));
+        }
         match guarantee {
             Guarantee::Memory if self.memory && !self.swap => Coverage::Partial(
                 self.because("the engine cannot limit swap, so what is over the limit may be swapped out"),
@@ -147,15 +163,12 @@ impl EngineCoverage {
                 or(self.pids, "the engine cannot limit processes here (the pids control group is missing)")
             }
             Guarantee::SyscallFilter => or(self.seccomp, "the engine was built or started without seccomp"),
-            Guarantee::NoNetwork if !self.seccomp => Coverage::Partial(
+            Guarantee::NoNetwork | Guarantee::Egress if !self.seccomp => Coverage::Partial(
                 "vsock sockets, which no network namespace contains, are open without a system call filter".into(),
             ),
             Guarantee::Disk => Coverage::Unenforced(
                 "the docker lane does not limit what is written to mounts; put them on a file system with a quota"
                     .into(),
-            ),
-            Guarantee::Egress => Coverage::Unenforced(
-                "the docker lane shows the host's network or none; choose Network::None, with which it holds".into(),
             ),
             // These hold for every Linux container as this lane makes it; the deadline and the output cap are our own.
             Guarantee::KillComplete
@@ -163,6 +176,7 @@ impl EngineCoverage {
             | Guarantee::NoHostWrites
             | Guarantee::NoHostReads
             | Guarantee::NoNetwork
+            | Guarantee::Egress
             | Guarantee::NoPrivilegeGain
             | Guarantee::PinnedMounts
             | Guarantee::NoDevices
@@ -265,7 +279,7 @@ mod tests {
             security_options,
             ..SystemInfo::default()
         });
-        let not_yet = [Guarantee::Disk, Guarantee::Egress];
+        let not_yet = [Guarantee::Disk];
         for guarantee in Guarantee::ALL.into_iter().filter(|g| !not_yet.contains(g)) {
             assert_eq!(coverage.of(guarantee), Coverage::Enforced, "{guarantee}");
         }

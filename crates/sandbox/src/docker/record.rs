@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Command, Error, Labels, Mount, Policy, Result, SandboxId, Spec};
 
-use super::LANE;
+use super::{LANE, entry};
 
 /// The label that holds the id of the sandbox.
 pub(super) const SANDBOX: &str = "hedgerow.sandbox";
@@ -25,8 +25,8 @@ pub(super) enum Given {
 }
 
 impl Given {
-    pub(super) fn to(command: &Command) -> Self {
-        if command.stdin.is_empty() { Self::Nothing } else { Self::Input }
+    pub(super) fn to(spec: &Spec, command: &Command) -> Self {
+        if command.stdin.is_empty() && !entry::is_needed(spec, command) { Self::Nothing } else { Self::Input }
     }
 }
 
@@ -57,7 +57,7 @@ impl Record {
             idle: command.idle,
             grace: command.grace,
             program: command.program.clone().into(),
-            given: Given::to(command),
+            given: Given::to(spec, command),
             labels: spec.labels.clone(),
             policy: spec.policy.clone(),
             mounts: spec.mounts.clone(),

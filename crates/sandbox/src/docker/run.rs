@@ -13,6 +13,7 @@ use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use crate::redact::Redactor;
 use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, SandboxId, Witness};
 
 use super::capture::Capture;
@@ -20,6 +21,7 @@ use super::end::{self, Known, Report};
 use super::ended::{Contact, Ended};
 use super::engine::{Items, Sent};
 use super::input::{Delivery, Input, deliver};
+use super::outlet::{self, Outlet};
 use super::tally::Tally;
 use super::tap::{Rest, Tap};
 use super::{Lane, time};
@@ -36,6 +38,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Job {
     pub(super) output: Tap,
     pub(super) input: Option<Input>,
+    pub(super) outlet: Option<Outlet>,
     pub(super) watched: Watched,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct Watched {
     pub(super) idle: Option<Duration>,
     pub(super) grace: Duration,
     pub(super) tally: Tally,
+    pub(super) redactor: Redactor,
 }
 
 type Started = oneshot::Sender<Result<()>>;
@@ -110,10 +114,13 @@ pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot
 
 async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: oneshot::Sender<()>) -> Result<Exit> {
     let begun = Instant::now();
-    let Job { mut output, input, watched: job } = job;
-    let mut capture = Capture::new(job.limits.output);
+    let Job { mut output, input, outlet, watched: job } = job;
+    let mut capture = Capture::new(job.limits.output).without(job.redactor.clone());
     let mut sending = None;
     let mut finish = watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
+    if let Some(outlet) = outlet {
+        outlet::close(outlet);
+    }
     if matches!(finish.ended, Ended::Unreachable(_)) {
         // What is out of reach may run on; it is left to be taken over, unless it was to end.
         job.lane.note_left_over(&job.sandbox, job.names.iter().cloned());

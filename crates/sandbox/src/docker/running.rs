@@ -12,8 +12,10 @@ use crate::{Command, Error, Process, Result, Running, Spec, Stopped, Stopper, Us
 
 use super::Lane;
 use super::adopt::Underway;
+use super::entry;
 use super::launch::{Launch, launch};
 use super::lease::Lease;
+use super::outlet::{Outlets, Setting};
 use super::owner::Fate;
 use super::run::follow;
 use super::tally::Tally;
@@ -31,6 +33,7 @@ pub(super) struct DockerRunning {
     current: Option<Current>,
     underway: Option<Underway>,
     tally: Tally,
+    outlets: Option<Outlets>,
 }
 
 /// The command that was started last.
@@ -42,7 +45,13 @@ struct Current {
 
 impl DockerRunning {
     pub(super) fn new(lane: Arc<Lane>, spec: Spec, next: u64, underway: Option<Underway>) -> Self {
-        Self { lane, spec: Arc::new(spec), next, current: None, underway, tally: Tally::default() }
+        Self { lane, spec: Arc::new(spec), next, current: None, underway, tally: Tally::default(), outlets: None }
+    }
+
+    /// The same with a way out, if its policy has a list.
+    pub(super) fn let_out(mut self, setting: &Setting) -> Self {
+        self.outlets = Outlets::new(setting, &self.spec);
+        self
     }
 
     /// Waits until the container of the command before is gone, which its end or its dropped process has brought about.
@@ -70,10 +79,7 @@ impl DockerRunning {
 impl Running for DockerRunning {
     async fn exec(&mut self, command: Command) -> Result<Process> {
         check::command(&command)?;
-        if let Some(secret) = command.secrets.first() {
-            let problem = "the docker lane has no way to give one that the engine does not show; mount a file".into();
-            return Err(Error::InvalidSpec { what: format!("the secret {:?}", secret.name()), problem });
-        }
+        entry::check(&self.spec, &command)?;
         self.settle().await?;
         let (process, feed) = Process::channel();
         let (started, begun) = oneshot::channel();
@@ -84,6 +90,7 @@ impl Running for DockerRunning {
             command,
             number: self.next,
             tally: self.tally.clone(),
+            outlets: self.outlets.clone(),
         };
         self.next += 1;
         self.current = Some(Current { stopper: process.stopper(), gone });
@@ -96,7 +103,11 @@ impl Running for DockerRunning {
 
     async fn resume(&mut self) -> Result<Option<Process>> {
         let Some(underway) = self.underway.take() else { return Ok(None) };
-        let job = underway.job(&self.lane, &self.spec, self.tally.clone());
+        let mut job = underway.job(&self.lane, &self.spec, self.tally.clone());
+        if let Some(outlets) = &self.outlets {
+            // Its owner's death closed the one that it had.
+            job.outlet = outlets.open(&self.lane.engine, &job.watched.container).await?;
+        }
         let (process, feed) = Process::channel();
         let (started, _) = oneshot::channel();
         let (leave, gone) = oneshot::channel();

@@ -22,7 +22,7 @@ mod proxy;
 mod relay;
 #[cfg(feature = "egress")]
 mod settings;
-#[cfg(all(feature = "egress", feature = "native", target_os = "linux"))]
+#[cfg(all(feature = "egress", any(feature = "native", feature = "docker"), target_os = "linux"))]
 mod variables;
 
 pub use list::{AllowList, Endpoint};
@@ -34,5 +34,5 @@ pub use self::{
     settings::{Egress, EgressLimits, Resolver},
 };
 
-#[cfg(all(feature = "egress", feature = "native", target_os = "linux"))]
+#[cfg(all(feature = "egress", any(feature = "native", feature = "docker"), target_os = "linux"))]
 pub(crate) use variables::{PROXY_PORT, VARIABLES};

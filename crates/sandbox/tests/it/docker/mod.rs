@@ -4,6 +4,8 @@ mod commands;
 #[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
 mod conformance;
 mod contact;
+#[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]
+mod egress;
 mod hardened;
 mod image;
 mod input;
@@ -11,6 +13,7 @@ mod leftovers;
 mod life;
 mod limits;
 mod pinned;
+mod secrets;
 mod walls;
 
 use std::os::unix::fs::{MetadataExt, chown};

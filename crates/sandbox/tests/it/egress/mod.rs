@@ -4,5 +4,5 @@ mod hostile;
 mod limits;
 mod native;
 mod proxy;
-mod socket;
-mod stand;
+pub(crate) mod socket;
+pub(crate) mod stand;
