@@ -11,6 +11,7 @@ mod fleet24;
 mod fleetrun;
 mod git;
 mod hostile;
+mod import;
 mod journal;
 mod lane;
 mod leftovers;
@@ -53,6 +54,8 @@ enum Command {
     DemoKill(demo_kill::Args),
     /// What a hostile agent tries in each lane, and what came of it.
     Hostile(hostile::Args),
+    /// Histories that are wrong in every way, and what of them gets into the repository.
+    Import(import::Args),
     /// Making, capturing, removing and recovering worktrees, killed at random moments and after every step.
     WorktreeKill(worktree_kill::Args),
     /// Many threads and processes at once, beside loops of git.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Fleet24(args) => fleet24::run(&args),
         Command::DemoKill(args) => demo_kill::run(&args),
         Command::Hostile(args) => hostile::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::WorktreeBench(args) => worktree_bench::run(&args),
         Command::WorktreeSample(args) => match worktree_bench::child(&args) {
             Ok(()) => return ExitCode::SUCCESS,

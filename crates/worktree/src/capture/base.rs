@@ -12,6 +12,7 @@ use gix::objs::tree::EntryKind;
 use rustix::fs::Stat;
 
 use super::cache::Cache;
+use super::verify::{self, Settings};
 
 /// What a path holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,15 @@ impl Base {
     pub(super) fn unchanged(&self, position: usize, stat: &Stat) -> bool {
         self.index.is_unchanged(&self.index.state().entries()[position], stat)
     }
+}
+
+/// Whether git reads this object as such a file in the tree of a commit. What cannot be told is not so.
+pub(super) fn reads(repo: &gix::Repository, commit: ObjectId, id: ObjectId, settings: Settings) -> bool {
+    let Some(files) = root(repo, commit).ok().and_then(|root| repo.index_from_tree(&root).ok()) else { return false };
+    let mut same = files.entries().iter().filter(|entry| entry.id == id);
+    same.any(|entry| {
+        verify::settings(entry.path(&files).rsplit(|b| *b == b'/').next().unwrap_or_default()) == Some(settings)
+    })
 }
 
 /// The root tree of a commit; in words why it cannot be read.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 
-use super::fault;
+use super::{fault, limits};
 use crate::Result;
 
 /// How many objects are flushed one by one.
@@ -68,7 +68,7 @@ fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId], most: usize)
             Some(parent) => repo.find_commit(parent).ok().and_then(|parent| Some(parent.tree_id().ok()?.detach())),
             None => None,
         };
-        changed(repo, before, tree, most, &mut found)?;
+        changed(repo, before, tree, most, limits::TREE_DEPTH, &mut found)?;
         if found.len() > most {
             break;
         }
@@ -76,14 +76,17 @@ fn fresh(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId], most: usize)
     Some(found)
 }
 
-/// Adds the objects of a tree that the tree before has not in the same place.
+/// Adds the objects of a tree that the tree before has not in the same place. One that is deeper than any that is
+/// taken over cannot be told.
 fn changed(
     repo: &gix::Repository,
     before: Option<ObjectId>,
     tree: ObjectId,
     most: usize,
+    depth: usize,
     found: &mut BTreeSet<ObjectId>,
 ) -> Option<()> {
+    let depth = depth.checked_sub(1)?;
     if before == Some(tree) || !found.insert(tree) {
         return Some(());
     }
@@ -102,7 +105,7 @@ fn changed(
             continue;
         }
         if entry.mode.is_tree() {
-            changed(repo, same_place.map(|other| other.oid.to_owned()), entry.oid.to_owned(), most, found)?;
+            changed(repo, same_place.map(|other| other.oid.to_owned()), entry.oid.to_owned(), most, depth, found)?;
         } else {
             found.insert(entry.oid.to_owned());
         }

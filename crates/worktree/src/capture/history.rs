@@ -66,13 +66,17 @@ fn private(
         Err(why) => return Ok(Err(why)),
     };
     let refs = Refs { own: &git, common: &git, hash: repo.object_hash() };
-    let importer = Importer::new(repo, &store, input.keep);
-    let tip = match refs.head().and_then(|id| importer.peel(id)) {
+    let importer = Importer::new(repo, &store, input);
+    let head = refs.head();
+    let named = head.as_ref().ok().copied();
+    let tip = match head.and_then(|id| importer.peel(id)) {
         Ok(tip) => importer.import(tip)?.map(|()| tip),
         Err(why) => Err(why),
     };
     let tip = tip.map_err(|why| notices.refused(why)).ok();
-    let lines = lines(repo, &refs, &importer, tip, input, notices)?;
+    // What was refused as `HEAD` is not refused once more as the branch that it is on.
+    let looked_at: Vec<ObjectId> = named.into_iter().chain(tip).chain([input.base]).collect();
+    let lines = lines(repo, &refs, &importer, &looked_at, input, notices)?;
     Ok(Ok(History { tip, lines }))
 }
 
@@ -129,7 +133,7 @@ pub(super) fn there(
         let place = view::dir(&input.common, &input.id);
         match Store::open(own, &place, repo.object_hash()) {
             Ok(store) => {
-                let importer = Importer::new(repo, &store, input.keep);
+                let importer = Importer::new(repo, &store, input);
                 named.retain(|id| {
                     // What was pruned in there is gone; there is nothing left to lose.
                     if repo.has_object(id) || store.find(*id).is_err() {
@@ -151,12 +155,12 @@ pub(super) fn there(
     (named, strange)
 }
 
-/// Imports what the other refs hold.
+/// Imports what the other refs hold than what was looked at before.
 fn lines(
     repo: &gix::Repository,
     refs: &Refs<'_>,
     importer: &Importer<'_>,
-    tip: Option<ObjectId>,
+    looked_at: &[ObjectId],
     input: &Input,
     notices: &mut Notices,
 ) -> Result<Vec<ObjectId>> {
@@ -167,7 +171,7 @@ fn lines(
     let named = all.into_iter().map(|(name, id)| (String::from_utf8_lossy(&name).into_owned(), id));
     let stashes = refs.stashes().into_iter().map(|id| ("a stash".to_owned(), id));
     for (name, id) in named.chain(stashes) {
-        if id == input.base || Some(id) == tip || candidates.contains_key(&id) {
+        if looked_at.contains(&id) || candidates.contains_key(&id) {
             continue;
         }
         match importer.peel(id) {
@@ -176,7 +180,7 @@ fn lines(
         }
     }
     let there: Vec<ObjectId> = candidates.keys().copied().filter(|id| repo.has_object(id)).collect();
-    let tips = tip.into_iter().chain([input.base]);
+    let tips = looked_at.iter().copied().filter(|id| repo.find_commit(*id).is_ok());
     let cutoff = oldest(repo, &there).map(|seconds| seconds.saturating_sub(SKEW));
     // What is contained and yet not found is kept by one ref more than is needed.
     for id in ancestry::contained(repo, tips, there, cutoff)? {

@@ -1,6 +1,6 @@
 //! Brings an agent's objects into the real object database, after all of them were checked.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
@@ -8,7 +8,8 @@ use gix::objs::{Kind, Write};
 
 use super::loose::Object;
 use super::store::Store;
-use super::{Keep, edit, freshen, limits, verify};
+use super::verify::Settings;
+use super::{Input, Keep, base, edit, freshen, limits, verify};
 use crate::Result;
 
 /// Takes histories over from a store into a repository.
@@ -16,22 +17,25 @@ use crate::Result;
 pub(super) struct Importer<'a> {
     repo: &'a gix::Repository,
     store: &'a Store,
-    keep: Keep,
+    input: &'a Input,
 }
 
 /// Everything that a history has and the repository has not, in the order in which it must be written: what is referred
 /// to comes first, so that whatever is in the repository is complete at any moment.
 #[derive(Debug, Default)]
 struct Plan {
-    seen: HashSet<ObjectId>,
+    /// What each object was taken for; it cannot be two things.
+    seen: HashMap<ObjectId, Kind>,
+    /// Files that git itself reads, and as what.
+    settings: HashSet<(ObjectId, Settings)>,
     blobs: Vec<ObjectId>,
     trees: Vec<ObjectId>,
     commits: Vec<ObjectId>,
 }
 
 impl<'a> Importer<'a> {
-    pub(super) fn new(repo: &'a gix::Repository, store: &'a Store, keep: Keep) -> Self {
-        Self { repo, store, keep }
+    pub(super) fn new(repo: &'a gix::Repository, store: &'a Store, input: &'a Input) -> Self {
+        Self { repo, store, input }
     }
 
     /// Takes over the history of the commit `tip`; the inner error says why it was refused, and nothing was written then.
@@ -43,12 +47,12 @@ impl<'a> Importer<'a> {
         if let Err(why) = self.commits(tip, &mut plan) {
             return Ok(Err(why));
         }
-        let dry = self.keep == Keep::Nothing;
+        let dry = self.input.keep == Keep::Nothing;
         let mut room = limits::MEMORY_BYTES;
         let blobs = plan.blobs.iter().filter(|_| !dry);
         for &id in blobs.chain(&plan.trees).chain(&plan.commits) {
             // Read again, and checked again: loose objects may have changed in between.
-            let object = match self.store.find(id) {
+            let object = match self.object(id) {
                 Ok(object) => object,
                 Err(why) => return Ok(Err(why)),
             };
@@ -82,15 +86,24 @@ impl<'a> Importer<'a> {
 
     /// The commit that an id names, through annotated tags.
     pub(super) fn peel(&self, id: ObjectId) -> std::result::Result<ObjectId, String> {
-        let mut id = id;
+        let (mut id, mut expected) = (id, None);
         for _ in 0..limits::TAG_DEPTH {
-            let (kind, data) = match self.repo.try_find_object(id).map_err(|e| e.to_string())? {
-                Some(object) => (object.kind, object.data.clone()),
+            let (kind, data) = match self.repo.try_find_header(id).map_err(|e| e.to_string())? {
+                Some(header) if header.kind() == Kind::Tag => {
+                    (Kind::Tag, self.repo.find_object(id).map_err(|e| e.to_string())?.data.clone())
+                }
+                Some(header) => (header.kind(), Vec::new()),
                 None => self.store.find(id).map(|object| (object.kind, object.data))?,
             };
+            if let Some(expected) = expected.filter(|expected| *expected != kind) {
+                return Err(format!("object {id} is a {kind}, and a tag says that it is a {expected}"));
+            }
             match kind {
                 Kind::Commit => return Ok(id),
-                Kind::Tag => id = verify::tag_target(id, &data).ok_or_else(|| format!("tag {id} names nothing"))?,
+                Kind::Tag => {
+                    let (target, kind) = verify::tag(id, &data)?;
+                    (id, expected) = (target, Some(kind));
+                }
                 kind => return Err(format!("{id} is a {kind}, not a commit")),
             }
         }
@@ -158,6 +171,11 @@ impl<'a> Importer<'a> {
                             self.find(entry.id, Kind::Blob)?;
                             plan.blobs.push(entry.id);
                         }
+                        if let Some(settings) = entry.settings.filter(|_| entry.kind != EntryKind::Link)
+                            && plan.settings.insert((entry.id, settings))
+                        {
+                            self.settings(entry.id, settings)?;
+                        }
                     }
                 }
             }
@@ -167,16 +185,22 @@ impl<'a> Importer<'a> {
 
     /// Whether nothing needs to be done for this object; the repository's own objects are taken to be complete.
     fn known(&self, id: ObjectId, kind: Kind, plan: &mut Plan) -> std::result::Result<bool, String> {
-        if !plan.seen.insert(id) {
-            return Ok(true);
+        match plan.seen.insert(id, kind) {
+            None => {}
+            Some(before) if before == kind => return Ok(true),
+            Some(before) => return Err(format!("object {id} is named as a {before} and as a {kind}")),
         }
         if plan.seen.len() > limits::OBJECTS {
             return Err("the history has too many objects".into());
         }
+        // The library knows it by heart, and git misses it all the same.
+        if id.is_empty_tree() {
+            return Ok(false);
+        }
         match self.repo.try_find_header(id).map_err(|e| e.to_string())? {
             None => Ok(false),
             Some(header) if header.kind() == kind => {
-                if self.keep == Keep::Objects {
+                if self.input.keep == Keep::Objects {
                     freshen::loose(self.repo, id);
                 }
                 Ok(true)
@@ -185,8 +209,29 @@ impl<'a> Importer<'a> {
         }
     }
 
+    /// Checks a file that git itself reads. What the base has already is not held against the agent.
+    fn settings(&self, id: ObjectId, settings: Settings) -> std::result::Result<(), String> {
+        let problem = match self.repo.try_find_header(id).map_err(|e| e.to_string())? {
+            None => settings.problem(&self.find(id, Kind::Blob)?.data),
+            Some(header) if header.size() > limits::OBJECT_BYTES => Some("it is too large".into()),
+            Some(_) => settings.problem(&self.repo.find_object(id).map_err(|e| e.to_string())?.data),
+        };
+        match problem {
+            Some(why) if !base::reads(self.repo, self.input.base, id, settings) => Err(format!("blob {id}: {why}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every git has the empty tree, whether it is stored or not.
+    fn object(&self, id: ObjectId) -> std::result::Result<Object, String> {
+        if id.is_empty_tree() {
+            return Ok(Object { kind: Kind::Tree, data: Vec::new() });
+        }
+        self.store.find(id)
+    }
+
     fn find(&self, id: ObjectId, kind: Kind) -> std::result::Result<Object, String> {
-        let object = self.store.find(id)?;
+        let object = self.object(id)?;
         if object.kind == kind {
             Ok(object)
         } else {

@@ -1,11 +1,12 @@
 //! What lies in the tree, as a tree of git.
 
+use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::glob::pattern::Case;
 use gix::objs::tree::EntryKind;
 use rustix::fs::{FileType, Stat};
 
-use super::base::Item;
+use super::base::{self, Item};
 use super::beneath::{self, Dir};
 use super::convert::Converter;
 use super::files::{self, Stored};
@@ -16,7 +17,7 @@ use super::own::Own;
 use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
 use super::walk::{Kinds, Told};
-use super::{Input, Keep, limits, walk};
+use super::{Input, Keep, fault, limits, verify, walk};
 use crate::{Notice, Result};
 
 /// Takes a snapshot of one tree.
@@ -69,6 +70,11 @@ pub(super) fn take<'a>(
         match snapshot.file(path.as_bstr(), &stat)? {
             Stored::As(id) => {
                 let kind = snapshot.kinds.of(&stat, || agent.get(path.as_bstr()).or_else(|| base.get(path.as_bstr())));
+                if let Some(why) = snapshot.settings(path.as_bstr(), kind, id, input)? {
+                    notices.unstorable(path.as_bstr(), why);
+                    kept.push(path);
+                    continue;
+                }
                 snapshot.content.set(path, Some(Item { kind, id }));
                 if let Some(position) = position {
                     seen[position] = true;
@@ -118,6 +124,26 @@ impl Snapshot<'_> {
             }
         }
         files::store(self.repo, self.root, path, stat, converter, previous, self.keep)
+    }
+
+    /// Why git must not read this file in a tree of ours, if it is one that git itself reads.
+    fn settings(&self, path: &BStr, kind: EntryKind, id: ObjectId, input: &Input) -> Result<Option<String>> {
+        let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let Some(settings) = verify::settings(name).filter(|_| kind != EntryKind::Link) else { return Ok(None) };
+        let problem = match self.keep {
+            Keep::Nothing => match self.root.read(path, limits::OBJECT_BYTES) {
+                Ok(content) => settings.problem(&content),
+                Err(e) => Some(format!("it {e}")),
+            },
+            Keep::Objects => {
+                let header = self.repo.find_header(id).map_err(fault::git("read a file that was stored"))?;
+                if header.size() > limits::OBJECT_BYTES {
+                    return Ok(Some("it is too large for git to read".into()));
+                }
+                settings.problem(&self.repo.find_object(id).map_err(fault::git("read a file that was stored"))?.data)
+            }
+        };
+        Ok(problem.filter(|_| !base::reads(self.repo, input.base, id, settings)))
     }
 
     /// Whether what is tracked is a pointer of Git LFS, and the file what it stands for.

@@ -4,11 +4,11 @@
 //! sides of conflicts, if there are any. Its message names all of them, so that a restored worktree can be as it was.
 
 use gix::ObjectId;
-use gix::bstr::{BString, ByteSlice};
+use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
 use gix::objs::{Commit, Kind, WriteTo};
 
-use super::base::{self, Base};
+use super::base::{self, Base, Item};
 use super::beneath::Dir;
 use super::import::Importer;
 use super::index::{self, Staged};
@@ -16,7 +16,7 @@ use super::observe::{own_dir, staged_tree};
 use super::refs::Refs;
 use super::store::Store;
 use super::tree::{Changes, Tree};
-use super::{Input, commit, contains, differ, durable, edit, fault, limits, open_base};
+use super::{Input, commit, contains, differ, durable, edit, fault, limits, open_base, verify};
 use crate::{GitAccess, Message, Notice, Result, view};
 
 /// Whose commits these are.
@@ -181,6 +181,12 @@ fn trees(
     if !missing.is_empty() {
         fetch(repo, input, &missing)?;
     }
+    let named = tree.changes().iter().filter_map(|(path, item)| Some((path, (*item)?)));
+    for (path, item) in named.chain(staged.sides.iter().map(|(path, _, item)| (path, *item))) {
+        if let Some(why) = read_by_git(repo, input, path.as_bstr(), item)? {
+            return Err(format!("it has {path:?}: {why}"));
+        }
+    }
     Ok(write(repo, &tree, staged))
 }
 
@@ -202,6 +208,30 @@ fn write(repo: &gix::Repository, tree: &Tree<'_>, staged: &Staged) -> Result<Tre
     Ok((index, Some(edit::edit(repo, empty, &sides)?)))
 }
 
+/// Why git must not read this file, if it is one that git itself reads, and the base has another one.
+fn read_by_git(
+    repo: &gix::Repository,
+    input: &Input,
+    path: &BStr,
+    item: Item,
+) -> std::result::Result<Option<String>, String> {
+    let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let Some(settings) = verify::settings(name) else { return Ok(None) };
+    if let Some(why) = settings.kind_problem(item.kind) {
+        return Ok(Some(why.into()));
+    }
+    if item.kind == EntryKind::Link {
+        return Ok(None);
+    }
+    let header = repo.find_header(item.id).map_err(|e| e.to_string())?;
+    if header.size() > limits::OBJECT_BYTES {
+        return Ok(Some("it is too large".into()));
+    }
+    let content = repo.find_object(item.id).map_err(|e| e.to_string())?;
+    let problem = settings.problem(&content.data);
+    Ok(problem.filter(|_| !base::reads(repo, input.base, item.id, settings)))
+}
+
 fn is_blob(repo: &gix::Repository, id: ObjectId) -> bool {
     repo.try_find_header(id).ok().flatten().is_some_and(|header| header.kind() == Kind::Blob)
 }
@@ -213,7 +243,7 @@ fn fetch(repo: &gix::Repository, input: &Input, missing: &[ObjectId]) -> std::re
     }
     let git = own_dir(input)?;
     let store = Store::open(&git, &view::dir(&input.common, &input.id), repo.object_hash())?;
-    Importer::new(repo, &store, input.keep).blobs(missing).map_err(|e| fault::with_causes(&e))?
+    Importer::new(repo, &store, input).blobs(missing).map_err(|e| fault::with_causes(&e))?
 }
 
 /// Makes commits of our own.

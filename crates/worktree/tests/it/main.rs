@@ -21,6 +21,7 @@ mod fill;
 mod guard;
 mod held;
 mod identity;
+mod import;
 mod kill;
 mod lease;
 mod lifecycle;
