@@ -42,6 +42,12 @@ fn clear(root: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// A file, unless it is one of the huge ones with nothing in them.
+fn small(path: &Path) -> Option<Vec<u8>> {
+    let meta = path.symlink_metadata().ok()?;
+    if meta.is_file() && meta.len() <= 1 << 20 { fs::read(path).ok() } else { None }
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path).or_else(|_| fs::remove_file(path))
 }
@@ -209,7 +215,7 @@ pub(super) fn beside(dice: &mut Dice, view: &Path, made: &[Made], real: &Path) -
                 write(view, "objects/info/alternates", &text)?;
             }
             1 => {
-                let mut index = fs::read(view.join("index")).unwrap_or_default();
+                let mut index = small(&view.join("index")).unwrap_or_default();
                 dice.damage(&mut index);
                 if dice.once_in(2) && index.len() > 20 {
                     // With its sum right again.
@@ -260,7 +266,7 @@ pub(super) fn swapped(dice: &mut Dice, view: &Path, made: &[Made]) -> io::Result
     let name = dice.pick(&names);
     clear(view, name)?;
     let path = view.join(name);
-    let before = path.symlink_metadata().is_ok_and(|meta| meta.is_file()).then(|| fs::read(&path));
+    let before = small(&path);
     let _gone = remove(&path);
     match dice.below(8) {
         0 => symlink(view.join("../../../../../../secret"), &path),
@@ -277,7 +283,7 @@ pub(super) fn swapped(dice: &mut Dice, view: &Path, made: &[Made]) -> io::Result
         6 => std::os::unix::net::UnixListener::bind(view.join("s")).and_then(|_| fs::rename(view.join("s"), &path)),
         _ => {
             let other = view.join("other-name");
-            fs::write(&other, before.and_then(Result::ok).unwrap_or_default())?;
+            fs::write(&other, before.unwrap_or_default())?;
             fs::hard_link(&other, &path)
         }
     }

@@ -10,6 +10,8 @@ pub(super) const CHAIN_BYTES: u64 = 1 << 30;
 pub(super) const CHAIN_LENGTH: usize = 4096;
 /// Compressed bytes of packs that are copied out of the view.
 pub(super) const PACK_BYTES: u64 = 4 << 30;
+/// Size up to which a pack may be smaller on the disk than it says.
+pub(super) const WITHOUT_HOLES: u64 = 16 << 20;
 /// Objects that are looked at in one capture.
 pub(super) const OBJECTS: usize = 2_000_000;
 /// Bytes that may be inflated in one capture, repeated reads included: this bounds the time of a decompression bomb.

@@ -59,7 +59,13 @@ impl Store {
 
 /// Copies a pack to a file without a name.
 fn spooled(dir: &Dir, name: &[u8], spool: &Path, room: &mut u64) -> Result<File, String> {
-    let (source, _) = dir.file(name).map_err(|e| format!("it {e}"))?;
+    let (source, stat) = dir.file(name).map_err(|e| format!("it {e}"))?;
+    let (size, held) = (u64::try_from(stat.st_size), u64::try_from(stat.st_blocks));
+    // Holes cost an agent nothing, and a copy of them much. What git packs does not shrink on any file system.
+    if size.is_ok_and(|size| size > limits::WITHOUT_HOLES && held.is_ok_and(|held| held.saturating_mul(512) < size / 2))
+    {
+        return Err("it has holes".into());
+    }
     let mut source = source.take(*room + 1);
     let mut target = unnamed(spool).map_err(|e| format!("it cannot be copied: {e}"))?;
     let copied = std::io::copy(&mut source, &mut target).map_err(|e| format!("it cannot be copied: {e}"))?;

@@ -177,7 +177,7 @@ async fn a_tree_that_could_write_into_a_git_directory_is_refused() {
         ("100644", b"a/b"),
         ("100644", b".g\xe2\x80\x8cit"),
         ("120000", b".gitmodules"),
-        ("100664", b"mode"),
+        ("100666", b"mode"),
         ("100644", b"x\\.git"),
     ];
     for (mode, entry) in entries {

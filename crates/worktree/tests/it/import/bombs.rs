@@ -118,7 +118,11 @@ async fn a_file_that_shrinks_to_nothing_on_the_disk_is_not_read_to_its_end() {
         assert!(refusal(&lane).await.contains("is larger than"), "{name}");
         std::fs::write(&path, before).unwrap();
     }
-    // A sparse pack is copied as far as it may, so it is tried where it is refused at its first byte.
-    forge.write("objects/pack/pack-1.pack", b"XXXX");
-    assert_eq!(refusal(&lane).await, "");
+    // A copy of the pack would fill the disk.
+    let missing = "79".repeat(20);
+    forge.point(&missing);
+    forge.write("objects/pack/pack-1.pack", b"PACK\0\0\0\x02\0\0\0\x01");
+    let pack = forge.view().join("objects/pack/pack-1.pack");
+    std::fs::OpenOptions::new().write(true).open(pack).unwrap().set_len(3 << 30).unwrap();
+    assert!(refusal(&lane).await.contains("it has holes"));
 }
