@@ -42,8 +42,9 @@ pub(crate) struct Args {
 
 /// How many cases one repository sees, and one run of git judges.
 const BATCH: usize = 200;
-/// The largest resident size that all of this may have, in MiB.
-const MEMORY: u64 = 1024;
+/// The largest resident size that all of this may have, in MiB: an index of up to one GiB is read as a whole, and cases
+/// put files with holes of every size in its place.
+const MEMORY: u64 = 1536;
 
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     let Args { minutes, seed, .. } = *args;
