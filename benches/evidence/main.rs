@@ -7,6 +7,7 @@
 
 mod clone;
 mod demo_kill;
+mod engine_faults;
 mod fleet24;
 mod fleetrun;
 mod git;
@@ -52,6 +53,11 @@ enum Command {
     Fleet24(fleet24::Args),
     /// The same plan, with the fleet killed at random moments and recovered.
     DemoKill(demo_kill::Args),
+    /// An engine of its own, killed and starved while commands run on it. Needs root, dockerd and containerd.
+    EngineFaults(engine_faults::Args),
+    /// The owner of a command in `engine-faults`.
+    #[command(hide = true)]
+    EngineFaultsChild(engine_faults::ChildArgs),
     /// What a hostile agent tries in each lane, and what came of it.
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
@@ -77,6 +83,11 @@ fn main() -> ExitCode {
     let made = match cli.command {
         Command::Fleet24(args) => fleet24::run(&args),
         Command::DemoKill(args) => demo_kill::run(&args),
+        Command::EngineFaults(args) => engine_faults::run(&args),
+        Command::EngineFaultsChild(args) => match engine_faults::child(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
         Command::Hostile(args) => hostile::run(&args),
         Command::Import(args) => import::run(&args),
         Command::WorktreeBench(args) => worktree_bench::run(&args),

@@ -4,6 +4,8 @@ pub mod audit;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(all(target_os = "linux", any(feature = "native", feature = "docker")))]
+mod disk;
 #[cfg(feature = "docker")]
 mod docker;
 mod egress;

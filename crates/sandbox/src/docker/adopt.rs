@@ -10,7 +10,8 @@ use crate::redact::Redactor;
 use crate::{Error, Result, SandboxId, Spec};
 
 use super::Lane;
-use super::ended::Contact;
+use super::disk::Watch;
+use super::ended::{Contact, Sight};
 use super::input::is_whole;
 use super::lease::Lease;
 use super::owner::Fate;
@@ -30,6 +31,7 @@ pub(super) struct Underway {
     container: String,
     name: String,
     record: Record,
+    sight: Sight,
 }
 
 /// Finds the newest command of a sandbox, and removes what is left of older ones.
@@ -45,7 +47,8 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
             spec = Some(record.spec(id));
         }
         if record.number == newest && can_be_followed(&container) && is_whole(id, &record, &container) {
-            underway = Some(Underway { container: engines, name, record });
+            let sight = sight(&container);
+            underway = Some(Underway { container: engines, name, record, sight });
         } else {
             lane.engine.remove(&engines).await?;
         }
@@ -105,6 +108,11 @@ fn held(id: &SandboxId, problem: &str) -> Error {
     Error::InvalidSpec { what: format!("sandbox {id}"), problem: problem.to_owned() }
 }
 
+/// What ended while nobody watched may have been ended by its engine.
+fn sight(container: &ContainerSummary) -> Sight {
+    if container.state == Some(ContainerSummaryStateEnum::EXITED) { Sight::Unseen } else { Sight::Seen }
+}
+
 /// An owner that died between making and starting a container left nothing to take over; nor did one whose last request, which
 /// the engine still works at, was to remove it: its output may be gone already.
 fn can_be_followed(container: &ContainerSummary) -> bool {
@@ -115,9 +123,11 @@ fn can_be_followed(container: &ContainerSummary) -> bool {
 impl Underway {
     /// How to follow it. Its log has everything from the beginning, as far as the log's size reaches; its deadline is counted
     /// from its start.
-    pub(super) fn job(self, lane: &Arc<Lane>, spec: &Spec, tally: Tally) -> Job {
-        let Self { container, name, record } = self;
-        Job {
+    pub(super) async fn job(self, lane: &Arc<Lane>, spec: &Spec, tally: Tally) -> Result<Job> {
+        let Self { container, name, record, sight } = self;
+        // From now on: what was there when the command began is not known any more.
+        let disk = Watch::begin(spec, lane.near).await?;
+        Ok(Job {
             output: Tap::logged(lane.engine.clone(), container.clone()),
             input: None,
             outlet: None,
@@ -128,8 +138,10 @@ impl Underway {
                 // It has a name of this claim's; nothing is left over under it unless it is noted as such.
                 names: vec![name],
                 contact: Contact::Kept,
+                sight,
                 image: lane.facts.image.name.clone(),
                 limits: spec.policy.limits,
+                disk,
                 age: record.age(),
                 deadline: record.deadline,
                 idle: record.idle,
@@ -139,6 +151,6 @@ impl Underway {
                 // What they were is known to nobody any more.
                 redactor: Redactor::default(),
             },
-        }
+        })
     }
 }

@@ -100,7 +100,7 @@ fn host(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) -
         // An engine refuses more than it has.
         nano_cpus: limits.cpu_millis.map(|m| signed(u64::from(m).min(facts.cores * 1000) * 1_000_000)),
         pids_limit: limits.pids.map(i64::from),
-        ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES)]),
+        ulimits: Some(ulimits(limits)),
         mounts: Some(mounts(spec, facts)?),
         tmpfs: Some(tmpfs(spec, command, facts, (uid, gid))),
         log_config: Some(log(limits)),
@@ -188,6 +188,11 @@ fn log(limits: &Limits) -> HostConfigLogConfig {
         [("max-size", signed(size).to_string()), ("max-file", "2".to_owned()), ("compress", "false".to_owned())];
     let config = config.map(|(key, value)| (key.to_owned(), value)).into();
     HostConfigLogConfig { typ: Some("local".into()), config: Some(config) }
+}
+
+fn ulimits(limits: &Limits) -> Vec<ResourcesUlimits> {
+    let largest = limits.disk.map(|disk| ulimit("fsize", signed(disk)));
+    [ulimit("core", 0), ulimit("nofile", OPEN_FILES)].into_iter().chain(largest).collect()
 }
 
 fn ulimit(name: &str, value: i64) -> ResourcesUlimits {

@@ -203,6 +203,12 @@ impl Engine {
         }
     }
 
+    /// How many processes the engine finds in a container; nothing when it does not say.
+    pub(super) async fn processes(&self, container: &str) -> std::result::Result<usize, ()> {
+        let found = within(self.docker.top_processes(container, None)).await.map_err(drop)?;
+        Ok(found.processes.map_or(0, |processes| processes.len()))
+    }
+
     /// Whether the engine answers at all.
     pub(super) async fn answers(&self) -> bool {
         bounded(SIGNAL, self.docker.ping()).await.is_ok()

@@ -11,6 +11,8 @@ use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, S
 
 use super::begin::{Made, create, start};
 use super::config::{HOME, TMP};
+use super::disk::Watch;
+use super::ended::Sight;
 use super::entry;
 use super::input::Input;
 use super::outlet::Outlets;
@@ -54,6 +56,7 @@ async fn begin(launch: Launch) -> Result<Job> {
     let place = place(&spec, &command.workdir);
     let user = look(Arc::clone(&shared), Arc::clone(&spec), command.workdir.clone(), place.clone()).await?;
     shared.sweep(&spec.id).await?;
+    let disk = Watch::begin(&spec, shared.near).await?;
     let Made { container, names, warnings } = create(&shared, &spec, &command, user, number).await?;
     let bytes = entry::input(&spec, &command);
     let begun = async {
@@ -90,9 +93,11 @@ async fn begin(launch: Launch) -> Result<Job> {
             container,
             names: names.both(),
             contact,
+            sight: Sight::Seen,
             program: command.program.into(),
             image: shared.facts.image.name.clone(),
             limits: spec.policy.limits,
+            disk,
             age: Duration::ZERO,
             deadline: command.deadline,
             idle: command.idle,

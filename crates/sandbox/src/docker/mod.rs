@@ -4,6 +4,7 @@ mod adopt;
 mod begin;
 mod capture;
 mod config;
+mod disk;
 mod end;
 mod ended;
 mod engine;
@@ -30,6 +31,7 @@ mod seccomp;
 mod tally;
 mod tap;
 mod time;
+mod uptime;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -44,7 +46,7 @@ pub use options::{DockerOptions, Pull, Scratch};
 pub use reap::{Doubt, Leftover, Reaped};
 
 use engine::Engine;
-use owner::Owner;
+use owner::{Near, Owner};
 use probe::Facts;
 use running::DockerRunning;
 
@@ -87,6 +89,7 @@ struct Lane {
     held: Mutex<BTreeMap<SandboxId, Labels>>,
     /// This process, where the system tells who that is.
     me: Option<Owner>,
+    near: Near,
     /// The names of containers that could not be removed yet, and whose they are.
     left_over: Mutex<BTreeMap<String, SandboxId>>,
 }
@@ -100,13 +103,14 @@ impl DockerSandbox {
     pub async fn connect(options: DockerOptions) -> Result<Self> {
         reserved(&options.labels)?;
         let found = probe::probe(&options).await?;
-        let me = Owner::ourselves(owner::near(&found.facts.socket).await);
+        let near = owner::near(&found.facts).await;
         let lane = Lane {
             engine: Engine::new(found.docker, options.patience),
             facts: found.facts,
             labels: options.labels,
             held: Mutex::default(),
-            me,
+            me: Owner::ourselves(near),
+            near,
             left_over: Mutex::default(),
         };
         Ok(Self { lane: Arc::new(lane), egress: outlet::Setting::default() })
@@ -149,7 +153,10 @@ impl Sandbox for DockerSandbox {
     }
 
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
-        self.lane.facts.coverage.of(guarantee)
+        match guarantee {
+            Guarantee::Disk => disk::coverage(self.lane.near),
+            _ => self.lane.facts.coverage.of(guarantee),
+        }
     }
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {

@@ -1,6 +1,10 @@
 //! Who holds a container, and whether that process is dead for certain.
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::probe::Facts;
 
 /// One process of one boot of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,29 +103,67 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Whether the engine behind a socket is a process that this one can see. What forwards a socket from another machine is no engine.
+/// Whether the engine behind a socket is a process that this one can see. What forwards a socket from another machine is no engine;
+/// a service manager that listens for its engine counts when that runs on a machine of the same name and kernel.
 #[cfg(target_os = "linux")]
-pub(super) async fn near(socket: &std::path::Path) -> Near {
-    let Ok(connection) = tokio::net::UnixStream::connect(socket).await else { return Near::Unknown };
-    let peer = connection.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0);
-    let name = peer.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
-    if matches!(name.as_deref().map(str::trim), Some("dockerd" | "podman")) { Near::Same } else { Near::Unknown }
+pub(super) async fn near(facts: &Facts) -> Near {
+    let Some((_, name)) = system::peer(&facts.socket).await else { return Near::Unknown };
+    let here = || {
+        let uname = rustix::system::uname();
+        let (name, kernel) = (uname.nodename().to_str().ok(), uname.release().to_str().ok());
+        name.is_some() && kernel.is_some() && (facts.machine.0.as_deref(), facts.machine.1.as_deref()) == (name, kernel)
+    };
+    let same = matches!(name.as_str(), "dockerd" | "podman") || (name == "systemd" && here());
+    if same { Near::Same } else { Near::Unknown }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) async fn near(_socket: &std::path::Path) -> Near {
+pub(super) async fn near(_facts: &Facts) -> Near {
     Near::Unknown
+}
+
+/// When the engine behind a socket began, since the beginning of 1970; none where that cannot be told.
+#[cfg(target_os = "linux")]
+pub(super) async fn engine_began(socket: &Path) -> Option<Duration> {
+    let (pid, name) = system::peer(socket).await?;
+    if name == "dockerd" { system::began_at(pid) } else { None }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn engine_began(_socket: &Path) -> Option<Duration> {
+    None
 }
 
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::time::Duration;
 
     use rustix::io::Errno;
     use rustix::process::{Pid, test_kill_process};
 
     use super::{Near, Owner};
+
+    /// The kernel's ticks, as it tells them to programs.
+    const TICKS: u64 = 100;
+
+    /// Who listens at a socket: its number and its name.
+    pub(super) async fn peer(socket: &Path) -> Option<(i32, String)> {
+        let connection = tokio::net::UnixStream::connect(socket).await.ok()?;
+        let pid = connection.peer_cred().ok()?.pid().filter(|pid| *pid > 0)?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        Some((pid, name.trim().to_owned()))
+    }
+
+    /// When a process began, since the beginning of 1970.
+    pub(super) fn began_at(pid: i32) -> Option<Duration> {
+        let ticks = began(pid).ok()??;
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let boot: u64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+        Some(Duration::from_secs(boot) + Duration::from_millis(ticks * 1000 / TICKS))
+    }
 
     pub(super) fn ourselves(near: Near) -> Option<Owner> {
         let pid = i32::try_from(std::process::id()).ok()?;

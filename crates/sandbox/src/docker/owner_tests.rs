@@ -26,7 +26,7 @@ fn a_process_that_lives_is_alive_until_it_has_ended_though_nobody_took_note() {
     assert!(matches!(reused.fate(Some(&judge)), Fate::Dead(_)));
     child.kill().expect("killed");
     while system::began(pid) == Ok(Some(owner.began)) {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert!(matches!(owner.fate(Some(&judge)), Fate::Dead(_)), "it waits for its parent");
     child.wait().expect("reaped");

@@ -42,6 +42,8 @@ pub(super) struct Facts {
     pub(super) runtime: Option<String>,
     pub(super) scratch: Scratch,
     pub(super) cores: u64,
+    /// The name and the kernel of the machine that the engine runs on.
+    pub(super) machine: (Option<String>, Option<String>),
     /// The engine runs without root: root inside is the engine's own user outside.
     pub(super) rootless: bool,
     /// The engine gives containers other user ids than the host's unless it is told not to.
@@ -128,6 +130,7 @@ fn facts(info: &SystemInfo, socket: PathBuf) -> Facts {
     Facts {
         socket,
         cores: info.ncpu.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(1),
+        machine: (info.name.clone(), info.kernel_version.clone()),
         rootless: has("rootless"),
         remapped: has("userns"),
         coverage: EngineCoverage {
@@ -166,10 +169,6 @@ impl EngineCoverage {
             Guarantee::NoNetwork | Guarantee::Egress if !self.seccomp => Coverage::Partial(
                 "vsock sockets, which no network namespace contains, are open without a system call filter".into(),
             ),
-            Guarantee::Disk => Coverage::Unenforced(
-                "the docker lane does not limit what is written to mounts; put them on a file system with a quota"
-                    .into(),
-            ),
             // These hold for every Linux container as this lane makes it; the deadline and the output cap are our own.
             Guarantee::KillComplete
             | Guarantee::ProcessIsolation
@@ -180,6 +179,8 @@ impl EngineCoverage {
             | Guarantee::NoPrivilegeGain
             | Guarantee::PinnedMounts
             | Guarantee::NoDevices
+            // How the disk is watched is known to the lane.
+            | Guarantee::Disk
             | Guarantee::WallTime
             | Guarantee::OutputCap => Coverage::Enforced,
         }

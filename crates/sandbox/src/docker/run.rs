@@ -17,9 +17,10 @@ use crate::redact::Redactor;
 use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, SandboxId, Witness};
 
 use super::capture::Capture;
+use super::disk::Watch;
 use super::end::{self, Known, Report};
-use super::ended::{Contact, Ended};
-use super::engine::{Items, Sent};
+use super::ended::{Contact, Ended, Sight};
+use super::engine::{Items, Sent, within};
 use super::input::{Delivery, Input, deliver};
 use super::outlet::{self, Outlet};
 use super::tally::Tally;
@@ -52,9 +53,12 @@ pub(super) struct Watched {
     pub(super) names: Vec<String>,
     /// Whether the engine was out of reach already while it was being started.
     pub(super) contact: Contact,
+    /// Whether it had ended before this process followed it.
+    pub(super) sight: Sight,
     pub(super) program: PathBuf,
     pub(super) image: String,
     pub(super) limits: Limits,
+    pub(super) disk: Watch,
     /// How long it runs already.
     pub(super) age: Duration,
     pub(super) deadline: Duration,
@@ -132,6 +136,9 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
         if let Rest::Removed = output.finish(&mut capture, doubtful).await {
             finish.ended = Ended::Gone;
         }
+        if let (Ended::Reported { state, contact, sight }, None) = (&mut finish.ended, &finish.cause) {
+            (*contact, *sight) = job.lane.look_back(state, *contact, *sight, job.sight).await;
+        }
         // The end of the command is known all the same.
         if job.lane.engine.remove(&job.container).await.is_err() {
             job.lane.note_left_over(&job.sandbox, job.names.iter().cloned());
@@ -176,8 +183,14 @@ async fn watch<'f>(
     let typing = deliver(engine, container, input);
     pin!(typing);
     let mut typed = false;
+    let full = job.disk.exceeded();
+    pin!(full);
+    let mut is_full = false;
+    let first = first_process(job);
+    pin!(first);
+    let mut found = !job.disk.is_on();
     let mut stats = Some(engine.stats(container));
-    let ending = engine.ended(container, job.contact);
+    let ending = engine.ended(container, job.contact, job.sight);
     pin!(ending);
     loop {
         if sending.is_none()
@@ -232,6 +245,15 @@ async fn watch<'f>(
                 tell(started);
                 continue;
             }
+            pid = &mut first, if !found => {
+                found = true;
+                job.disk.inside(pid);
+                continue;
+            }
+            () = &mut full, if !is_full => {
+                is_full = true;
+                Step::Kill(End::OutOfDisk)
+            }
             ended = &mut ending => return Finish { ended, cause, failed, delivery },
             () = feed.kill_requested(), if alive => Step::Kill(End::Stopped),
             () = feed.stop_requested(), if running => Step::Ask(End::Stopped),
@@ -263,6 +285,11 @@ async fn watch<'f>(
     }
 }
 
+/// The number of the first process inside, as it is outside.
+async fn first_process(job: &Watched) -> Option<i64> {
+    within(job.lane.engine.inspect(&job.container)).await.ok()?.state?.pid
+}
+
 /// What the end of the container means for its command.
 fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration) -> Result<Exit> {
     let Finish { ended, cause, failed, delivery } = finish;
@@ -282,13 +309,18 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
         Ended::NeverStarted => {
             lost("the engine was out of reach while it was being started; whether it ran is not known".into())
         }
+        Ended::Unnoticed => lost("it ended, and its engine did not notice".into()),
+        Ended::Reported { state, sight: Sight::Unseen, .. } if cause.is_none() => lost(format!(
+            "the engine was not there when it ended with status {}, so its last output may be missing",
+            state.exit_code.unwrap_or(-1)
+        )),
         Ended::Reported { contact: Contact::Lost(at), .. } if cause.is_none() && !delivery.is_whole_at(at) => {
             lost("the engine was out of reach before the command had all of its input for certain".into())
         }
         Ended::Reported { contact: Contact::Lost(_), .. } if failed.is_some() => {
             lost("the engine was out of reach while the command's input was delivered".into())
         }
-        Ended::Reported { state, contact } => {
+        Ended::Reported { state, contact, .. } => {
             // Without a cause it had ended by itself before the kill.
             if let (Some(error), Some(_)) = (failed, &cause) {
                 return Err(error);

@@ -103,7 +103,7 @@ impl Running for DockerRunning {
 
     async fn resume(&mut self) -> Result<Option<Process>> {
         let Some(underway) = self.underway.take() else { return Ok(None) };
-        let mut job = underway.job(&self.lane, &self.spec, self.tally.clone());
+        let mut job = underway.job(&self.lane, &self.spec, self.tally.clone()).await?;
         if let Some(outlets) = &self.outlets {
             // Its owner's death closed the one that it had.
             job.outlet = outlets.open(&self.lane.engine, &job.watched.container).await?;

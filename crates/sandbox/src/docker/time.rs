@@ -7,7 +7,8 @@ pub(super) fn between(began: &str, ended: &str) -> Option<Duration> {
     since_epoch(ended)?.checked_sub(since_epoch(began)?)
 }
 
-fn since_epoch(text: &str) -> Option<Duration> {
+/// The time since the beginning of 1970.
+pub(super) fn since_epoch(text: &str) -> Option<Duration> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.splitn(3, '-').map(str::parse::<u64>);
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);

@@ -11,12 +11,12 @@ use rustix::process::Pid;
 use seccompiler::BpfProgram;
 
 use super::blueprint::Blueprint;
-use super::disk::Disk;
 use super::enter::Maps;
 use super::group::Group;
 use super::outlet::Outlet;
 use super::wall::{Grants, Wall};
 use super::{LANE, init};
+use crate::disk::Disk;
 use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
 use crate::{Command, End, Error, Limits, Network, Result, Usage};
 

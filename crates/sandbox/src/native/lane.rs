@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
-use super::disk::Disk;
 use super::enter::Maps;
 use super::found::Found;
 use super::group::Group;
@@ -12,6 +11,7 @@ use super::layout::{self, User};
 use super::outlet::{Outlet, Outlets};
 use super::wall::Wall;
 use super::{LANE, NativeOptions, filter};
+use crate::disk::Disk;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 

@@ -8,8 +8,6 @@ mod blueprint;
 #[cfg(target_os = "linux")]
 mod denied;
 #[cfg(target_os = "linux")]
-mod disk;
-#[cfg(target_os = "linux")]
 mod enter;
 #[cfg(target_os = "linux")]
 mod filter;

@@ -30,7 +30,7 @@ impl Tree {
     }
 
     /// Their numbers.
-    #[cfg(feature = "native")]
+    #[cfg(any(feature = "native", feature = "docker"))]
     pub(crate) fn pids(&self) -> &[i32] {
         &self.0
     }
@@ -42,7 +42,7 @@ impl Tree {
 
     /// Everything inside a process namespace, given the supervisor outside of it: without process 1, whose memory is
     /// still a copy of the host's.
-    #[cfg(feature = "native")]
+    #[cfg(any(feature = "native", feature = "docker"))]
     pub(crate) fn inside(supervisor: Pid) -> Self {
         let first = children(supervisor.as_raw_nonzero().get()).first().copied().and_then(Pid::from_raw);
         first.map_or(Self(Vec::new()), Self::below)

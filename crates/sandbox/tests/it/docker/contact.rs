@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use super::{IMAGE, containers, lane, listen, sh, spec, tree, until};
 
 /// A way to the engine that can be cut.
-struct Line {
+pub(super) struct Line {
     _dir: TempDir,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     open: Arc<Mutex<Calls>>,
 }
 
@@ -26,7 +26,7 @@ struct Calls {
 }
 
 impl Line {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = TempDir::new().expect("directory");
         let path = dir.path().join("line.sock");
         let line = Self { _dir: dir, path, open: Arc::default() };

@@ -4,6 +4,7 @@ mod commands;
 #[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
 mod conformance;
 mod contact;
+mod disk;
 #[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]
 mod egress;
 mod hardened;
