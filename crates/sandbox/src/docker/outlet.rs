@@ -8,7 +8,6 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tokio::runtime::Handle;
 
 use crate::egress::{PROXY_PORT, Proxy, Serving};
 use crate::{Egress, Error, Network, Result, Spec};
@@ -71,7 +70,7 @@ impl Outlets {
         let made = tokio::task::spawn_blocking(|| std::thread::spawn(make).join()).await;
         let socket =
             made.map_err(|e| failed(e.into()))?.map_err(|_| failed(io::Error::other("its thread panicked")))?;
-        self.0.serve(socket.map_err(failed)?, &Handle::current()).map(Some)
+        self.0.serve(socket.map_err(failed)?).map(Some)
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -55,18 +54,18 @@ impl Proxy {
         Self(Arc::new(Inner { sandbox, list, egress, budget, places: Arc::new(Semaphore::new(places)) }))
     }
 
-    /// Serves the clients of a socket on `runtime`: HTTP `CONNECT`, and plain HTTP with absolute targets.
+    /// Serves the clients of a socket: HTTP `CONNECT`, and plain HTTP with absolute targets. To be called within a Tokio
+    /// runtime, which then serves them.
     ///
     /// Whoever reaches the socket may use the list, so it should be one that only the sandbox reaches.
     ///
     /// # Errors
     /// [`Error::Lane`] when the socket cannot be used.
-    pub fn serve(&self, socket: TcpListener, runtime: &Handle) -> Result<Serving> {
+    pub fn serve(&self, socket: TcpListener) -> Result<Serving> {
         let failed = |e: std::io::Error| Error::Lane { action: "serve the sandbox's proxy".into(), source: e.into() };
         socket.set_nonblocking(true).map_err(failed)?;
-        let _within = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
-        let task = runtime.spawn(accept(Arc::clone(&self.0), listener));
+        let task = tokio::spawn(accept(Arc::clone(&self.0), listener));
         Ok(Serving(task.abort_handle()))
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Decision;
+use crate::audit::{Audit, Event};
 
 /// How the proxy of a sandbox works: its limits, who resolves names, and who hears its decisions.
 #[derive(Clone)]
@@ -90,6 +91,12 @@ impl Egress {
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
         self
+    }
+
+    /// The same with a log of each decision, as [`Event::Connection`].
+    #[must_use]
+    pub fn audit(self, audit: Arc<dyn Audit>) -> Self {
+        self.observer(move |decision| audit.record(&Event::from(decision)))
     }
 
     /// The same with somebody who hears each decision, before the client does. It must not block.

@@ -75,7 +75,8 @@ impl Outlet {
     /// Serves the socket, which process 1 has handed out before the program ran.
     pub(super) fn open(&self) -> Result<()> {
         let socket = receive(&self.outside).map_err(failed)?;
-        let serving = self.all.proxy.serve(socket, &self.all.runtime)?;
+        let _within = self.all.runtime.enter();
+        let serving = self.all.proxy.serve(socket)?;
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
         Ok(())
     }

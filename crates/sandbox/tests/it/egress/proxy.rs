@@ -1,7 +1,11 @@
 //! What the proxy lets through, and what it says of it.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use hedgerow_sandbox::audit::{Audit, Event};
+use hedgerow_sandbox::{AllowList, Egress, Proxy, SandboxId};
 
 use super::stand::{Names, Server, Stand, blocking, read, status};
 use crate::world::eventually;
@@ -115,4 +119,49 @@ async fn when_a_proxy_is_dropped_its_connections_end_and_nobody_listens() {
     assert!(rest.ends_with("established\r\n\r\n"), "{rest}");
     let address = stand.address;
     eventually("nobody listens", || TcpStream::connect(address).is_err());
+}
+
+#[derive(Debug, Default)]
+struct Log(Mutex<Vec<Event>>);
+
+impl Audit for Log {
+    fn record(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_has_host_and_port_and_reason_and_nothing_that_a_client_wrote() {
+    let server = Server::hello();
+    let log = Arc::new(Log::default());
+    let egress = Egress::new().resolver(Names::answering(&[])).audit(log.clone());
+    let list = AllowList::new([format!("127.0.0.1:{}", server.port)]).unwrap();
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let _serving = Proxy::new(SandboxId::new("s1").unwrap(), list, egress).serve(socket).unwrap();
+    for request in [
+        format!("GET http://127.0.0.1:{}/s3cret?s3cret HTTP/1.1\r\nAuthorization: s3cret\r\n\r\n", server.port),
+        "CONNECT other.example:443 HTTP/1.1\r\nAuthorization: s3cret\r\n\r\n".into(),
+        "CONNECT s3cret@other.example:443 HTTP/1.1\r\n\r\n".into(),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        blocking(move || read(stream)).await;
+    }
+    let events = log.0.lock().unwrap().clone();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::Connection { target, address, why, .. } => (target.clone(), address.is_some(), why.is_some()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let target = |host: &str, port| Some((host.to_owned(), port));
+    let expected = [
+        (target("127.0.0.1", server.port), true, false),
+        (target("other.example", 443), false, true),
+        (None, false, true),
+    ];
+    assert_eq!(told, expected);
+    assert!(!format!("{events:?}").contains("s3cret"), "{events:?}");
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hedgerow_sandbox::{AllowList, Decision, Egress, EgressLimits, Proxy, Resolver, SandboxId, Serving};
-use tokio::runtime::Handle;
 
 use crate::world::PATIENCE;
 
@@ -129,7 +128,7 @@ impl Stand {
         let proxy = Proxy::new(SandboxId::new("s1").unwrap(), AllowList::new(list).unwrap(), egress);
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        let serving = Some(proxy.serve(socket, &Handle::current()).unwrap());
+        let serving = Some(proxy.serve(socket).unwrap());
         Self { address, names, decisions, serving }
     }
 
