@@ -72,13 +72,15 @@ impl Dir {
 
     /// Reads a regular file that must not be larger than `cap`.
     pub(crate) fn read(&self, relative: &[u8], cap: u64) -> Result<Vec<u8>> {
-        let (file, _) = self.file(relative)?;
+        let too_large = || Error::new(ErrorKind::FileTooLarge, format!("is larger than {cap} bytes"));
+        let (file, stat) = self.file(relative)?;
+        // One with holes costs nothing to make, and much to read; that it may grow meanwhile is found below.
+        if u64::try_from(stat.st_size).is_ok_and(|size| size > cap) {
+            return Err(too_large());
+        }
         let mut bytes = Vec::new();
         file.take(cap + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > cap {
-            return Err(Error::new(ErrorKind::FileTooLarge, format!("is larger than {cap} bytes")));
-        }
-        Ok(bytes)
+        if bytes.len() as u64 > cap { Err(too_large()) } else { Ok(bytes) }
     }
 
     /// The handle itself.
