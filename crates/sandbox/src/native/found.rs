@@ -7,7 +7,7 @@ use super::group_base::{self, Base, Controller};
 use super::lane::{NativeLane, unavailable};
 use super::{Demand, NativeFacts, NativeOptions, hint, wall};
 use crate::run::try_once;
-use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
+use crate::{Command, Coverage, Guarantee, Limits, Network, Result};
 
 /// The outcome of a probe.
 #[derive(Clone, Debug)]
@@ -120,11 +120,4 @@ impl Found {
 /// The text of a file of the kernel's, without the line's end.
 pub(super) fn kernel_says(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
-}
-
-/// Whether an error says that the kernel or a security module refused.
-pub(super) fn refused(error: &Error) -> bool {
-    let Error::Lane { source, .. } = error else { return false };
-    let Some(io) = source.downcast_ref::<std::io::Error>() else { return false };
-    io.kind() == std::io::ErrorKind::PermissionDenied
 }
