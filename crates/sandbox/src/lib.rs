@@ -50,7 +50,7 @@ pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
 pub use layers::{Audited, Limited, Timeout};
 #[cfg(feature = "native")]
-pub use native::{Demand, NativeFacts, NativeOptions, NativeSandbox};
+pub use native::{Demand, Mechanism, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Overflow, Policy, Strength};
 pub use process::{Feed, Output, Process, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};

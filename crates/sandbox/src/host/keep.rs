@@ -11,6 +11,9 @@ use super::{LANE, supervisor};
 use crate::run::{Bound, Buried, Fault, Keeper, Tree, kill_marked};
 use crate::{Command, End, Error, Usage};
 
+/// The name of the variable by which processes of a command are known.
+pub(crate) const COOKIE: &str = "HEDGEROW_SANDBOX";
+
 #[derive(Debug)]
 pub(super) struct HostKeeper {
     scratch: Scratch,
@@ -20,17 +23,14 @@ pub(super) struct HostKeeper {
 }
 
 impl HostKeeper {
-    /// The name of that variable.
-    pub(super) const COOKIE: &str = "HEDGEROW_SANDBOX";
-
     pub(super) fn new(scratch: Scratch, secrets: SecretFiles, id: &str) -> Self {
-        Self { scratch, secrets, cookie: format!("{}={id}", Self::COOKIE) }
+        Self { scratch, secrets, cookie: format!("{COOKIE}={id}") }
     }
 }
 
 impl Keeper for HostKeeper {
     fn supervise(&self, image: &Bound<'_>) -> i32 {
-        let code = supervisor::run(image);
+        let code = supervisor::run(image, || Ok(()));
         self.secrets.unlink();
         code
     }

@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::keep::HostKeeper;
+use super::keep::{COOKIE, HostKeeper};
 use super::secrets::SecretFiles;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Command, Error, Limits, Result, Spec, check};
@@ -39,21 +39,14 @@ impl Lane for HostLane {
     }
 
     fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
-        let failed =
-            |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
-        let id = token().map_err(failed)?;
-        // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
-        let scratch = Scratch(Path::new("/tmp").join(format!("hedgerow-{id}")));
-        for directory in [&scratch.0, &scratch.home(), &scratch.tmp()] {
-            DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
-        }
+        let id = token().map_err(|e| Error::Lane { action: "read random bytes".into(), source: e.into() })?;
+        let scratch = Scratch::make(&id)?;
         let home = self.home.clone().unwrap_or_else(|| scratch.home());
         let tmp = scratch.tmp();
         let secrets = SecretFiles::write(command, &id)?;
         let place = secrets.directory().unwrap_or(Path::new(""));
         let told: Vec<_> = command.secrets.iter().filter_map(|secret| secret.told(place)).collect();
-        let mut variables =
-            vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (HostKeeper::COOKIE, OsStr::new(&id))];
+        let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
         Ok((Box::new(HostKeeper::new(scratch, secrets, &id)), image))
@@ -62,21 +55,36 @@ impl Lane for HostLane {
 
 /// The home and temporary directory of one command; gone with it.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn home(&self) -> PathBuf {
+    /// Makes it, under a name that nobody else can have had.
+    pub(crate) fn make(id: &str) -> Result<Self> {
+        let failed =
+            |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
+        // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
+        let scratch = Self(Path::new("/tmp").join(format!("hedgerow-{id}")));
+        for directory in [&scratch.0, &scratch.home(), &scratch.tmp()] {
+            DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
+        }
+        Ok(scratch)
+    }
+
+    #[cfg(feature = "native")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
         self.0.join("home")
     }
 
-    fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.0.join("tmp")
     }
-}
 
-impl Scratch {
     /// Removes it with all that the command put there. Doing it again changes nothing.
-    pub(super) fn remove(&self) {
+    pub(crate) fn remove(&self) {
         // What cannot be removed is left to whoever cleans /tmp; the command is over either way.
         let _left = fs::remove_dir_all(&self.0);
     }

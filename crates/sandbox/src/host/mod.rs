@@ -7,7 +7,10 @@ mod lane;
 #[cfg(target_os = "linux")]
 mod secrets;
 #[cfg(target_os = "linux")]
-mod supervisor;
+pub(crate) mod supervisor;
+
+#[cfg(all(target_os = "linux", feature = "native"))]
+pub(crate) use self::{keep::COOKIE, lane::Scratch, secrets::SecretFiles};
 
 use async_trait::async_trait;
 

@@ -15,7 +15,7 @@ const TMPFS: u64 = 0x0102_1994;
 
 /// The files of one command.
 #[derive(Debug, Default)]
-pub(super) struct SecretFiles {
+pub(crate) struct SecretFiles {
     directory: Option<PathBuf>,
     /// The files, then their directory, as the supervisor needs them.
     paths: Vec<CString>,
@@ -26,7 +26,7 @@ impl SecretFiles {
     ///
     /// # Errors
     /// [`Error::InvalidSpec`] where nothing in memory can be written: a disk might keep them.
-    pub(super) fn write(command: &Command, id: &str) -> Result<Self> {
+    pub(crate) fn write(command: &Command, id: &str) -> Result<Self> {
         let mut files = command.secrets.iter().filter_map(|s| Some((s.name(), s.as_file()?))).peekable();
         let Some((first, _)) = files.peek() else { return Ok(Self::default()) };
         let in_memory = rustix::fs::statfs(MEMORY).is_ok_and(|found| u64::try_from(found.f_type) == Ok(TMPFS));
@@ -50,12 +50,12 @@ impl SecretFiles {
     }
 
     /// Where they are, if there are any.
-    pub(super) fn directory(&self) -> Option<&Path> {
+    pub(crate) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
     /// Removes them from the supervisor, which outlives a host that is killed. Must neither allocate nor lock nor panic.
-    pub(super) fn unlink(&self) {
+    pub(crate) fn unlink(&self) {
         for path in &self.paths {
             // What is not a file is the directory; what is gone already is fine.
             let flags = rustix::fs::AtFlags::empty();

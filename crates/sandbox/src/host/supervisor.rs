@@ -13,9 +13,10 @@ use crate::sys;
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 
-/// Starts the program, waits for its end or the host's, and leaves nothing of it behind.
-pub(super) fn run(image: &Bound<'_>) -> i32 {
-    match start(image) {
+/// Starts the program, waits for its end or the host's, and leaves nothing of it behind. `last` runs in the program's
+/// process, just before it becomes the program.
+pub(crate) fn run(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> i32 {
+    match start(image, last) {
         Ok((program, signals)) => {
             let end = stay(program, &signals);
             let killed = sweep(&signals);
@@ -32,7 +33,7 @@ pub(super) fn run(image: &Bound<'_>) -> i32 {
     }
 }
 
-fn start(image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
+fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<(Pid, OwnedFd), Fault> {
     // This signal, too, only wakes `stay`: when the host dies, its children are killed before this process ends.
     first_signals(Signal::TERM)?;
     let prepare = Fault::at(Stage::Prepare);
@@ -41,7 +42,8 @@ fn start(image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
     let program = || {
         exec(image, || {
             // Should this supervisor be killed, at least the program itself goes with it.
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Fault::at(Stage::Prepare))
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Fault::at(Stage::Prepare))?;
+            last()
         })
         .send(sys::fixed(START));
         1

@@ -12,8 +12,8 @@ use seccompiler::{
     sock_filter,
 };
 
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// The filters of one sandbox, in the order in which they are installed.
 pub(super) fn programs() -> Result<Vec<BpfProgram>, Problem> {
@@ -24,7 +24,7 @@ pub(super) fn programs() -> Result<Vec<BpfProgram>, Problem> {
     Ok(vec![main, compile(unseen, libc::ENOSYS)?])
 }
 
-fn compile(rules: Rules, errno: i32) -> Result<BpfProgram, Problem> {
+pub(super) fn compile(rules: Rules, errno: i32) -> Result<BpfProgram, Problem> {
     let refuse = SeccompAction::Errno(errno.cast_unsigned());
     // A call of another architecture than ours kills: its numbers mean other calls.
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into()?)?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::group_base::{self, Base, Controller};
 use super::lane::{NativeLane, unavailable};
-use super::{Demand, NativeFacts, NativeOptions, hint, wall};
+use super::{Demand, Mechanism, NativeFacts, NativeOptions, confined, hint, wall};
 use crate::run::try_once;
-use crate::{Command, Coverage, Guarantee, Limits, Network, Result};
+use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
 
 /// The outcome of a probe.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Found {
     pub(super) bases: Vec<Base>,
     /// The version of Landlock, or why there is none.
     pub(super) landlock: std::result::Result<u32, String>,
+    /// Why namespaces are not used, if they are not.
+    pub(super) denied: Option<String>,
     pids: Pids,
 }
 
@@ -30,13 +32,30 @@ const MANY: u32 = 12;
 const FEW: u32 = 6;
 
 impl Found {
-    /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
+    /// Finds the best mechanism, or tries the one that is asked for.
     pub(super) fn probe(options: &NativeOptions) -> Result<Self> {
+        match options.mechanism {
+            Some(Mechanism::Namespaces) => Self::namespaces(options),
+            Some(Mechanism::Landlock) => confined::probe(options, "the options do not want them.".into()),
+            None => Self::namespaces(options).or_else(|error| match error {
+                Error::Unavailable { problem, .. } => confined::probe(options, problem),
+                error => Err(error),
+            }),
+        }
+    }
+
+    /// Landlock alone.
+    pub(super) fn confined(landlock: std::result::Result<u32, String>, denied: String) -> Self {
+        Self { bases: group_base::find(), landlock, denied: Some(denied), pids: Pids::NotKept }
+    }
+
+    /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
+    fn namespaces(options: &NativeOptions) -> Result<Self> {
         let landlock = wall::version();
         if let (Err(why), Demand::Required) = (&landlock, options.landlock) {
             return Err(unavailable(format!("its options require Landlock, and {why}")));
         }
-        let mut found = Self { bases: group_base::find(), landlock, pids: Pids::NotKept };
+        let mut found = Self { bases: group_base::find(), landlock, denied: None, pids: Pids::NotKept };
         let run = |found: &Self, script: String| {
             let limits = Limits { pids: Some(FEW), tmp: 1 << 20, ..Limits::default() };
             let lane = NativeLane {
@@ -76,12 +95,22 @@ impl Found {
 
     /// By what it keeps them.
     pub(super) fn facts(&self) -> NativeFacts {
-        NativeFacts { landlock: self.landlock.clone(), groups: self.bases.iter().map(Base::to_string).collect() }
+        let mechanism = if self.denied.is_none() { Mechanism::Namespaces } else { Mechanism::Landlock };
+        let denied = self.denied.clone();
+        NativeFacts {
+            mechanism,
+            denied,
+            landlock: self.landlock.clone(),
+            groups: self.bases.iter().map(Base::to_string).collect(),
+        }
     }
 
     /// How well the lane keeps a guarantee here.
     pub(super) fn coverage(&self, guarantee: Guarantee) -> Coverage {
         let group = |controller| self.bases.iter().any(|base| base.controllers.contains(&controller));
+        if let Some(coverage) = self.denied.as_ref().and_then(|_| confined::coverage(self, guarantee)) {
+            return coverage;
+        }
         match guarantee {
             Guarantee::Memory if group(Controller::Memory) => Coverage::Enforced,
             Guarantee::Memory => Coverage::Partial(
@@ -95,6 +124,12 @@ impl Found {
                 let why = "no control group with the cpu controller can be made here; delegate one to this user";
                 Coverage::Unenforced(why.into())
             }
+            Guarantee::Pids if self.denied.is_some() && group(Controller::Pids) => Coverage::Enforced,
+            Guarantee::Pids if self.denied.is_some() => Coverage::Unenforced(
+                "without namespaces, the kernel counts processes of a sandbox only in a control group with the pids \
+                 controller; delegate one to this user"
+                    .into(),
+            ),
             Guarantee::Pids if self.pids == Pids::NotKept => Coverage::Unenforced(
                 "a sandbox could start more processes than its limit: for root the kernel enforces it only in a control \
                  group with the pids controller; make one writable, or run as an ordinary user on Linux 5.14 or later"

@@ -80,6 +80,14 @@ impl Group {
         fs::read_to_string(member.directory.join(file)).ok()?.trim().parse().ok()
     }
 
+    /// Kills everything in them, on version 2; not even who forks all the time gets away.
+    pub(super) fn kill(&self) {
+        for member in self.members.iter().filter(|member| member.version == Version::Two) {
+            // Kernels before 5.14 have no such file.
+            let _absent = set(&member.directory.join("cgroup.kill"), "1");
+        }
+    }
+
     /// Removes the groups, which must be empty. The kernel takes a moment to see that they are.
     pub(super) fn remove(&self) {
         for member in &self.members {

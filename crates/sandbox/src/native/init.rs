@@ -109,7 +109,7 @@ fn lower(keeper: &NativeKeeper) -> Result<(), Fault> {
     limit(Resource::Nofile, files.min(1 << 16)).map_err(&step)?;
     sys::drop_bounding_set();
     lock_privileges().map_err(&step)?;
-    drop_capabilities().map_err(&step)?;
+    drop_capabilities().map_err(step)?;
     keeper.grants().enter().map_err(Fault::at(Stage::Wall))?;
     for program in &keeper.filters {
         seccompiler::apply_filter(program).map_err(|_| Fault::at(Stage::Filter)(Errno::INVAL))?;
@@ -124,6 +124,13 @@ fn lock_privileges() -> Result<(), Errno> {
     let bits = Bits::NO_ROOT | Bits::NO_SETUID_FIXUP | Bits::NO_CAP_AMBIENT_RAISE;
     let locks = Bits::NO_ROOT_LOCKED | Bits::NO_SETUID_FIXUP_LOCKED | Bits::NO_CAP_AMBIENT_RAISE_LOCKED;
     rustix::thread::set_capabilities_secure_bits(bits | locks | Bits::KEEP_CAPS_LOCKED)
+}
+
+/// The same for a process that may have none: of those that it has, none stays.
+pub(super) fn give_up_capabilities() -> Result<(), Errno> {
+    sys::drop_bounding_set();
+    rustix::thread::clear_ambient_capability_set()?;
+    drop_capabilities()
 }
 
 fn drop_capabilities() -> Result<(), Errno> {

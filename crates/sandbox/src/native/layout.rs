@@ -10,10 +10,10 @@ use crate::{Access, Command, Limits, Mount, Network, Result};
 /// `HOME` inside.
 pub(super) const HOME: &str = "/home/agent";
 
-const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
+pub(super) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
 
 /// What programs need of `/etc`; the rest of it, with its keys and passwords, is not there.
-const ETC: [&str; 16] = [
+pub(super) const ETC: [&str; 16] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",
@@ -32,7 +32,7 @@ const ETC: [&str; 16] = [
     "timezone",
 ];
 
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+pub(super) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// What the kernel tells readers of `/proc` about the whole host: its memory, keys, messages, timers and hardware. What
 /// compilers and runtimes size themselves by stays: processors, memory, load.

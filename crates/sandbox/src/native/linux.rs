@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::confined::ConfinedLane;
 use super::found::Found;
 use super::lane::{NativeLane, unavailable};
 use super::outlet::{Outlets, Setting};
 use super::{LANE, NativeFacts, NativeOptions};
-use crate::run::Session;
+use crate::run::{Lane, Session};
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
 
 /// Runs commands in Linux namespaces of their own, with a minimal read-only root, without capabilities, behind a system
@@ -87,9 +88,16 @@ impl Sandbox for NativeSandbox {
         check::policy(LANE, self, &spec.policy)?;
         let (options, found) = (self.options.clone(), self.found.clone());
         let outlets = Outlets::new(&self.egress, &spec);
-        let lane = tokio::task::spawn_blocking(move || NativeLane::new(options, found, spec, outlets)).await;
+        let lane = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Lane>> {
+            Ok(if found.denied.is_some() {
+                Arc::new(ConfinedLane::new(options, found, spec)?)
+            } else {
+                Arc::new(NativeLane::new(options, found, spec, outlets)?)
+            })
+        })
+        .await;
         let lane = lane.map_err(|e| Error::Lane { action: "plan the sandbox".into(), source: e.into() })??;
-        Ok(Box::new(Session::new(Arc::new(lane))))
+        Ok(Box::new(Session::new(lane)))
     }
 
     async fn adopt(&self, _: &SandboxId) -> Result<Option<Box<dyn Running>>> {

@@ -6,6 +6,8 @@ mod options;
 #[cfg(target_os = "linux")]
 mod blueprint;
 #[cfg(target_os = "linux")]
+mod confined;
+#[cfg(target_os = "linux")]
 mod denied;
 #[cfg(target_os = "linux")]
 mod enter;
@@ -42,7 +44,7 @@ mod system;
 mod wall;
 
 pub use facts::NativeFacts;
-pub use options::{Demand, NativeOptions};
+pub use options::{Demand, Mechanism, NativeOptions};
 pub use system::NativeSandbox;
 
 const LANE: &str = "native";

@@ -11,6 +11,20 @@ pub struct NativeOptions {
     pub system: Vec<PathBuf>,
     /// Whether a kernel without Landlock will do.
     pub landlock: Demand,
+    /// By what to confine programs; without one, by the best that this machine has.
+    pub mechanism: Option<Mechanism>,
+}
+
+/// By what the native lane confines programs, from the best on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// Namespaces of their own, with a root directory of their own, behind which Landlock stands.
+    Namespaces,
+    /// Landlock and the system call filter alone, for an ordinary user on Linux 6.12 or later. Paths are where they are on
+    /// the host, there is no network, and files and processes outside can be seen though neither used nor changed in
+    /// content. [`Coverage`](crate::Coverage) says what that leaves; policies that require more refuse it.
+    Landlock,
 }
 
 /// Whether the native lane may do without something that not every kernel has.
@@ -35,6 +49,13 @@ impl NativeOptions {
     #[must_use]
     pub fn landlock(mut self, demand: Demand) -> Self {
         self.landlock = demand;
+        self
+    }
+
+    /// The same options with this mechanism and no other.
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Mechanism) -> Self {
+        self.mechanism = Some(mechanism);
         self
     }
 }

@@ -21,6 +21,8 @@ const NEWEST: u32 = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grant {
     Read,
+    /// The same for a file.
+    ReadFile,
     /// A directory for writing, with all below.
     Tree,
     /// A file for writing.
@@ -79,6 +81,11 @@ impl Wall {
         self.ruleset.as_fd()
     }
 
+    /// Allows something at and below a place.
+    pub(super) fn allow(&self, place: impl AsFd, grant: Grant) -> Result<(), Errno> {
+        Grants(Some((self.ruleset.as_fd(), self.rights))).allow(place.as_fd(), grant)
+    }
+
     /// The same for a process in which the descriptor has this number.
     pub(super) fn grants(&self, number: RawFd) -> Grants<'static> {
         Grants(Some((sys::fixed(number), self.rights)))
@@ -110,6 +117,7 @@ impl Grants<'_> {
         let Some((ruleset, rights)) = self.0 else { return Ok(()) };
         let rights = match grant {
             Grant::Read => rights.read,
+            Grant::ReadFile => rights.read & rights.file,
             Grant::Tree => rights.tree,
             Grant::File => rights.file,
             Grant::Device => rights.device,

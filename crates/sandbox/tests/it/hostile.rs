@@ -26,10 +26,10 @@ async fn both(lane: &NativeSandbox, script: &str) -> (String, String) {
 }
 
 /// A process of the host's, gone with the test.
-struct Bystander(Child);
+pub(crate) struct Bystander(pub(crate) Child);
 
 impl Bystander {
-    fn new(nap: &str) -> Self {
+    pub(crate) fn new(nap: &str) -> Self {
         Self(Direct::new("/bin/sleep").arg(nap).env("BYSTANDER_SECRET", "hunter2").spawn().unwrap())
     }
 }

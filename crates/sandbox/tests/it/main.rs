@@ -25,6 +25,8 @@ mod native;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native_calls;
 #[cfg(all(target_os = "linux", feature = "native"))]
+mod native_confined;
+#[cfg(all(target_os = "linux", feature = "native"))]
 mod native_disk;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native_wall;

@@ -8,8 +8,8 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 
 use hedgerow_sandbox::{
-    Access, Command, Demand, Error, Guarantee, HostSandbox, Mount, NativeOptions, NativeSandbox, Network, Policy,
-    Sandbox, Spec,
+    Access, Command, Demand, Error, Guarantee, HostSandbox, Mechanism, Mount, NativeOptions, NativeSandbox, Network,
+    Policy, Sandbox, Spec,
 };
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::net::{
@@ -127,12 +127,25 @@ fn role_denied() {
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(answer), here).unwrap();
     let program: seccompiler::BpfProgram = filter.try_into().unwrap();
     apply_filter(&program).unwrap();
-    let demand = if demand == 1 { Demand::Required } else { Demand::WhereAvailable };
-    let said = match NativeSandbox::probe_with(NativeOptions::default().landlock(demand)) {
+    let mut options = NativeOptions::default();
+    match demand {
+        1 => options.landlock = Demand::Required,
+        2 => options.mechanism = Some(Mechanism::Namespaces),
+        _ => {}
+    }
+    let said = match NativeSandbox::probe_with(options) {
         Ok(lane) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let seen = runtime.block_on(run(&lane, spec(Policy::standard()), crate::world::sh("echo works")));
-            format!("{}: {:?}", seen.out(), lane.facts())
+            let facts = lane.facts();
+            runtime.block_on(async {
+                match lane.start(spec(Policy::standard())).await {
+                    Err(error) => format!("refused: {error} {facts:?}"),
+                    Ok(_) => {
+                        let seen = run(&lane, spec(Policy::standard()), crate::world::sh("echo works")).await;
+                        format!("{}: {facts:?}", seen.out())
+                    }
+                }
+            })
         }
         Err(Error::Unavailable { problem, .. }) => format!("unavailable: {problem}"),
         Err(error) => format!("{error:?}"),
@@ -140,7 +153,8 @@ fn role_denied() {
     writeln!(std::io::stdout(), "\nSAID {said}").unwrap();
 }
 
-fn denied(call: i64, answer: i32, demand: u8) -> String {
+/// What it says when one call is answered so; `demand` 1 requires Landlock, 2 namespaces.
+pub(crate) fn denied(call: i64, answer: i32, demand: u8) -> String {
     let output = std::process::Command::new(crate::probe::path())
         .args(["--exact", "native_wall::role_denied", "--nocapture"])
         .env(DENIED, format!("{call} {answer} {demand}"))

@@ -43,12 +43,12 @@ pub(crate) async fn seen_inside(lane: &NativeSandbox, mut spec: Spec, probe: &st
     run(lane, spec, told(Command::new(PATH_INSIDE, "/"), probe)).await
 }
 
-fn told(command: Command, probe: &str) -> Command {
+pub(crate) fn told(command: Command, probe: &str) -> Command {
     let command = command.args(["--exact", "probe::role_probe", "--nocapture", "--test-threads=1"]);
     command.env(ROLE, probe).deadline(Duration::from_secs(60))
 }
 
-fn outcome(seen: Seen) -> Outcome {
+pub(crate) fn outcome(seen: Seen) -> Outcome {
     let said = String::from_utf8_lossy(&seen.stderr).into_owned();
     let words = said.lines().find_map(|line| line.strip_prefix("PROBE ").map(str::to_owned));
     match (words.as_deref(), &seen.exit.end) {

@@ -1,0 +1,88 @@
+//! A started sandbox without namespaces.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+
+use super::super::disk::Disk;
+use super::super::found::Found;
+use super::super::group::Group;
+use super::super::wall::Wall;
+use super::super::{NativeOptions, filter};
+use super::keep::ConfinedKeeper;
+use super::{calls, check, trial, view};
+use crate::host::{COOKIE, Scratch, SecretFiles};
+use crate::run::{Image, Keeper, Lane, token};
+use crate::{Access, Command, Error, Limits, Mount, Result, Spec};
+
+#[derive(Debug)]
+pub(in super::super) struct ConfinedLane {
+    options: NativeOptions,
+    found: Found,
+    mounts: Vec<Mount>,
+    home: Option<PathBuf>,
+    limits: Limits,
+}
+
+impl ConfinedLane {
+    pub(in super::super) fn new(options: NativeOptions, found: Found, spec: Spec) -> Result<Self> {
+        crate::check::mounts(&spec)?;
+        check(&spec)?;
+        Ok(Self { options, found, mounts: spec.mounts, home: spec.home, limits: spec.policy.limits })
+    }
+
+    /// One that only shows whether it works.
+    pub(super) fn trial(options: NativeOptions, found: Found) -> Self {
+        Self { options, found, mounts: Vec::new(), home: None, limits: trial() }
+    }
+
+    fn wall<'a>(&'a self, scratch: &'a Path, secrets: Option<&Path>) -> Result<Wall> {
+        let failed = |source| Error::Lane { action: "make the Landlock ruleset".into(), source };
+        let version = self.found.landlock.clone().map_err(|why| failed(why.into()))?;
+        let wall = Wall::new(version).map_err(|e| failed(e.into()))?;
+        let written = [scratch].into_iter().chain(self.home.as_deref());
+        let system = self.options.system.iter().map(PathBuf::as_path).chain(secrets);
+        view::allow(&wall, system, &self.mounts, written).map_err(|e| failed(e.into()))?;
+        Ok(wall)
+    }
+
+    fn disk(&self, scratch: &Path) -> std::io::Result<Option<Disk>> {
+        let mounts = self.mounts.iter().filter(|mount| mount.access == Access::ReadWrite).map(|mount| &mount.source);
+        let written: Vec<PathBuf> = mounts.chain(&self.home).cloned().chain([scratch.into()]).collect();
+        self.limits.disk.map(|limit| Disk::watch(&written, limit)).transpose()
+    }
+}
+
+impl Lane for ConfinedLane {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
+        let failed = |action: &str, source| Error::Lane { action: action.into(), source };
+        let id = token().map_err(|e| failed("read random bytes", e.into()))?;
+        let scratch = Scratch::make(&id)?;
+        let home = self.home.clone().unwrap_or_else(|| scratch.home());
+        let tmp = scratch.tmp();
+        let secrets = SecretFiles::write(command, &id)?;
+        let place = secrets.directory().unwrap_or(Path::new(""));
+        let told: Vec<_> = command.secrets.iter().filter_map(|secret| secret.told(place)).collect();
+        let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
+        variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
+        let image = Image::new(command, &variables)?;
+        let mut filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
+        filters.push(calls::program().map_err(|e| failed("make the system call filter", e))?);
+        let wall = self.wall(scratch.path(), secrets.directory())?;
+        let disk = self.disk(scratch.path()).map_err(|e| failed("watch what is written to the mounts", e.into()))?;
+        let group = match self.found.bases.as_slice() {
+            [] => None,
+            bases => {
+                let name = format!("hedgerow-{}-{id}", std::process::id());
+                // The supervisor is in it, too.
+                Some(Group::make(bases, &name, &self.limits, 1).map_err(|e| failed("make a control group", e.into()))?)
+            }
+        };
+        let (limits, cookie, peak) = (self.limits, format!("{COOKIE}={id}"), AtomicU64::new(0));
+        Ok((Box::new(ConfinedKeeper { scratch, secrets, cookie, filters, limits, group, wall, disk, peak }), image))
+    }
+}
