@@ -27,6 +27,10 @@ enum Pids {
     NotKept,
 }
 
+/// How a user comes by control groups.
+const DELEGATE: &str = "for an exact limit, delegate a control group to this user: start the program with 'systemd-run --user \
+                        --scope', or as a unit with Delegate=yes and DelegateSubgroup=";
+
 /// More processes than the probe may have.
 const MANY: u32 = 12;
 const FEW: u32 = 6;
@@ -115,20 +119,21 @@ impl Found {
             Guarantee::Memory if group(Controller::Memory) => Coverage::Enforced,
             Guarantee::Memory => Coverage::Partial(
                 "without a control group, the memory of all processes is summed up every 50 milliseconds, which does not \
-                 count files in memory that no process has mapped, and a quick one can be over the limit for a moment; \
-                 delegate a control group to this user for an exact limit"
-                    .into(),
+                 count files in memory that no process has mapped, and a quick one can be over the limit for a moment; "
+                    .to_owned()
+                    + DELEGATE,
             ),
             Guarantee::Cpu if group(Controller::Cpu) => Coverage::Enforced,
             Guarantee::Cpu => {
-                let why = "no control group with the cpu controller can be made here; delegate one to this user";
-                Coverage::Unenforced(why.into())
+                let why = "no control group with the cpu controller can be made here; ";
+                Coverage::Unenforced(why.to_owned() + DELEGATE)
             }
             Guarantee::Pids if self.denied.is_some() && group(Controller::Pids) => Coverage::Enforced,
             Guarantee::Pids if self.denied.is_some() => Coverage::Unenforced(
                 "without namespaces, the kernel counts processes of a sandbox only in a control group with the pids \
-                 controller; delegate one to this user"
-                    .into(),
+                 controller; "
+                    .to_owned()
+                    + DELEGATE,
             ),
             Guarantee::Pids if self.pids == Pids::NotKept => Coverage::Unenforced(
                 "a sandbox could start more processes than its limit: for root the kernel enforces it only in a control \

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use hedgerow_sandbox::{
     Access, Command, Coverage, End, Error, Guarantee, Mechanism, Mount, NativeOptions, NativeSandbox, Network, Policy,
-    Sandbox, Spec, Strength,
+    Sandbox, Secret, Spec, Strength,
 };
 
 use crate::hostile::Bystander;
@@ -166,6 +166,16 @@ async fn tools_that_need_no_connection_work() {
 }
 
 #[tokio::test]
+async fn a_secret_is_a_file_for_its_command_and_gone_with_it() {
+    let Some(lane) = confined() else { return };
+    let secret = Secret::file("token", "hunter2").unwrap().path_in("TOKEN_FILE").unwrap();
+    let seen = run(&lane, spec(lenient()), sh("wc -c < $TOKEN_FILE; echo $TOKEN_FILE").secret(secret)).await.ok();
+    let (length, path) = seen.out().split_once('\n').unwrap();
+    assert_eq!(length, "7");
+    assert!(path.starts_with('/') && !Path::new(path).exists(), "{path}");
+}
+
+#[tokio::test]
 async fn root_is_told_that_it_is_not_for_root() {
     if !rustix::process::geteuid().is_root() {
         return skipped("this concerns root");
@@ -209,7 +219,7 @@ fn an_ordinary_user_is_confined_so() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("11 passed"), "{said}");
+    assert!(output.status.success() && said.contains("12 passed"), "{said}");
     if said.contains("SKIPPED: the options do not want them") {
         skipped("Landlock of this kernel is too old for the lane without namespaces");
     }

@@ -9,9 +9,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use seccompiler::BpfProgram;
 
 use super::super::LANE;
-use super::super::disk::Disk;
 use super::super::group::Group;
 use super::super::wall::Wall;
+use crate::disk::Disk;
 use crate::host::{Scratch, SecretFiles, supervisor};
 use crate::run::{Bound, Buried, Fault, Keeper, REPORT, START, Stage, Tree, kill_marked};
 use crate::{Command, End, Error, Limits, Usage, sys};

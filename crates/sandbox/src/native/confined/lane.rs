@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use super::super::disk::Disk;
 use super::super::found::Found;
 use super::super::group::Group;
 use super::super::wall::Wall;
 use super::super::{NativeOptions, filter};
 use super::keep::ConfinedKeeper;
 use super::{calls, check, trial, view};
+use crate::disk::Disk;
 use crate::host::{COOKIE, Scratch, SecretFiles};
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Result, Spec};
