@@ -1,5 +1,6 @@
 //! Work on a tree that several threads do together.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::{Error, Result};
@@ -8,10 +9,17 @@ use crate::{Error, Result};
 const MOST: usize = 4;
 
 /// What is still to be done. Whoever takes something from it may put more upon it.
+///
+/// What a thread finds it does itself, and shares only when another one has nothing to do: most pieces are so short that
+/// handing them over would cost more.
 #[derive(Debug)]
 pub(super) struct Stack<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
+    /// How many threads wait for something to do.
+    idle: AtomicUsize,
+    /// Somebody failed, so that the rest need not be done.
+    failed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -19,22 +27,32 @@ struct State<T> {
     waiting: Vec<T>,
     /// How many threads are at work, and may add to what waits.
     busy: usize,
-    /// Somebody failed, so that the rest need not be done.
-    failed: bool,
 }
 
 impl<T> Stack<T> {
     /// A stack with one piece of work.
     pub(super) fn new(first: T) -> Self {
-        Self { state: Mutex::new(State { waiting: vec![first], busy: 0, failed: false }), changed: Condvar::new() }
+        let state = Mutex::new(State { waiting: vec![first], busy: 0 });
+        Self { state, changed: Condvar::new(), idle: AtomicUsize::new(0), failed: AtomicBool::new(false) }
     }
 
     /// Works until nothing is left that anybody could add to, or until somebody fails.
     pub(super) fn work(&self, mut one: impl FnMut(T) -> Result<Vec<T>>) -> Result<()> {
         while let Some(step) = self.take() {
-            let turn = Turn { stack: self, failed: true };
-            let below = one(step)?;
-            turn.finish(below);
+            let turn = Turn { stack: self, done: false };
+            let mut mine = vec![step];
+            while let Some(step) = mine.pop() {
+                if self.failed.load(Ordering::Relaxed) {
+                    break;
+                }
+                mine.extend(one(step)?);
+                if mine.len() > 1 && self.idle.load(Ordering::Relaxed) > 0 {
+                    // What was found first has most below it.
+                    self.lock().waiting.extend(mine.drain(..mine.len() / 2));
+                    self.changed.notify_one();
+                }
+            }
+            turn.finish();
         }
         Ok(())
     }
@@ -42,7 +60,7 @@ impl<T> Stack<T> {
     fn take(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
-            if state.failed {
+            if self.failed.load(Ordering::Relaxed) {
                 return None;
             }
             if let Some(step) = state.waiting.pop() {
@@ -52,7 +70,9 @@ impl<T> Stack<T> {
             if state.busy == 0 {
                 return None;
             }
+            self.idle.fetch_add(1, Ordering::Relaxed);
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -61,16 +81,15 @@ impl<T> Stack<T> {
     }
 }
 
-/// One piece of work; if it ends without having been finished, by an error or a panic, the others stop.
+/// A thread at work; if it ends without having finished, by an error or a panic, the others stop.
 struct Turn<'a, T> {
     stack: &'a Stack<T>,
-    failed: bool,
+    done: bool,
 }
 
 impl<T> Turn<'_, T> {
-    fn finish(mut self, below: Vec<T>) {
-        self.stack.lock().waiting.extend(below);
-        self.failed = false;
+    fn finish(mut self) {
+        self.done = true;
     }
 }
 
@@ -78,7 +97,9 @@ impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         let mut state = self.stack.lock();
         state.busy -= 1;
-        state.failed |= self.failed;
+        if !self.done {
+            self.stack.failed.store(true, Ordering::Relaxed);
+        }
         self.stack.changed.notify_all();
     }
 }
@@ -103,7 +124,6 @@ pub(super) fn together<T: Send>(work: &(impl Fn() -> Result<T> + Sync)) -> Vec<R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn everything_is_done_once_whoever_does_it() {

@@ -8,6 +8,8 @@
 pub(super) struct Glob {
     /// None for a pattern that matches nothing, such as one with an open bracket.
     steps: Option<Vec<Step>>,
+    /// How many bytes of the text are plain at its beginning, and at its end. Most texts differ in those already.
+    plain: (usize, usize),
     fold: bool,
 }
 
@@ -28,7 +30,12 @@ enum Step {
 
 impl Glob {
     pub(super) fn new(pattern: &[u8], fold: bool) -> Self {
-        Self { steps: compile(pattern, fold), fold }
+        let steps = compile(pattern, fold);
+        let is_plain = |step: &&Step| matches!(step, Step::Byte(_));
+        let plain = steps.as_ref().map_or((0, 0), |steps| {
+            (steps.iter().take_while(is_plain).count(), steps.iter().rev().take_while(is_plain).count())
+        });
+        Self { steps, plain, fold }
     }
 
     /// How much work it is to match a text of this length.
@@ -39,6 +46,19 @@ impl Glob {
 
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let Some(steps) = &self.steps else { return false };
+        let (head, tail) = self.plain;
+        let differs = |steps: &[Step], text: &[u8]| {
+            steps.iter().zip(text).any(|(step, byte)| {
+                let byte = if self.fold { byte.to_ascii_lowercase() } else { *byte };
+                !matches!(step, Step::Byte(wanted) if *wanted == byte)
+            })
+        };
+        if text.len() < head.max(tail)
+            || differs(&steps[..head], &text[..head])
+            || differs(&steps[steps.len() - tail..], &text[text.len() - tail..])
+        {
+            return false;
+        }
         let mut now = vec![false; steps.len() + 1];
         let mut next = now.clone();
         enter(steps, &mut now, 0);

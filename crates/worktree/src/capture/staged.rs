@@ -49,6 +49,15 @@ pub(crate) enum Difference {
     Some,
 }
 
+/// Whether the agent's index is, byte for byte, the one that the worktree was made with.
+fn is_as_made(input: &Input) -> bool {
+    let Ok(now) = own_dir(input).and_then(|own| own.read(b"index", limits::INDEX_BYTES).map_err(|e| e.to_string()))
+    else {
+        return false;
+    };
+    std::fs::read(&input.index).is_ok_and(|made| made == now)
+}
+
 /// Makes a commit of the captured `tip` from which [`read`] can tell everything; `tip` itself where that is all there is.
 ///
 /// The objects are durable when this returns. What is staged and cannot be read is a notice, and the files are kept alone.
@@ -77,6 +86,10 @@ pub(crate) fn keep(
             return Ok(kept);
         }
     };
+    // Most are, and then there is nothing to be compared.
+    if tip == head && is_as_made(input) && base::root(repo, head).ok() == base::root(repo, input.base).ok() {
+        return Ok(kept);
+    }
     let staged = own_dir(input).and_then(|own| index::read(&own, repo.object_hash())).unwrap_or_else(|why| {
         kept.unkept = Some(why.clone());
         kept.notices.push(Notice::NotStaged { why });
