@@ -3,8 +3,10 @@
 //! That index names every file of the base in order. So neither the base's trees have to be read nor a list be made of
 //! them, and what a tree has is kept as what it has other than the base.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice};
@@ -27,6 +29,8 @@ pub(super) struct Base {
     /// Its root tree.
     root: ObjectId,
     index: Cache,
+    /// What git reads of it, as soon as somebody asks: a tree may have a file to ask for in every directory.
+    read: OnceLock<HashSet<(ObjectId, Settings)>>,
 }
 
 impl Base {
@@ -38,7 +42,7 @@ impl Base {
             Some(index) => index,
             None => Cache::of_tree(repo, root)?,
         };
-        Ok(Self { root, index })
+        Ok(Self { root, index, read: OnceLock::new() })
     }
 
     /// The root tree.
@@ -89,15 +93,23 @@ impl Base {
     pub(super) fn unchanged(&self, position: usize, stat: &Stat) -> bool {
         self.index.is_unchanged(&self.index.state().entries()[position], stat)
     }
+
+    /// Whether git reads this object as such a file.
+    pub(super) fn reads(&self, id: ObjectId, settings: Settings) -> bool {
+        self.read.get_or_init(|| read_in(self.index.state())).contains(&(id, settings))
+    }
+}
+
+/// What git reads of these files.
+fn read_in(files: &gix::index::State) -> HashSet<(ObjectId, Settings)> {
+    let name = |entry: &gix::index::Entry| verify::settings(entry.path(files).rsplit(|b| *b == b'/').next()?);
+    files.entries().iter().filter_map(|entry| Some((entry.id, name(entry)?))).collect()
 }
 
 /// Whether git reads this object as such a file in the tree of a commit. What cannot be told is not so.
 pub(super) fn reads(repo: &gix::Repository, commit: ObjectId, id: ObjectId, settings: Settings) -> bool {
     let Some(files) = root(repo, commit).ok().and_then(|root| repo.index_from_tree(&root).ok()) else { return false };
-    let mut same = files.entries().iter().filter(|entry| entry.id == id);
-    same.any(|entry| {
-        verify::settings(entry.path(&files).rsplit(|b| *b == b'/').next().unwrap_or_default()) == Some(settings)
-    })
+    read_in(&files).contains(&(id, settings))
 }
 
 /// The root tree of a commit; in words why it cannot be read.

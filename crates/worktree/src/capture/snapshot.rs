@@ -6,7 +6,7 @@ use gix::glob::pattern::Case;
 use gix::objs::tree::EntryKind;
 use rustix::fs::{FileType, Stat};
 
-use super::base::{self, Item};
+use super::base::Item;
 use super::beneath::{self, Dir};
 use super::convert::Converter;
 use super::files::{self, Stored};
@@ -70,7 +70,7 @@ pub(super) fn take<'a>(
         match snapshot.file(path.as_bstr(), &stat)? {
             Stored::As(id) => {
                 let kind = snapshot.kinds.of(&stat, || agent.get(path.as_bstr()).or_else(|| base.get(path.as_bstr())));
-                if let Some(why) = snapshot.settings(path.as_bstr(), kind, id, input)? {
+                if let Some(why) = snapshot.settings(path.as_bstr(), kind, id)? {
                     notices.unstorable(path.as_bstr(), why);
                     kept.push(path);
                     continue;
@@ -127,7 +127,7 @@ impl Snapshot<'_> {
     }
 
     /// Why git must not read this file in a tree of ours, if it is one that git itself reads.
-    fn settings(&self, path: &BStr, kind: EntryKind, id: ObjectId, input: &Input) -> Result<Option<String>> {
+    fn settings(&self, path: &BStr, kind: EntryKind, id: ObjectId) -> Result<Option<String>> {
         let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let Some(settings) = verify::settings(name).filter(|_| kind != EntryKind::Link) else { return Ok(None) };
         let problem = match self.keep {
@@ -143,7 +143,7 @@ impl Snapshot<'_> {
                 settings.problem(&self.repo.find_object(id).map_err(fault::git("read a file that was stored"))?.data)
             }
         };
-        Ok(problem.filter(|_| !base::reads(self.repo, input.base, id, settings)))
+        Ok(problem.filter(|_| !self.agent.base().reads(id, settings)))
     }
 
     /// Whether what is tracked is a pointer of Git LFS, and the file what it stands for.

@@ -87,7 +87,8 @@ pub(crate) fn keep(
         }
     };
     // Most are, and then there is nothing to be compared.
-    if tip == head && is_as_made(input) && base::root(repo, head).ok() == base::root(repo, input.base).ok() {
+    let is_of_base = || base::root(repo, head).is_ok_and(|root| base::root(repo, input.base) == Ok(root));
+    if tip == head && is_as_made(input) && is_of_base() {
         return Ok(kept);
     }
     let staged = own_dir(input).and_then(|own| index::read(&own, repo.object_hash())).unwrap_or_else(|why| {
@@ -196,7 +197,7 @@ fn trees(
     }
     let named = tree.changes().iter().filter_map(|(path, item)| Some((path, (*item)?)));
     for (path, item) in named.chain(staged.sides.iter().map(|(path, _, item)| (path, *item))) {
-        if let Some(why) = read_by_git(repo, input, path.as_bstr(), item)? {
+        if let Some(why) = read_by_git(repo, base, path.as_bstr(), item)? {
             return Err(format!("it has {path:?}: {why}"));
         }
     }
@@ -224,7 +225,7 @@ fn write(repo: &gix::Repository, tree: &Tree<'_>, staged: &Staged) -> Result<Tre
 /// Why git must not read this file, if it is one that git itself reads, and the base has another one.
 fn read_by_git(
     repo: &gix::Repository,
-    input: &Input,
+    base: &Base,
     path: &BStr,
     item: Item,
 ) -> std::result::Result<Option<String>, String> {
@@ -242,7 +243,7 @@ fn read_by_git(
     }
     let content = repo.find_object(item.id).map_err(|e| e.to_string())?;
     let problem = settings.problem(&content.data);
-    Ok(problem.filter(|_| !base::reads(repo, input.base, item.id, settings)))
+    Ok(problem.filter(|_| !base.reads(item.id, settings)))
 }
 
 fn is_blob(repo: &gix::Repository, id: ObjectId) -> bool {

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use gix::ObjectId;
+use rustix::fs::Stat;
 
 use super::beneath::Dir;
 use super::inflate::Budget;
@@ -60,10 +61,16 @@ impl Store {
 /// Copies a pack to a file without a name.
 fn spooled(dir: &Dir, name: &[u8], spool: &Path, room: &mut u64) -> Result<File, String> {
     let (source, stat) = dir.file(name).map_err(|e| format!("it {e}"))?;
-    let (size, held) = (u64::try_from(stat.st_size), u64::try_from(stat.st_blocks));
-    // Holes cost an agent nothing, and a copy of them much. What git packs does not shrink on any file system.
-    if size.is_ok_and(|size| size > limits::WITHOUT_HOLES && held.is_ok_and(|held| held.saturating_mul(512) < size / 2))
-    {
+    // Holes cost an agent nothing, and a copy of them much. What git packs does not shrink; a file system that has not
+    // yet decided where to put it is made to.
+    let has_holes = |stat: &Stat| {
+        let (size, held) = (u64::try_from(stat.st_size), u64::try_from(stat.st_blocks));
+        size.is_ok_and(|size| {
+            size > limits::WITHOUT_HOLES && held.is_ok_and(|held| held.saturating_mul(512) < size / 2)
+        })
+    };
+    let flushed = || rustix::fs::fsync(&source).and_then(|()| rustix::fs::fstat(&source));
+    if has_holes(&stat) && flushed().is_ok_and(|stat| has_holes(&stat)) {
         return Err("it has holes".into());
     }
     let mut source = source.take(*room + 1);

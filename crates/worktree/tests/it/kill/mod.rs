@@ -30,7 +30,7 @@ async fn sweep(operation: &str) {
     let all = std::env::var("HEDGEROW_KILLS").is_ok_and(|value| value == "all");
     let stride = if all { 1 } else { steps.len().div_ceil(PICKED) };
     let mut killed = 0;
-    // From the end backwards, so that the last step is always among them.
+    // From the end backwards, so that the last steps are among them, too.
     for (number, step) in steps.iter().rev().step_by(stride).enumerate() {
         killed += usize::from(hit(&scene, operation, step).await);
         let moment = format!("{operation}, killed before {step:?}");
