@@ -22,7 +22,6 @@ mod kept;
 mod layers;
 #[cfg(feature = "native")]
 mod native;
-#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
 mod pinned;
 mod policy;
 mod process;
@@ -36,6 +35,7 @@ mod secret;
 mod spec;
 #[cfg(target_os = "linux")]
 mod sys;
+pub mod verify;
 
 #[cfg(feature = "docker")]
 pub use docker::{DockerOptions, DockerSandbox, Doubt, Leftover, Pull, Reaped, Scratch};

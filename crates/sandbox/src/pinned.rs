@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Access, Error, Guarantee, Mount, Policy, Result, Shortfall, Spec};
+use crate::Access;
+#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
+use crate::{Error, Guarantee, Mount, Policy, Result, Shortfall, Spec};
 
 /// Something that is mounted inside, and whether programs can write there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub(crate) fn around<'p>(path: &Path, places: &'p [Place]) -> Option<&'p Place> 
 
 /// Refuses mounts that could be changed from inside at a second place, if the policy wants them pinned. Touches the file
 /// system.
+#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
 pub(crate) fn sources(lane: &'static str, spec: &Spec, home: &Path) -> Result<()> {
     let home =
         spec.home.iter().map(|source| Mount { source: source.clone(), target: home.into(), access: Access::ReadWrite });
@@ -63,12 +66,14 @@ pub(crate) fn sources(lane: &'static str, spec: &Spec, home: &Path) -> Result<()
 }
 
 /// Refuses, if the policy wants mounts pinned and there is a reason.
+#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
 pub(crate) fn refuse(lane: &'static str, policy: &Policy, shortfalls: Vec<Shortfall>) -> Result<()> {
     let wanted = policy.required.contains_key(&Guarantee::PinnedMounts);
     if wanted && !shortfalls.is_empty() { Err(Error::Refused { lane, shortfalls }) } else { Ok(()) }
 }
 
 /// The same mount by the path that its source really has.
+#[cfg(any(all(target_os = "linux", feature = "native"), feature = "docker"))]
 fn real(mount: Mount) -> Mount {
     let source = mount.source.canonicalize().unwrap_or(mount.source);
     Mount { source, ..mount }

@@ -42,5 +42,7 @@ mod probe;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod unread;
+#[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
+mod verify;
 #[cfg(target_os = "linux")]
 mod world;
