@@ -40,3 +40,32 @@ gave up second, 0 held
 ";
     assert_eq!(printed(env!("CARGO_BIN_EXE_custom_worktrees")), wanted);
 }
+
+/// What a machine can enforce differs, so only what is the same everywhere is compared.
+#[test]
+fn sandboxes_alone() {
+    let said = printed(env!("CARGO_BIN_EXE_sandbox_only"));
+    if said.contains("lane is not available") {
+        return;
+    }
+    for wanted in [
+        "kill-complete      in part     enforced",
+        "no-network         no          enforced",
+        "inside: agent",
+        "it ended so: Exited { code: 0 }, which Parent saw",
+        "and left \"made inside\"",
+        " 0 contradicted",
+        "the host lane refuses: it cannot enforce kill-complete",
+    ] {
+        assert!(said.contains(wanted), "{wanted:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn a_lane_of_ones_own() {
+    let wanted = "\
+the prefixed lane is so nice: 10
+it ended so: Exited { code: 0 }
+";
+    assert_eq!(printed(env!("CARGO_BIN_EXE_custom_sandbox")), wanted);
+}
