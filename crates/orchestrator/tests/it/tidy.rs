@@ -126,7 +126,9 @@ fn processes_are_started_where_the_code_map_says() {
             let text = code.filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n");
             let name = file.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
             let starts = text.contains("process::Command") && !text.contains("crate::Command");
-            assert!(!starts || homes.iter().any(|home| name.starts_with(home)), "{name} starts processes");
+            // A module of tests that grew out of its file.
+            let is_test = name.ends_with("_tests.rs");
+            assert!(!starts || is_test || homes.iter().any(|home| name.starts_with(home)), "{name} starts processes");
         }
     }
 }
