@@ -65,8 +65,9 @@ async fn environment(bench: Bench) -> Found {
     for name in ["PATH", "HOME", "TMPDIR", "LANG"] {
         demand(names.contains(name), || format!("{name} is not in {names:?}"))?;
     }
-    // As the kernel shows it: what the program was started with.
-    let own = std::fs::read("/proc/self/environ").unwrap_or_default();
+    // As the kernel shows it: what the program was started with. Where that cannot be read, nothing is proven.
+    let unread = |e| Failure::NotChecked(format!("/proc/self/environ cannot be read: {e}"));
+    let own = std::fs::read("/proc/self/environ").map_err(unread)?;
     let own: BTreeSet<_> = own.split(|b| *b == 0).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect();
     let by_design = ["PATH=", "HOME=", "TMPDIR=", "LANG=", "PWD=", "SHLVL=", "_="];
     let leaked: Vec<_> = seen
