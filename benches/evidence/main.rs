@@ -20,6 +20,9 @@ mod machine;
 mod markers;
 mod plan;
 mod random;
+mod sandbox_bench;
+mod sandbox_flood;
+mod sandbox_kill;
 mod table;
 mod usage;
 mod worktree_bench;
@@ -62,6 +65,18 @@ enum Command {
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
     Import(import::Args),
+    /// What a sandbox costs, against a plain spawn, bubblewrap and `docker run`.
+    SandboxBench(sandbox_bench::Args),
+    /// What is left of agents that do not want to end, in each lane.
+    SandboxKill(sandbox_kill::Args),
+    /// The embedding program of `sandbox-kill`.
+    #[command(hide = true)]
+    SandboxChild(sandbox_kill::ChildArgs),
+    /// What much output costs, and what is lost of it.
+    SandboxFlood(sandbox_flood::Args),
+    /// The embedding program of `sandbox-flood`.
+    #[command(hide = true)]
+    SandboxReader(sandbox_flood::ReaderArgs),
     /// Making, capturing, removing and recovering worktrees, killed at random moments and after every step.
     WorktreeKill(worktree_kill::Args),
     /// Many threads and processes at once, beside loops of git.
@@ -90,6 +105,17 @@ fn main() -> ExitCode {
         },
         Command::Hostile(args) => hostile::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::SandboxBench(args) => sandbox_bench::run(&args),
+        Command::SandboxKill(args) => sandbox_kill::run(&args),
+        Command::SandboxChild(args) => match sandbox_kill::child(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
+        Command::SandboxFlood(args) => sandbox_flood::run(&args),
+        Command::SandboxReader(args) => match sandbox_flood::reader(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
         Command::WorktreeBench(args) => worktree_bench::run(&args),
         Command::WorktreeSample(args) => match worktree_bench::child(&args) {
             Ok(()) => return ExitCode::SUCCESS,

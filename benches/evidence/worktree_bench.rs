@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 pub(crate) use child::{Args as ChildArgs, run as child};
 
 use self::run::{Look, Place};
-use self::sample::{Sample, Samples, median};
+pub(crate) use self::sample::median;
+use self::sample::{Sample, Samples};
 use self::variant::Variant;
 use crate::table::{Evidence, Table};
 use crate::{Failure, clone, git, progress};

@@ -1,0 +1,74 @@
+//! What is measured against what.
+
+/// One way to run a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Arm {
+    Plain,
+    Host,
+    HostMore,
+    Native,
+    NativeMore,
+    NativeLimited,
+    Bubblewrap,
+    DockerCold,
+    DockerMore,
+    DockerRun,
+}
+
+/// The most that one may cost, as a ratio.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bar {
+    OfPlain(f64),
+    OfCounterpart(f64),
+}
+
+impl Arm {
+    pub(super) const ALL: [Self; 10] = [
+        Self::Plain,
+        Self::Host,
+        Self::HostMore,
+        Self::Native,
+        Self::NativeMore,
+        Self::NativeLimited,
+        Self::Bubblewrap,
+        Self::DockerCold,
+        Self::DockerMore,
+        Self::DockerRun,
+    ];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Plain => "plain spawn",
+            Self::Host => "host: start, exec, stop",
+            Self::HostMore => "host: exec",
+            Self::Native => "native: start, exec, stop",
+            Self::NativeMore => "native: exec",
+            Self::NativeLimited => "native: start, exec, stop, with limits of memory and processes",
+            Self::Bubblewrap => "bubblewrap, the same namespaces and root",
+            Self::DockerCold => "docker: start, exec, stop",
+            Self::DockerMore => "docker: exec",
+            Self::DockerRun => "docker run --rm, the same flags",
+        }
+    }
+
+    /// Whether an engine does it.
+    pub(super) fn heavy(self) -> bool {
+        matches!(self, Self::DockerCold | Self::DockerMore | Self::DockerRun)
+    }
+
+    pub(super) fn counterpart(self) -> Option<Self> {
+        match self {
+            Self::Native | Self::NativeMore | Self::NativeLimited => Some(Self::Bubblewrap),
+            Self::DockerCold | Self::DockerMore => Some(Self::DockerRun),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bars(self) -> &'static [Bar] {
+        match self {
+            Self::Native | Self::NativeMore => &[Bar::OfPlain(5.0), Bar::OfCounterpart(0.7)],
+            Self::DockerCold | Self::DockerMore => &[Bar::OfCounterpart(1.0)],
+            _ => &[],
+        }
+    }
+}
