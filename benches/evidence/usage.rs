@@ -1,4 +1,4 @@
-//! How much memory and time a child used, and one of its limits. The one place that asks the kernel directly: nothing in `std` tells a child's usage.
+//! How much memory and time a child used, and one limit. The one place that asks the kernel directly: nothing in `std` tells a child's usage.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -59,13 +59,11 @@ pub(crate) fn own() -> (Duration, u64) {
     (time(usage.ru_utime) + time(usage.ru_stime), u64::try_from(usage.ru_maxrss).unwrap_or(0))
 }
 
-/// Limits how many signals may be pending for a child and for what it starts.
-pub(crate) fn limit_pending_signals(child: &Child, most: u64) -> io::Result<()> {
-    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+/// Limits how many signals may be pending for this process and for what it starts.
+pub(crate) fn limit_own_pending_signals(most: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-    // SAFETY: the new limit is a live value of the right type, no old one is asked for, and the pid is of our own child,
-    // which is not reaped.
-    match unsafe { libc::prlimit(pid, libc::RLIMIT_SIGPENDING, &raw const limit, std::ptr::null_mut()) } {
+    // SAFETY: the limit is a live value of the right type.
+    match unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -12,8 +12,8 @@ use hedgerow_orchestrator::sandbox::{
 };
 
 use super::agents;
-use crate::Failure;
 use crate::lane::{IMAGE, Lane};
+use crate::{Failure, usage};
 
 /// The arguments of the hidden subcommand.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     agent: usize,
     /// An empty directory of its own.
     tree: PathBuf,
+    /// What all its processes are known by.
+    mark: u64,
 }
 
 /// How the agent is run.
@@ -72,6 +74,8 @@ pub(super) fn docker(tree: &Path) -> DockerOptions {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    // Before there is a thread or a process that would not have it.
+    usage::limit_own_pending_signals(args.mark)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let said = match args.way {
         Way::Plain => plain(args)?,

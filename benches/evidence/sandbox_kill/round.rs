@@ -1,7 +1,7 @@
 //! One agent in one lane, with one end.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,10 +34,10 @@ pub(super) fn one(way: Way, ending: Ending, agent: usize, nth: usize) -> Result<
     // The agent is another user in some lanes.
     std::fs::set_permissions(tree, std::fs::Permissions::from_mode(0o777))?;
     let mark = Mark::new(nth)?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("sandbox-child").args([word(&way)?, word(&ending)?, agent.to_string()]).arg(tree);
+    let mut command = tied(way);
+    command.arg(std::env::current_exe()?).arg("sandbox-child");
+    command.args([word(&way)?, word(&ending)?, agent.to_string()]).arg(tree).arg(mark.number().to_string());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    mark.put_on(&child)?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("a pipe is missing")?).lines();
     let outcome = follow(way, ending, mark, tree, &mut child, &mut lines);
     // It may be dead already, which some rounds are about.
@@ -50,20 +50,43 @@ pub(super) fn one(way: Way, ending: Ending, agent: usize, nth: usize) -> Result<
             return Err(format!("containers that could not be removed: {stuck}").into());
         }
     }
-    // What forks all the time is not caught by the first look.
-    for _ in 0..200 {
-        let rest = sight::left(mark, tree, 0);
-        if rest.is_empty() {
-            break;
-        }
-        sight::clear(&rest);
-    }
+    clear_up(mark, tree)?;
     outcome.map_err(|error| {
         let mut text = String::new();
         // All that could hold it open is dead.
         let _unreadable = said.map(|mut pipe| std::io::Read::read_to_string(&mut pipe, &mut text));
         format!("{error} {}", text.trim()).into()
     })
+}
+
+/// What starts the embedding program so that it dies with this one. What runs without a lane gets a process namespace that
+/// dies with it: nothing else ends for certain what forks quicker than it is killed.
+fn tied(way: Way) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if way == Way::Plain {
+        command.args(["unshare", "--pid", "--fork", "--kill-child=KILL"]);
+        if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
+            command.arg("--map-current-user");
+        }
+    }
+    command
+}
+
+/// Leaves nothing, whatever came of the round.
+fn clear_up(mark: Mark, tree: &Path) -> Result<(), Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let rest = sight::left(mark, tree, &[]);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(format!("cannot be killed: {}", sight::describe(&rest)).into());
+        }
+        sight::clear(&rest);
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn follow(
@@ -89,21 +112,26 @@ fn follow(
                 return Ok(Outcome::Over { took: began.elapsed(), left: 1, what: stuck });
             }
         }
-        return Ok(until_gone(way, mark, tree, 0, began));
+        return Ok(until_gone(way, mark, tree, &[], began));
     }
     if line == READY {
         line = lines.next().ok_or("the embedding program said nothing of the end:")??;
     }
     let Some(took) = line.strip_prefix(OVER) else { return Err(line.into()) };
     let took = Duration::from_millis(took.parse()?);
-    if ending == Ending::Drop {
-        return Ok(until_gone(way, mark, tree, child.id(), Instant::now()));
+    let mut embedding = vec![child.id()];
+    if way == Way::Plain {
+        // It was started by the one that made its namespace.
+        embedding.extend(sight::children(child.id()));
     }
-    Ok(look(way, mark, tree, child.id(), took))
+    if ending == Ending::Drop {
+        return Ok(until_gone(way, mark, tree, &embedding, Instant::now()));
+    }
+    Ok(look(way, mark, tree, &embedding, took))
 }
 
 /// Whether anything is left now.
-fn look(way: Way, mark: Mark, tree: &Path, embedding: u32, took: Duration) -> Outcome {
+fn look(way: Way, mark: Mark, tree: &Path, embedding: &[u32], took: Duration) -> Outcome {
     let left = sight::left(mark, tree, embedding);
     let containers = if way == Way::Docker { leftovers::containers(tree).unwrap_or_default() } else { Vec::new() };
     let what = format!("{} {}", sight::describe(&left), containers.join(" "));
@@ -111,7 +139,7 @@ fn look(way: Way, mark: Mark, tree: &Path, embedding: u32, took: Duration) -> Ou
 }
 
 /// The time until nothing is left, or what is left when that takes too long.
-fn until_gone(way: Way, mark: Mark, tree: &Path, embedding: u32, began: Instant) -> Outcome {
+fn until_gone(way: Way, mark: Mark, tree: &Path, embedding: &[u32], began: Instant) -> Outcome {
     loop {
         let found = look(way, mark, tree, embedding, began.elapsed());
         if matches!(found, Outcome::Over { left: 0, .. }) || began.elapsed() > PATIENCE {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::{Failure, leftovers, usage};
+use crate::{Failure, leftovers};
 
 /// A limit that no program changes and that every process inherits: how many signals may be pending.
 #[derive(Clone, Copy, Debug)]
@@ -18,18 +18,19 @@ impl Mark {
         Ok(Self(own.checked_sub(below).ok_or("the limit of pending signals is too low to tell processes by it")?))
     }
 
-    /// Puts it on a child that has not started anything yet.
-    pub(super) fn put_on(self, child: &Child) -> Result<(), Failure> {
-        Ok(usage::limit_pending_signals(child, self.0)?)
+    /// What a process that carries it sets as its limit.
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }
 
 /// Everything but `embedding` that carries the mark or has to do with the tree.
-pub(super) fn left(mark: Mark, tree: &Path, embedding: u32) -> BTreeSet<u32> {
+pub(super) fn left(mark: Mark, tree: &Path, embedding: &[u32]) -> BTreeSet<u32> {
     let named = leftovers::processes(tree);
     let named = named.iter().filter_map(|line| line.split(':').next()?.parse::<u32>().ok());
     let marked = pids().into_iter().filter(|pid| limit(&pid.to_string()) == Some(mark.0));
-    named.chain(marked).filter(|pid| *pid != embedding && *pid != std::process::id() && alive(*pid)).collect()
+    let others = |pid: &u32| *pid != std::process::id() && !embedding.contains(pid);
+    named.chain(marked).filter(|pid| others(pid) && alive(*pid)).collect()
 }
 
 /// What they are, for a message.
@@ -49,6 +50,12 @@ pub(super) fn clear(pids: &BTreeSet<u32>) {
         // Some may have ended meanwhile.
         let _some = Command::new("kill").arg("-KILL").args(numbers).stderr(Stdio::null()).status();
     }
+}
+
+/// The processes that this one started and that are still there.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn limit(pid: &str) -> Option<u64> {
