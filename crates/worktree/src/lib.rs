@@ -31,7 +31,7 @@ pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, Wo
 pub use milestone::{Life, Milestone};
 pub use name::{BranchName, CommitId, WorktreeId};
 pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, Rescued, State};
-pub use policy::{FileUrls, Lfs, Sparse, Submodules};
+pub use policy::{FileUrls, HiddenRepositories, Lfs, Sparse, Submodules};
 pub(crate) use removal::{Removal, Seen, Step};
 pub use safety::SafetyReport;
 pub(crate) use safety::{Fact, Operation, Process, Sample, Unknown};

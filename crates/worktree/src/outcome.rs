@@ -42,6 +42,25 @@ pub enum Notice {
         /// Where it lies, relative to the tree.
         path: PathBuf,
     },
+    /// A repository in an ignored directory, of which nothing was captured, so the tree is kept on release, unless
+    /// [`LocalOptions::hidden`](crate::LocalOptions::hidden) says otherwise.
+    HiddenRepository {
+        /// Where it lies, relative to the tree.
+        path: PathBuf,
+    },
+    /// An ignored directory that could not be searched for repositories, so that the tree is kept on release.
+    HiddenUnreadable {
+        /// Where it lies, relative to the tree.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// There are more ignored directories than are searched for repositories. This does not keep the tree, and the others go
+    /// with it: see [`HiddenRepositories::Keep`](crate::HiddenRepositories::Keep).
+    HiddenUnsearched {
+        /// How many were searched.
+        most: usize,
+    },
     /// The worktree's `.git` file is not the one that was put there; its content was not followed.
     GitFileReplaced,
     /// `HEAD` inside no longer descends from the base; its line is under a rescue ref, the files were captured.

@@ -16,6 +16,27 @@ pub enum Sparse {
     Patterns(Vec<String>),
 }
 
+/// What becomes of a repository inside of an ignored directory when the worktree is released.
+///
+/// Nothing that is ignored is captured, so its history goes with the tree. One in which nothing was ever stored, as after a
+/// bare `git init`, is none; a `.git` that cannot be read is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum HiddenRepositories {
+    /// The worktree is kept if there is one, and a capture [names](crate::Notice::HiddenRepository) it. It is kept as well if
+    /// an ignored directory cannot be searched.
+    ///
+    /// The search ends three directories below each directory that is ignored, and after five thousand directories in all of
+    /// them together: level by level, and by name. What lies beyond **goes with the tree**; where the number was not enough,
+    /// [`Notice::HiddenUnsearched`](crate::Notice::HiddenUnsearched) says so, and does not keep the tree. An
+    /// [inspection](crate::WorktreeManager::inspect) searches all.
+    #[default]
+    Keep,
+    /// It goes with the tree, as everything that is ignored does: for trees with clones that some tool made, such as those
+    /// of packages. Captures do not search for any.
+    Remove,
+}
+
 /// What is done about submodules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Submodules {

@@ -110,18 +110,23 @@ impl Dir {
 
     /// The names in this directory, at most `cap` of them.
     pub(crate) fn names(&self, cap: usize) -> Result<Vec<CString>> {
-        let mut names = Vec::new();
+        Ok(self.entries(cap)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The names in this directory, at most `cap` of them, and what lies there, as far as the file system tells.
+    pub(super) fn entries(&self, cap: usize) -> Result<Vec<(CString, FileType)>> {
+        let mut entries = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.fd)? {
             let entry = entry?;
             let name = entry.file_name();
             if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                names.push(name.to_owned());
+                entries.push((name.to_owned(), entry.file_type()));
             }
-            if names.len() > cap {
+            if entries.len() > cap {
                 return Err(Error::other(format!("has more than {cap} entries")));
             }
         }
-        Ok(names)
+        Ok(entries)
     }
 }
 

@@ -28,6 +28,7 @@ mod inflate;
 mod land;
 mod limits;
 mod loose;
+mod nested;
 mod notices;
 mod observe;
 mod own;
@@ -69,7 +70,7 @@ use beneath::Dir;
 use notices::Notices;
 use tree::{Changes, Tree};
 
-use crate::{BranchName, Capture, CommitId, GitAccess, Message, Notice, Result, WorktreeId};
+use crate::{BranchName, Capture, CommitId, GitAccess, HiddenRepositories, Message, Notice, Result, WorktreeId};
 
 /// What [`capture`] must know about a worktree; all of it from the manager's own records.
 #[derive(Clone, Debug)]
@@ -92,6 +93,8 @@ pub(crate) struct Input {
     pub(crate) git: GitAccess,
     /// What becomes of what is found.
     pub(crate) keep: Keep,
+    /// Whether repositories in ignored directories are looked for.
+    pub(crate) hidden: HiddenRepositories,
 }
 
 /// What becomes of the objects that a look at a worktree makes.

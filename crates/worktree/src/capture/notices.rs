@@ -15,6 +15,7 @@ pub(super) struct Notices {
     list: Vec<Notice>,
     unstorable: usize,
     nested: usize,
+    hidden: usize,
     refused: usize,
 }
 
@@ -23,6 +24,7 @@ impl Notices {
         let count = match notice {
             Notice::Unstorable { .. } => &mut self.unstorable,
             Notice::NestedRepository { .. } => &mut self.nested,
+            Notice::HiddenRepository { .. } => &mut self.hidden,
             Notice::HistoryRefused { .. } => &mut self.refused,
             _ => &mut 0,
         };
@@ -38,6 +40,14 @@ impl Notices {
 
     pub(super) fn nested(&mut self, path: &BStr) {
         self.push(Notice::NestedRepository { path: shown(path) });
+    }
+
+    pub(super) fn hidden(&mut self, path: &BStr) {
+        self.push(Notice::HiddenRepository { path: shown(path) });
+    }
+
+    pub(super) fn unsearched(&mut self, path: &BStr, why: String) {
+        self.push(Notice::HiddenUnreadable { path: shown(path), why });
     }
 
     pub(super) fn refused(&mut self, why: impl Into<String>) {
@@ -58,6 +68,7 @@ impl Notices {
         let unlisted = |count: usize| count.saturating_sub(limits::NOTICES);
         self.unstorable += unlisted(other.unstorable);
         self.nested += unlisted(other.nested);
+        self.hidden += unlisted(other.hidden);
         self.refused += unlisted(other.refused);
     }
 
@@ -70,6 +81,10 @@ impl Notices {
         if let Some(more) = more(self.nested) {
             let why = format!("there are {more} more nested repositories");
             self.list.push(Notice::Unstorable { path: PathBuf::new(), why });
+        }
+        if let Some(more) = more(self.hidden) {
+            let why = format!("there are {more} more repositories than are listed");
+            self.list.push(Notice::HiddenUnreadable { path: PathBuf::new(), why });
         }
         if let Some(more) = more(self.refused) {
             self.list.push(Notice::HistoryRefused { why: format!("and {more} more lines of history") });

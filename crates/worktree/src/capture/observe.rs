@@ -13,7 +13,7 @@ use super::notices::Notices;
 use super::refs::Refs;
 use super::tree::{Changes, Tree};
 use super::{Input, Keep, agent_tip, branch_value, fault, history, open_base, snapshot, stash};
-use crate::{GitAccess, Notice, Operation, Result, Unknown, view};
+use crate::{GitAccess, HiddenRepositories, Notice, Operation, Result, Unknown, view};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub(crate) fn observe(repo: &gix::Repository, input: &Input) -> Result<Observed>
     let mut repo = repo.clone().with_object_memory();
     repo.objects.ignore_replacements = true;
     let repo = &repo;
-    let input = &Input { keep: Keep::Nothing, ..input.clone() };
+    let input = &Input { keep: Keep::Nothing, hidden: HiddenRepositories::Remove, ..input.clone() };
     let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
     let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
     let mut found = Observed { stash_is_shared: input.git == GitAccess::Direct, ..Observed::default() };
@@ -215,7 +215,8 @@ impl Observed {
         for notice in notices.into_list() {
             let (subject, why) = match notice {
                 // They are looked for on their own, below what is ignored as well.
-                Notice::NestedRepository { .. } => continue,
+                Notice::NestedRepository { .. } | Notice::HiddenRepository { .. } => continue,
+                Notice::HiddenUnreadable { .. } | Notice::HiddenUnsearched { .. } => continue,
                 // Only a release says so.
                 Notice::NotStaged { .. } | Notice::Conflict { .. } => continue,
                 Notice::GitFileReplaced => (".git".into(), "it is not the file that was put there".into()),

@@ -17,8 +17,8 @@ use super::own::Own;
 use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
 use super::walk::{Kinds, Told};
-use super::{Input, Keep, fault, limits, verify, walk};
-use crate::{Notice, Result};
+use super::{Input, Keep, fault, limits, nested, verify, walk};
+use crate::{HiddenRepositories, Notice, Result};
 
 /// Takes a snapshot of one tree.
 struct Snapshot<'a> {
@@ -56,7 +56,11 @@ pub(super) fn take<'a>(
     let kinds = Kinds { executable: told("core.fileMode"), links: told("core.symlinks") };
     let base = agent.base();
     let own = Own::new(base, own_dir(input));
-    let found = walk::walk(root, agent, &own, kinds, &Ignore::new(common, case), notices)?;
+    let ignore = Ignore::new(common, case);
+    let found = walk::walk(root, agent, &own, kinds, &ignore, notices)?;
+    if input.hidden == HiddenRepositories::Keep && !found.ignored.is_empty() {
+        nested::search(root, &ignore, found.ignored, notices)?;
+    }
     let content = Tree::new(base, Changes::new());
     let (keep, room, converter) = (input.keep, limits::LARGE_BYTES, None);
     let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep, room, converter, content };

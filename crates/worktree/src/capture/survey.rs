@@ -1,5 +1,8 @@
-//! Looks through a whole tree without following anything out of it.
+//! Looks through a whole tree, or through what is ignored in it, without following anything out of it.
 
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::fmt;
 use std::io::{ErrorKind, Result};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,15 +13,17 @@ use rustix::fs::{FileType, Stat};
 
 use super::beneath::{self, Dir};
 use super::ignore::Ignore;
-use super::limits;
+use super::{limits, nested};
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Extent<'a> {
     /// Everything, inside of ignored directories and nested repositories too.
     Everything,
     /// What git would look at: neither ignored directories nor nested repositories.
     Visible,
+    /// Only directories: these, which are ignored, and those in them down to this depth and up to this number.
+    Ignored { dirs: &'a [BString], depth: usize, most: usize },
 }
 
 /// A thing that was found.
@@ -30,12 +35,41 @@ pub(crate) struct Found<'a> {
     pub(crate) stat: &'a Stat,
     /// Whether a pattern says that git ignores it, or a directory around it.
     pub(crate) ignored: bool,
+    /// The directory around it, if this is what makes that a repository of its own.
+    pub(crate) repository: Option<Repository<'a>>,
+}
+
+/// Where a repository of its own lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repository<'a> {
+    /// In what is captured, but for its history.
+    Visible(&'a BStr),
+    /// In what is ignored.
+    Hidden(&'a BStr),
 }
 
 impl Found<'_> {
     /// Whether it is a directory; what is in it follows, if it is looked into.
     pub(crate) fn is_dir(&self) -> bool {
         beneath::kind(self.stat) == FileType::Directory
+    }
+}
+
+/// What was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unseen {
+    /// It could not be, and perhaps more.
+    Unreadable { path: BString, why: String },
+    /// There is more than is ever looked at.
+    TooMuch(&'static str),
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, why } => write!(f, "{path:?}: {why}"),
+            Self::TooMuch(what) => write!(f, "it has more {what}, or longer paths, than are looked at"),
+        }
     }
 }
 
@@ -46,72 +80,154 @@ struct Step {
     depth: usize,
 }
 
-/// Looks through the tree at `root`, with the ignore patterns of the repository at `common`, and shows what it finds.
+/// Looks through the tree at `root`, with the ignore patterns of the repository at `common`, and shows what it finds,
+/// level by level, and what is in one directory in the order of the names.
 ///
-/// Returns what could not be looked at, in words; then something of the tree is unknown. It ends early when `visit`
-/// breaks, or at the limits of this crate. Other file systems are not entered.
+/// Returns what was not looked at. It ends early when `visit` breaks, or at the limits of this crate. Other file systems
+/// are not entered.
 pub(crate) fn survey(
     root: &Path,
     common: &Path,
     case: Case,
-    extent: Extent,
+    extent: Extent<'_>,
     visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
-) -> Result<Option<String>> {
-    let root = Dir::open(root)?;
+) -> Result<Option<Unseen>> {
+    look(&Dir::open(root)?, &Ignore::new(&Dir::open(common)?, case), extent, visit)
+}
+
+/// As [`survey`], in a directory that is open.
+pub(super) fn look(
+    root: &Dir,
+    ignore: &Ignore,
+    extent: Extent<'_>,
+    visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
+) -> Result<Option<Unseen>> {
+    let first = |path, ignored| Step { path, ignore: ignore.clone(), ignored, depth: 0 };
+    let (waiting, most) = match extent {
+        Extent::Ignored { dirs, most, .. } => (dirs.iter().map(|dir| first(dir.clone(), true)).collect(), most),
+        Extent::Everything | Extent::Visible => (VecDeque::from([first(BString::default(), false)]), limits::PATHS),
+    };
     let device = root.own_stat()?.st_dev;
-    let ignore = Ignore::new(&Dir::open(common)?, case);
-    let mut waiting = vec![Step { path: BString::default(), ignore, ignored: false, depth: 0 }];
-    let mut problem = None;
-    let (mut seen, mut waits) = (0, 0);
-    while let Some(step) = waiting.pop() {
-        let open = root.dir(&step.path).and_then(|dir| {
-            let same = dir.own_stat()?.st_dev == device;
-            let names = if same { dir.names(limits::PATHS)? } else { Vec::new() };
-            Ok((dir, names, same))
-        });
-        let (dir, names, same) = match open {
-            Ok(open) => open,
-            Err(e) if e.kind() == ErrorKind::NotFound && !step.path.is_empty() => continue,
-            Err(e) if step.path.is_empty() => return Err(e),
-            Err(e) => {
-                problem.get_or_insert_with(|| format!("{:?} cannot be read: {e}", step.path));
-                continue;
-            }
-        };
-        if !same {
-            problem.get_or_insert_with(|| format!("another file system is mounted at {:?}", step.path));
-            continue;
+    let mut survey = Survey { root, device, extent, waiting, seen: 0, waits: 0, problem: None };
+    let mut opened = 0;
+    while let Some(step) = survey.waiting.pop_front() {
+        if opened == most {
+            survey.problem.get_or_insert(Unseen::TooMuch("directories"));
+            break;
         }
-        let nested = !step.path.is_empty() && names.iter().any(|name| name.to_bytes() == b".git");
-        if nested && extent == Extent::Visible {
-            continue;
-        }
-        let inside = step.ignore.inside(&dir, step.path.as_bstr());
-        for name in names.iter().map(|name| name.to_bytes()) {
-            if step.path.is_empty() && name == b".git" {
-                continue;
-            }
-            let path = joined(&step.path, name);
-            let Ok(stat) = dir.stat(name) else { continue };
-            let is_dir = beneath::kind(&stat) == FileType::Directory;
-            let ignored = step.ignored || inside.covers(path.as_bstr(), is_dir);
-            seen += 1;
-            if seen > limits::PATHS || path.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
-                return Ok(Some("it has more files, or deeper ones, than are looked at".into()));
-            }
-            if visit(&Found { path: path.as_bstr(), stat: &stat, ignored }).is_break() {
-                return Ok(problem);
-            }
-            if is_dir && (extent == Extent::Everything || !ignored) {
-                waits += path.len();
-                if waits > limits::ALL_PATH_BYTES {
-                    return Ok(Some("it has more directories, or longer paths, than are looked at".into()));
-                }
-                waiting.push(Step { path, ignore: inside.clone(), ignored, depth: step.depth + 1 });
-            }
+        opened += 1;
+        if survey.directory(&step, visit)?.is_break() {
+            break;
         }
     }
-    Ok(problem)
+    Ok(survey.problem)
+}
+
+/// The names in a directory, and what lies there as far as the file system tells.
+type Names = Vec<(CString, FileType)>;
+
+struct Survey<'a> {
+    root: &'a Dir,
+    device: u64,
+    extent: Extent<'a>,
+    waiting: VecDeque<Step>,
+    /// How many things were shown.
+    seen: usize,
+    /// How long the paths are together of all directories that were put among those that wait.
+    waits: usize,
+    problem: Option<Unseen>,
+}
+
+impl Survey<'_> {
+    fn directory(
+        &mut self,
+        step: &Step,
+        visit: &mut dyn FnMut(&Found<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let path = step.path.as_bstr();
+        let (dir, entries) = match self.open(path) {
+            Ok(Some(open)) => open,
+            Ok(None) => return Ok(self.unreadable(path, "another file system is mounted there".into())),
+            Err(e) if path.is_empty() => return Err(e),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(ControlFlow::Continue(())),
+            Err(e) => return Ok(self.unreadable(path, format!("it cannot be read: {e}"))),
+        };
+        let has_git = !path.is_empty() && entries.iter().any(|(name, _)| name.to_bytes() == b".git");
+        if has_git && self.extent == Extent::Visible {
+            return Ok(ControlFlow::Continue(()));
+        }
+        // One that is not ignored is one in any case: a capture names it, too.
+        let repository = has_git && (!step.ignored || nested::has_objects(&dir));
+        let ignore = if step.ignored { step.ignore.clone() } else { step.ignore.inside(&dir, path) };
+        for (name, kind) in entries.iter().map(|(name, kind)| (name.to_bytes(), *kind)) {
+            let is_git = name == b".git";
+            let passed_by = match self.extent {
+                // A repository is told by its `.git` alone: what else is in it goes and stays with it.
+                Extent::Ignored { .. } if is_git || repository => is_git != repository,
+                Extent::Ignored { .. } => !matches!(kind, FileType::Directory | FileType::Unknown),
+                Extent::Everything | Extent::Visible => is_git && path.is_empty(),
+            };
+            if passed_by {
+                continue;
+            }
+            let inner = joined(&step.path, name);
+            let stat = match dir.stat(name) {
+                Ok(stat) => stat,
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) => {
+                    let _ = self.unreadable(inner.as_bstr(), format!("it cannot be looked at: {e}"));
+                    continue;
+                }
+            };
+            let is_dir = beneath::kind(&stat) == FileType::Directory;
+            let ignored = step.ignored || ignore.covers(inner.as_bstr(), is_dir);
+            self.seen += 1;
+            if self.seen > limits::PATHS || inner.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
+                return Ok(self.too_much("files"));
+            }
+            let whose = if step.ignored { Repository::Hidden(path) } else { Repository::Visible(path) };
+            let repository = (is_git && repository).then_some(whose);
+            if visit(&Found { path: inner.as_bstr(), stat: &stat, ignored, repository }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let enters = match self.extent {
+                Extent::Everything => true,
+                Extent::Visible => !ignored,
+                Extent::Ignored { depth, .. } => !is_git && step.depth < depth,
+            };
+            if is_dir && enters {
+                self.waits += inner.len();
+                if self.waits > limits::ALL_PATH_BYTES {
+                    return Ok(self.too_much("directories"));
+                }
+                self.waiting.push_back(Step { path: inner, ignore: ignore.clone(), ignored, depth: step.depth + 1 });
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Opens a directory and reads its names, unless it lies on another file system.
+    fn open(&self, path: &BStr) -> Result<Option<(Dir, Names)>> {
+        let dir = self.root.dir(path)?;
+        if dir.own_stat()?.st_dev != self.device {
+            return Ok(None);
+        }
+        let mut entries = dir.entries(limits::PATHS)?;
+        entries.sort_by(|one, two| one.0.cmp(&two.0));
+        Ok(Some((dir, entries)))
+    }
+
+    fn unreadable(&mut self, path: &BStr, why: String) -> ControlFlow<()> {
+        if !matches!(self.problem, Some(Unseen::Unreadable { .. })) {
+            self.problem = Some(Unseen::Unreadable { path: path.to_owned(), why });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn too_much(&mut self, what: &'static str) -> ControlFlow<()> {
+        self.problem.get_or_insert(Unseen::TooMuch(what));
+        ControlFlow::Break(())
+    }
 }
 
 fn joined(dir: &BString, name: &[u8]) -> BString {
@@ -127,7 +243,7 @@ fn joined(dir: &BString, name: &[u8]) -> BString {
 mod tests {
     use super::*;
 
-    fn paths(root: &Path, extent: Extent) -> Vec<String> {
+    fn paths(root: &Path, extent: Extent<'_>) -> Vec<String> {
         let mut found = Vec::new();
         let mut visit = |one: &Found<'_>| {
             found.push(format!("{}{}", if one.ignored { "!" } else { "" }, one.path));
@@ -152,7 +268,7 @@ mod tests {
             ControlFlow::Continue(())
         };
         let problem = survey(dir.path(), dir.path(), Case::Sensitive, Extent::Everything, &mut visit).unwrap();
-        assert!(problem.is_some_and(|problem| problem.contains("directories")));
+        assert_eq!(problem, Some(Unseen::TooMuch("directories")));
         assert!(seen < 400, "{seen}");
     }
 

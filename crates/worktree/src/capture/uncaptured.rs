@@ -10,7 +10,7 @@ use super::{
     Input, Keep, agent_tip, base, branch_value, contains, differ, fault, history, index, observe, open_base, rescues,
     snapshot,
 };
-use crate::{Notice, Result};
+use crate::{HiddenRepositories, Notice, Result};
 
 /// Why not everything in the worktree is on its branch, in words; none when it provably is.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     let mut repo = repo.clone().with_object_memory();
     repo.objects.ignore_replacements = true;
     let repo = &repo;
-    let input = &Input { keep: Keep::Nothing, ..input.clone() };
+    let input = &Input { keep: Keep::Nothing, hidden: HiddenRepositories::Remove, ..input.clone() };
     let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
     let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
     let mut notices = Notices::default();
@@ -72,6 +72,9 @@ fn told(notice: &Notice) -> String {
         Notice::HistoryRefused { why } => format!("the history made inside could not be read: {why}"),
         Notice::NotStaged { why } => format!("what is staged could not be read: {why}"),
         Notice::Conflict { path } => format!("{path:?} has a conflict"),
+        Notice::HiddenRepository { path } => format!("{path:?} is an ignored repository of its own"),
+        Notice::HiddenUnreadable { path, why } => format!("the ignored {path:?} could not be searched: {why}"),
+        Notice::HiddenUnsearched { most } => format!("only {most} ignored directories were searched"),
         Notice::Unstorable { path, why } => format!("{path:?} could not be stored: {why}"),
     }
 }

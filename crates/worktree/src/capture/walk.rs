@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) unknown: Vec<BString>,
     /// Submodules that are still there.
     pub(super) submodules: Vec<BString>,
+    /// Ignored directories, into which nobody has looked.
+    pub(super) ignored: Vec<BString>,
 }
 
 /// What all threads that look through one tree share.
@@ -135,6 +137,7 @@ pub(super) fn walk(
         found.files.extend(part.files);
         found.unknown.extend(part.unknown);
         found.submodules.extend(part.submodules);
+        found.ignored.extend(part.ignored);
         notices.append(noticed);
     }
     Ok(found)
@@ -251,6 +254,10 @@ impl Worker<'_> {
         // Most files are tracked, and then no pattern has to be asked.
         let ignored = (is_dir || !in_base) && (step.ignored || ignore.covers(path_bytes, is_dir));
         if ignored && !in_base && !self.is_agents(path_bytes, is_dir) {
+            if is_dir {
+                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
+                self.found.ignored.push(path);
+            }
             return;
         }
         if let Some(why) = verify::name_problem(name, kind == FileType::Symlink) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::WorktreeId;
+use crate::{HiddenRepositories, WorktreeId};
 
 /// The paths of one repository.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Layout {
     pub(super) left: Arc<AtomicBool>,
     /// git's own program, for what nothing else can do.
     pub(super) git: Option<PathBuf>,
+    /// What becomes of repositories in ignored directories.
+    pub(super) hidden: HiddenRepositories,
 }
 
 impl Layout {

@@ -15,8 +15,8 @@ use super::purge::{self, Purger};
 use super::{lease, list, number, recover, release, safety};
 use crate::disk;
 use crate::{
-    Capture, Disposition, Entry, Error, Message, Recovery, Released, Request, Rescue, Result, SafetyReport, Worktree,
-    WorktreeId, WorktreeManager, capture, repo,
+    Capture, Disposition, Entry, Error, HiddenRepositories, Message, Recovery, Released, Request, Rescue, Result,
+    SafetyReport, Worktree, WorktreeId, WorktreeManager, capture, repo,
 };
 
 /// Worktrees of one repository on the local disk.
@@ -42,6 +42,8 @@ pub struct LocalOptions {
     /// Patterns of ignored files that are worth keeping, in the syntax of `.gitignore`, besides those that were seeded:
     /// [`inspect`](WorktreeManager::inspect) names them, since a removal deletes them.
     pub precious: Vec<String>,
+    /// What becomes of a worktree in which a repository lies inside of an ignored directory.
+    pub hidden: HiddenRepositories,
     /// How many worktrees are filled at the same time; up to twice as many are captured. None asks the machine.
     pub parallel: Option<NonZeroUsize>,
     /// What the holder of a lease is called in `git worktree list`, for people to look at. None is the name of this
@@ -101,6 +103,7 @@ impl LocalWorktrees {
             git: options.git,
             owner: lease::owner(options.owner).into(),
             left: Arc::default(),
+            hidden: options.hidden,
         };
         for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
             disk::private_dir(&dir)?;

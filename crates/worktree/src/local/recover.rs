@@ -253,7 +253,7 @@ mod tests {
         let common = dir.path().to_owned();
         let state = common.join("hedgerow");
         let (trees, owner, left) = (common.join("trees"), "test".into(), Arc::default());
-        let layout = Layout { trees, main: None, state, common, owner, left, git: None };
+        let layout = Layout { trees, main: None, state, common, owner, left, git: None, hidden: Default::default() };
         std::fs::create_dir_all(layout.records()).unwrap();
         let (id, base) = (WorktreeId::new("fix").unwrap(), CommitId::new("1".repeat(40)).unwrap());
         let path = layout.tree(&id);

@@ -93,6 +93,7 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
         branch: parts.branch.clone(),
         git: parts.git,
         keep: capture::Keep::Objects,
+        hidden: layout.hidden,
     })
 }
 
@@ -288,7 +289,13 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     if let Some(why) = whole.unkept.take() {
         return Ok(Work::Partly { why: format!("what is staged could not be kept: {why}"), rescued: capture.rescued });
     }
-    let notices = std::mem::take(&mut whole.notices);
+    let mut notices: Vec<Notice> = capture.notices.into_iter().filter(|notice| !untouched(notice)).collect();
+    for notice in std::mem::take(&mut whole.notices) {
+        // Both look at what is staged.
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
     let aside = match capture::aside(repo, &input, &[tip])? {
         Ok(aside) => aside,
         Err(why) => return Ok(Work::Partly { why, rescued: capture.rescued }),
@@ -317,6 +324,14 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
         },
         // Said by what keeps the index, which says as well whether anything is lost with it.
         Notice::NotStaged { .. } | Notice::Conflict { .. } => None,
+        Notice::HiddenRepository { path } => {
+            Some(format!("{path:?} is a repository of its own in an ignored directory, of which nothing is captured"))
+        }
+        Notice::HiddenUnreadable { path, why } => {
+            Some(format!("the ignored {path:?} could not be searched for repositories: {why}"))
+        }
+        // As `HiddenRepositories::Keep` says: else each tree with the packages of a large project would stay.
+        Notice::HiddenUnsearched { .. } => None,
         Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
     }
 }

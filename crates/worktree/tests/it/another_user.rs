@@ -19,7 +19,7 @@ fn am_root() -> bool {
 }
 
 /// Does it as a user without privileges, in a process of its own where this one is root's.
-fn unprivileged(role: &str, argument: &str) {
+pub(crate) fn unprivileged(role: &str, argument: &str) {
     let dir = tempfile::tempdir().unwrap();
     let mut command = child::command_of("/proc/self/exe", &[role, argument]);
     command.env("TMPDIR", dir.path());

@@ -20,6 +20,7 @@ mod fake;
 mod fill;
 mod guard;
 mod held;
+mod hidden;
 mod identity;
 mod import;
 mod kill;

@@ -104,6 +104,7 @@ async fn what_cannot_be_rescued_or_is_in_use_keeps_the_worktree() {
             let nested = lane.tree().join("target/lib");
             std::fs::create_dir_all(&nested).unwrap();
             git_in(&nested, ["init", "-q"]);
+            git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
             None
         }),
         ("ignored but listed", |lane| {

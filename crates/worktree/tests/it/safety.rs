@@ -285,7 +285,10 @@ async fn repositories_and_submodules_inside_are_named_even_below_what_is_ignored
         let nested = lane.tree().join(nested);
         std::fs::create_dir_all(&nested).unwrap();
         git_in(&nested, ["init", "-q"]);
+        git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
     }
+    std::fs::create_dir(lane.tree().join("node_modules/empty")).unwrap();
+    git_in(&lane.tree().join("node_modules/empty"), ["init", "-q"]);
     lane.inside(["-c", "protocol.file.allow=always", "submodule", "-q", "update", "--init"]);
     let report = inspect(&lane).await;
     let facts: Vec<_> = report.facts.iter().filter_map(files).collect();

@@ -140,6 +140,7 @@ fn untracked(
     let problem = survey::survey(main, common, case, Extent::Visible, &mut visit);
     let problem = problem.map_err(fault::io("look through", main))?;
     let many = (count >= UNTRACKED).then(|| "it has more untracked files than are looked at".to_owned());
+    let problem = problem.map(|unseen| unseen.to_string());
     checkout.unknown = checkout.unknown.take().or(problem).or(many);
     Ok(())
 }

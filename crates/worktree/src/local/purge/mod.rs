@@ -186,7 +186,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let common = dir.path().to_owned();
         let (trees, state, owner) = (common.join("trees"), common.join("hedgerow"), "test".into());
-        let layout = Layout { trees, main: None, state, common, owner, left: Arc::default(), git: None };
+        let (left, hidden) = (Arc::default(), Default::default());
+        let layout = Layout { trees, main: None, state, common, owner, left, git: None, hidden };
         std::fs::create_dir_all(layout.trash()).unwrap();
         std::fs::write(layout.leaving("x"), "").unwrap();
         let _stuck = Lock::take(&layout.purge()).unwrap().unwrap();

@@ -137,6 +137,7 @@ mod tests {
             common,
             owner: "test".into(),
             left: Arc::default(),
+            hidden: Default::default(),
         };
         std::fs::create_dir_all(layout.trash()).unwrap();
         std::fs::write(layout.leaving("x"), "").unwrap();

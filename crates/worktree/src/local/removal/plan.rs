@@ -5,7 +5,7 @@ use super::super::record::Record;
 use super::super::safety;
 use super::super::{base, locked, release};
 use crate::capture::{self, rescue_prefix};
-use crate::{Disposition, Fact, Removal, Result, SafetyReport, Seen, Step, repo};
+use crate::{Disposition, Fact, HiddenRepositories, Removal, Result, SafetyReport, Seen, Step, repo};
 
 /// Plans for the worktree of this record.
 pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, precious: &[String]) -> Result<Removal> {
@@ -23,7 +23,14 @@ pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, p
             steps.into_iter().flatten().collect()
         }
     };
-    let obstacles = obstacles(layout, record, &report, &disposition);
+    let nested = !found.ignored.nested.is_empty() || layout.hidden == HiddenRepositories::Keep;
+    let speaks_against = |fact: &Fact| match fact {
+        Fact::Processes(_) => true,
+        Fact::Precious(_) | Fact::Submodules(_) => disposition != Disposition::Discard,
+        Fact::NestedRepositories(_) => nested && disposition != Disposition::Discard,
+        _ => false,
+    };
+    let obstacles = obstacles(layout, record, &report, &disposition, speaks_against);
     let capture::Marks { files, index, history } = found.marks;
     let seen = Seen { files, index, history, ignored: found.ignored.mark };
     let (id, path) = (parts.id.clone(), parts.path.clone());
@@ -76,7 +83,13 @@ fn rescue(
     Ok((!what.is_empty()).then_some(Step::Rescue { references, what }))
 }
 
-fn obstacles(layout: &Layout, record: &Record, report: &SafetyReport, disposition: &Disposition) -> Vec<String> {
+fn obstacles(
+    layout: &Layout,
+    record: &Record,
+    report: &SafetyReport,
+    disposition: &Disposition,
+    speaks_against: impl Fn(&Fact) -> bool,
+) -> Vec<String> {
     let mut found = Vec::new();
     if *disposition == Disposition::Keep {
         return found;
@@ -86,12 +99,7 @@ fn obstacles(layout: &Layout, record: &Record, report: &SafetyReport, dispositio
     if let Some(branch) = record.parts.branch.as_ref().filter(|_| discard) {
         found.push(format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead"));
     }
-    let speaks_against = |fact: &&Fact| match fact {
-        Fact::Processes(_) => true,
-        Fact::Precious(_) | Fact::NestedRepositories(_) | Fact::Submodules(_) => !discard,
-        _ => false,
-    };
-    found.extend(report.facts.iter().filter(speaks_against).map(ToString::to_string));
+    found.extend(report.facts.iter().filter(|fact| speaks_against(fact)).map(ToString::to_string));
     found.extend(report.unknowns.iter().map(ToString::to_string));
     found
 }

@@ -16,7 +16,7 @@ use super::super::layout::Layout;
 use super::super::record::Record;
 use super::super::seed::{self, Rules};
 use crate::capture::fault;
-use crate::capture::survey::{Extent, Found as Seen, survey};
+use crate::capture::survey::{Extent, Found as Seen, Repository, survey};
 use crate::{Result, Seed};
 
 /// Ignored files, all in all, and those of them that matter.
@@ -26,7 +26,10 @@ pub(in crate::local) struct Ignored {
     pub(in crate::local) bytes: u64,
     /// Those that are listed and not the same in the main checkout.
     pub(super) precious: Vec<BString>,
-    pub(super) nested: Vec<BString>,
+    /// Repositories whose files are captured, but not their histories.
+    pub(in crate::local) nested: Vec<BString>,
+    /// Those in ignored directories, of which nothing is captured.
+    pub(in crate::local) hidden: Vec<BString>,
     /// What could not be looked at, in words.
     pub(super) unknown: Option<String>,
     /// A number that changes with any of them.
@@ -66,7 +69,7 @@ pub(super) fn look(repo: &gix::Repository, layout: &Layout, record: &Record, pre
         survey(tree, &layout.common, case, Extent::Everything, &mut visit).map_err(fault::io("look through", tree))?;
     let Looking { mut found, hasher, .. } = looking;
     found.mark = hasher.try_finalize().map_err(fault::git("hash what was found"))?.to_string();
-    found.unknown = unknown;
+    found.unknown = unknown.map(|unseen| unseen.to_string());
     Ok(found)
 }
 
@@ -94,9 +97,11 @@ struct Looking {
 impl Looking {
     fn visit(&mut self, one: &Seen<'_>) {
         let at = one.path.rfind_byte(b'/');
-        let (dir, name) = (&one.path[..at.unwrap_or(0)], &one.path[at.map_or(0, |at| at + 1)..]);
-        if name == b".git" && !dir.is_empty() {
-            self.found.nested.push(dir.into());
+        let dir = &one.path[..at.unwrap_or(0)];
+        match one.repository {
+            Some(Repository::Visible(dir)) => self.found.nested.push(dir.to_owned()),
+            Some(Repository::Hidden(dir)) => self.found.hidden.push(dir.to_owned()),
+            None => {}
         }
         if one.is_dir() {
             return self.directory(one, dir.as_bstr());

@@ -74,7 +74,8 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
     report.unknowns.extend(ignored.unknown.take().map(|why| Unknown { subject: "what is ignored".into(), why }));
     ignored.nested.retain(|path| !submodules.contains(path));
     report.facts.extend(Sample::of(paths(&ignored.precious)).map(Fact::Precious));
-    report.facts.extend(Sample::of(paths(&ignored.nested)).map(Fact::NestedRepositories));
+    let nested: Vec<_> = ignored.nested.iter().chain(&ignored.hidden).cloned().collect();
+    report.facts.extend(Sample::of(paths(&nested)).map(Fact::NestedRepositories));
     match users(&parts.path) {
         Ok(found) => {
             report.facts.extend(Sample::of(found.users).map(Fact::Processes));

@@ -162,7 +162,8 @@ impl Sum {
             ControlFlow::Continue(())
         };
         let walked = survey::survey(root, &layout.common, Case::Sensitive, Extent::Everything, &mut visit);
-        walked.unwrap_or_else(|e| Some(format!("it cannot be read: {e}")))
+        let said = walked.map(|unseen| unseen.map(|unseen| unseen.to_string()));
+        said.unwrap_or_else(|e| Some(format!("it cannot be read: {e}")))
     }
 
     fn one(&mut self, found: &Found<'_>) {

@@ -1,0 +1,114 @@
+//! Repositories in ignored directories: nothing of them is captured, and their histories would go with the tree.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use hedgerow_worktree::{
+    Disposition, Fate, HiddenRepositories, LocalOptions, LocalWorktrees, Notice, Released, WorktreeManager,
+};
+
+use crate::another_user::unprivileged;
+use crate::capture::message;
+use crate::repo::{Repo, git_in, request};
+
+/// A repository in which `build` is ignored, and a manager that does this with repositories in there.
+fn ignoring(hidden: HiddenRepositories) -> (Repo, LocalWorktrees) {
+    let repo = Repo::new();
+    repo.write(".gitignore", "/build\n");
+    repo.commit("ignore");
+    let options = LocalOptions { hidden, ..LocalOptions::default() };
+    let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
+    (repo, manager)
+}
+
+fn init(dir: &Path) {
+    fs::create_dir_all(dir).unwrap();
+    git_in(dir, ["init", "-q"]);
+}
+
+fn commit(dir: &Path) {
+    init(dir);
+    git_in(dir, ["commit", "-q", "--allow-empty", "-m", "the only copy"]);
+}
+
+fn why(released: &Released) -> &str {
+    match &released.fate {
+        Fate::Kept { why: Some(why), .. } => why,
+        fate => panic!("{fate:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_repository_with_commits_in_an_ignored_directory_keeps_the_tree() {
+    // Where an empty repository is around it, which git makes of any directory in which somebody says `git init`.
+    for around in ["build", "build/deep", "elsewhere"] {
+        let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+        let worktree = manager.create(request("fix")).await.unwrap();
+        if around != "elsewhere" {
+            init(&worktree.path().join(around));
+        }
+        let nested = worktree.path().join("build/deep/er");
+        commit(&nested);
+        let capture = manager.capture(&worktree, message()).await.unwrap();
+        assert_eq!(capture.notices, [Notice::HiddenRepository { path: "build/deep/er".into() }], "{around}");
+        let plan = manager.plan(&worktree, Disposition::Archive).await.unwrap();
+        assert!(plan.obstacles.iter().any(|why| why.contains("build/deep/er")), "{around}: {plan}");
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert!(why(&released).contains("build/deep/er"), "{around}: {released:?}");
+        assert_eq!(git_in(&nested, ["log", "--format=%s"]), "the only copy");
+    }
+}
+
+#[tokio::test]
+async fn ignored_clones_of_packages_go_with_the_tree_where_the_options_say_so() {
+    let (repo, manager) = ignoring(HiddenRepositories::Remove);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    commit(&worktree.path().join("build/package"));
+    let plan = manager.plan(&worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(plan.obstacles, [""; 0]);
+    assert!(plan.report.to_string().contains("build/package"), "it is lost without a word: {plan}");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!((released.fate, released.notices), (Fate::Removed, Vec::new()));
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn repositories_without_objects_in_an_ignored_directory_keep_no_tree() {
+    let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    init(&worktree.path().join("build"));
+    init(&worktree.path().join("build/inner"));
+    let plan = manager.plan(&worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(plan.obstacles, [""; 0]);
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!((released.fate, released.notices), (Fate::Removed, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_build_directory_too_large_to_be_searched_is_named_and_keeps_no_tree() {
+    let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    for n in 0..5_001 {
+        fs::create_dir_all(worktree.path().join(format!("build/{n}"))).unwrap();
+    }
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed, "{released:?}");
+    assert_eq!(released.notices, [Notice::HiddenUnsearched { most: 5_000 }]);
+}
+
+#[test]
+fn an_ignored_directory_that_cannot_be_read_keeps_the_tree() {
+    unprivileged("unprivileged-hidden", "");
+}
+
+pub(crate) async fn unreadable() {
+    let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let closed = worktree.path().join("build/closed");
+    fs::create_dir_all(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    assert!(why(&released).contains("build/closed"), "{released:?}");
+}
