@@ -86,8 +86,12 @@ fn measure(place: &Place, count: usize, rounds: usize, title: &str) -> Result<Sa
     let mut samples = Samples::default();
     // Where there is no bar, one look is enough.
     let rounds = if count <= BARRED { rounds } else { 1 };
+    let mut order: Vec<_> = Variant::ALL.into_iter().chain([Variant::Discard]).collect();
     for round in 0..rounds {
-        for (turn, variant) in Variant::ALL.into_iter().chain([Variant::Discard]).enumerate() {
+        // A file system remembers for minutes what was deleted, so whoever is next would always pay for the same one.
+        let shift = order.len() / rounds.min(order.len());
+        order.rotate_left(if round == 0 { 0 } else { shift });
+        for (turn, &variant) in order.iter().enumerate() {
             progress(&format!("{title}, {count} at once, round {}: {}", round + 1, variant.title()));
             let name = format!("t{round}-{turn}-{count}");
             samples.add(
