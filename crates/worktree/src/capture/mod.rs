@@ -60,7 +60,7 @@ pub(crate) use delta::apply_into as apply_delta;
 pub(crate) use durable::{is_whole, sync as make_durable};
 pub(crate) use index::says as index_says;
 pub(crate) use observe::{Marks, Observed, observe};
-pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues};
+pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues, settle as settle_rescues};
 pub(crate) use rewrite::rewrite;
 pub(crate) use staged::{Difference, Former, Kept, head, keep, read as former};
 pub(crate) use uncaptured::uncaptured;

@@ -12,7 +12,7 @@ use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
 use super::{base, fence, refs, remove, stale, trash, unflushed};
-use crate::capture::fault;
+use crate::capture::{self, fault};
 use crate::disk;
 use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
 
@@ -34,6 +34,9 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
         {
             recovery.left.push(format!("worktree {id}: {e}"));
         }
+    }
+    if let Err(e) = capture::settle_rescues(&repo) {
+        recovery.left.push(format!("refs that were in the way of rescue refs could not be made rescue refs: {e}"));
     }
     // What a dead process had not deleted yet.
     layout.left.store(true, Ordering::Relaxed);

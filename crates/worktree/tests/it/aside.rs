@@ -5,7 +5,7 @@ use std::fs;
 use hedgerow_worktree::{Disposition, Fate, GitAccess, Released, WorktreeManager};
 
 use crate::capture::Lane;
-use crate::repo::Repo;
+use crate::repo::{Repo, id};
 use crate::safety::try_inside;
 
 const BOTH: [GitAccess; 2] = [GitAccess::Direct, GitAccess::Private];
@@ -119,4 +119,67 @@ async fn a_file_of_git_that_cannot_be_read_keeps_the_worktree() {
     fs::create_dir_all(lane.view().join("rebase-merge/autostash")).unwrap();
     let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
     assert!(matches!(&released.fate, Fate::Kept { why: Some(why), .. } if why.contains("autostash")), "{released:?}");
+}
+
+/// The refs that an agent made in the repository itself, where rescue refs belong, and whether somebody packed them.
+const IN_THE_WAY: [(&[&str], bool); 6] = [
+    (&["lane/1/2"], true),
+    (&["lane/1/2", "lane/2", "lane/3/x/y"], false),
+    (&["lane"], false),
+    (&["lane"], true),
+    (&[""], false),
+    (&["lane/1", "lane/18446744073709551615"], false),
+];
+
+fn rescue_ref(name: &str) -> String {
+    format!("refs/hedgerow/rescue/{name}").trim_end_matches('/').to_owned()
+}
+
+#[tokio::test]
+async fn refs_that_an_agent_made_in_the_way_of_rescue_refs_neither_stop_the_release_nor_get_lost() {
+    for (names, pack) in IN_THE_WAY {
+        let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+        lane.write("work", "of the agent\n");
+        lane.commit("of the agent");
+        for name in names {
+            lane.inside(["update-ref", &rescue_ref(name), "HEAD"]);
+        }
+        if pack {
+            lane.repo.git(["pack-refs", "--all"]);
+        }
+        lane.write("work", "the only copy\n");
+        let (repo, released) = archive(lane).await;
+        let found = versions(&repo, &released, "work");
+        assert!(["the only copy\n", "of the agent\n"].iter().all(|text| found.iter().any(|x| x == text)), "{names:?}");
+        let held = repo.git(["for-each-ref", "--format=%(refname) %(contents:subject)", "refs/hedgerow"]);
+        assert!(
+            held.lines().filter(|line| line.ends_with(" of the agent")).count() >= names.len(),
+            "{names:?}: {held}"
+        );
+        assert!(!held.contains("refs/hedgerow/moved/"), "{names:?}: {held}");
+        repo.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_ref_that_was_being_moved_out_of_the_way_by_a_killed_process_becomes_a_rescue_ref() {
+    for in_the_way in [None, Some("lane"), Some("")] {
+        let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+        lane.write("work", "of the agent\n");
+        let commit = lane.commit("of the agent");
+        lane.repo.git(["update-ref", "refs/hedgerow/moved/lane/0123456789abcdef", &commit]);
+        if let Some(name) = in_the_way {
+            lane.repo.git(["update-ref", &rescue_ref(name), &commit]);
+        }
+        for _ in 0..2 {
+            let recovery = lane.manager.recover().await.unwrap();
+            assert!(recovery.adopted.is_empty() && recovery.left.is_empty(), "{recovery:?}");
+            let held = lane.repo.git(["for-each-ref", "--format=%(refname) %(objectname)", "refs/hedgerow/moved"]);
+            assert_eq!(held, "");
+            let rescues = lane.manager.rescues(&id("lane")).await.unwrap();
+            let found: Vec<_> =
+                rescues.iter().map(|rescue| (rescue.reference.as_str(), rescue.commit.as_str())).collect();
+            assert_eq!(found, [("refs/hedgerow/rescue/lane/1", commit.as_str())]);
+        }
+    }
 }

@@ -210,13 +210,13 @@ async fn an_eviction_that_fails_half_way_leaves_what_was_kept_kept() {
     let repo = Repo::new();
     let manager = repo.manager();
     kept(&manager, "fix", 4, 3).await;
-    // A ref in the place of the directory of its rescue refs, so that the work cannot be put under one.
-    repo.git(["update-ref", "refs/hedgerow/rescue/fix", "HEAD"]);
+    // A symbolic ref in the place of the directory of its rescue refs, so that the work cannot be put under one.
+    repo.git(["symbolic-ref", "refs/hedgerow/rescue/fix", "refs/heads/main"]);
     let evicted = manager.evict(&NOTHING).await.unwrap();
     assert_eq!((evicted.removed.len(), evicted.spared.len()), (0, 1), "{evicted:#?}");
     assert_eq!(manager.usage().await.unwrap().trees[0].state, State::Kept);
     assert_eq!(manager.recover().await.unwrap().adopted.len(), 0, "nobody gave it back");
-    repo.git(["update-ref", "-d", "refs/hedgerow/rescue/fix"]);
+    repo.git(["symbolic-ref", "-d", "refs/hedgerow/rescue/fix"]);
     assert_eq!(manager.evict(&NOTHING).await.unwrap().removed.len(), 1);
     repo.assert_sound();
 }
