@@ -10,6 +10,8 @@ mod disk;
 mod docker;
 mod egress;
 mod error;
+#[cfg(all(target_os = "linux", feature = "escape"))]
+pub mod escape;
 mod exit;
 #[cfg(feature = "fake")]
 mod fake;

@@ -10,6 +10,8 @@ mod conformance;
 mod docker;
 #[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]
 mod egress;
+#[cfg(all(target_os = "linux", feature = "escape", feature = "native"))]
+mod escape;
 #[cfg(target_os = "linux")]
 mod exit;
 #[cfg(target_os = "linux")]

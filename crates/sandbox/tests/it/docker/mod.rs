@@ -35,8 +35,8 @@ const IMAGE: &str = "hedgerow-agent:local";
 
 /// The lane, or none with a loud word where there is no engine; where one is demanded, that is a failure.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-async fn lane() -> Option<DockerSandbox> {
-    match DockerSandbox::connect(DockerOptions::new(IMAGE)).await {
+pub(crate) async fn lane_with(options: impl FnOnce(DockerOptions) -> DockerOptions) -> Option<DockerSandbox> {
+    match DockerSandbox::connect(options(DockerOptions::new(IMAGE))).await {
         Ok(lane) => Some(lane),
         Err(error @ Error::Unavailable { .. }) => {
             let demanded = std::env::var("HEDGEROW_REQUIRE").unwrap_or_default();
@@ -49,6 +49,10 @@ async fn lane() -> Option<DockerSandbox> {
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+pub(crate) async fn lane() -> Option<DockerSandbox> {
+    lane_with(|options| options).await
 }
 
 /// A tree that a sandbox may write, owned by an ordinary user where the test may give it away.

@@ -1,0 +1,75 @@
+use strict; use Errno; use Fcntl; use Socket; use POSIX ();
+$| = 1; $SIG{PIPE} = 'IGNORE';
+
+# The name of the last error.
+sub word { for my $name (sort keys %!) { return $name if $!{$name} } return 'errno ' . ($! + 0) }
+# What came of it: `ok`, or why not.
+sub told { syswrite(STDOUT, "\nTRIED $_[0]\n") }
+sub tried { told($_[0] ? 'ok' : word()) }
+# It cannot be tried here, which is no result.
+sub skip { syswrite(STDOUT, "\nSKIP $_[0]\n"); POSIX::_exit(0) }
+# A system call that has to succeed; one that the kernel has to look at, whatever it says about the arguments.
+sub call { my $got = syscall(shift @_, @_); tried($got != -1); $got }
+sub reaches { my $got = syscall(shift @_, @_); my $no = $!{EPERM} || $!{ENOSYS} || $!{EACCES}; tried($got != -1 || !$no) }
+sub put { my $file; tried(open($file, '>', $_[0]) && print($file $_[1] // 'x') && close($file)) }
+sub quiet { my $file; open($file, '>', $_[0]) && print($file $_[1] // 'x') && close($file) }
+sub get { my $file; my $ok = open($file, '<', $_[0]); my $all = $ok ? do { local $/; <$file> } : undef;
+          print $all if defined $all; tried(defined $all && length $all) }
+sub see { my @facts = lstat($_[0]); print "SEEN $facts[1]:$facts[7]:$facts[9]\n" if @facts; tried(scalar @facts) }
+sub list { opendir(my $dir, $_[0]) or return tried(0); my @all = grep { !/^\.\.?$/ } readdir $dir; print "$_\n" for @all;
+           $! = POSIX::ENOENT() if !@all; tried(scalar @all) }
+sub opens { my ($mode, @paths) = @_; for (@paths) { sysopen(my $file, $_, $mode) and return tried(1) } tried(0) }
+sub address { unpack('Q', pack('P', $_[0])) }
+# Goes on only where it is certain that everybody who would be killed is in a sandbox: the process of the host is not there, and
+# hardly anybody else. Where it is there, killing that one says enough.
+sub spare { my ($pid) = @_;
+            if (kill(0, $pid) || !$!{ESRCH}) { tried(kill('KILL', $pid)); POSIX::_exit(0) }
+            opendir(my $dir, '/proc') or skip('it cannot be seen who would be killed');
+            my @all = grep { /^[0-9]+$/ } readdir $dir;
+            @all > 0 && @all < 20 or skip(@all . ' processes would be killed'); }
+# Sends a text to an address.
+sub reach { my ($family, $type, $protocol, $to, $text) = @_;
+            socket(my $s, $family, $type, $protocol) or return tried(0);
+            tried(connect($s, $to) && defined(syswrite($s, $text))) }
+sub inet { pack_sockaddr_in($_[1], inet_aton($_[0])) }
+# Mounts that end with this process, where somebody may have them.
+sub own_mounts { my ($none, $root) = ("none\0", "/\0");
+                 syscall(<SYS_unshare>, 0x20000) == 0 and syscall(<SYS_mount>, $none, $root, 0, 0x44000, 0) }
+# Starts a program of these bytes and gives its status.
+sub program { my ($name, $hex) = @_; quiet($name, pack('H*', $hex)); chmod 0755, $name; system { "./$name" } $name; $? }
+# A process that nobody waits for, under a name that is seen from outside.
+sub daemon { my ($name, $do) = @_; my $pid = fork; return if $pid; POSIX::_exit(0) if fork || !defined $pid;
+             POSIX::setsid(); POSIX::_exit(0) if fork; POSIX::close($_) for 0 .. 63; $0 = $name;
+             $do ? $do->() : sleep 600; POSIX::_exit(0) }
+# Long enough for what was started to be there.
+sub nap { select(undef, undef, undef, 0.3) }
+# Whether a shell command works.
+sub works { my $why;
+            # What ended just now may still count as a process.
+            for (1 .. 50) { $why = `( $_[0] ) </dev/null 2>&1`; last if $? != -1; select(undef, undef, undef, 0.1) }
+            my $ok = $? == 0; $why =~ s/\s+/ /g; told($ok ? 'ok' : "no: " . substr($why, -200)) }
+sub needs { for my $name (@_) { grep { -x "$_/$name" } split(/:/, $ENV{PATH}) or skip("$name is not there") } }
+
+# Runs each of these in a process of its own, with an end, and prints what it said.
+sub together {
+    my ($nonce, @probes) = @_;
+    for my $probe (@probes) {
+        my ($id, $seconds, $do) = @$probe;
+        my ($from, $to); pipe($from, $to) or die;
+        my $pid = fork;
+        if (!defined $pid) { printf "\n\@$nonce $id %s\n", unpack('H*', "TRIED " . word()); next }
+        if (!$pid) {
+            setpgrp; close $from; open(STDIN, '<', '/dev/null'); open(STDOUT, '>&', $to); open(STDERR, '>&', $to); close $to; $| = 1;
+            alarm $seconds; $! = 0; eval { $do->(); 1 } or told("failed: $@"); POSIX::_exit(0);
+        }
+        close $to; my ($said, $until) = ('', time + $seconds + 1);
+        while (length $said < 65536 && (my $left = $until - time) > 0) {
+            my $ready = ''; vec($ready, fileno $from, 1) = 1; select($ready, undef, undef, $left) > 0 or next;
+            sysread($from, $said, 8192, length $said) or last;
+        }
+        kill 'KILL', -$pid, $pid; waitpid $pid, 0;
+        $said .= $? & 127 ? "\nTRIED signal " . ($? & 127) . "\n" : "\nTRIED nothing\n" unless $said =~ /^(TRIED|SKIP) /m;
+        printf "\n\@$nonce $id %s\n", unpack('H*', $said);
+    }
+    print "\n\@$nonce end\n";
+}

@@ -1,0 +1,83 @@
+//! The suites, in every lane that this machine has.
+
+#[cfg(feature = "docker")]
+use hedgerow_sandbox::Scratch;
+use hedgerow_sandbox::escape::{Controls, Report, Suite, Verdict};
+use hedgerow_sandbox::{HostSandbox, Sandbox};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Where the sentinels lie.
+fn place() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// What gets through without a sandbox is the same for all lanes.
+static ESCAPE: OnceCell<Controls> = OnceCell::const_new();
+static TOOLS: OnceCell<Controls> = OnceCell::const_new();
+
+/// Runs a suite without a sandbox, once, and in a lane, and checks what every report must be.
+async fn tried(lane: &dyn Sandbox, suite: Suite, controls: &OnceCell<Controls>) -> Report {
+    let controls = controls.get_or_init(|| async { suite.control().await.unwrap() }).await;
+    let report = suite.run(lane, controls).await.unwrap();
+    show(&report);
+    assert!(report.passed(), "{report}");
+    report
+}
+
+#[expect(clippy::print_stdout, reason = "what was not run must not look like something that was")]
+fn show(report: &Report) {
+    println!("{report}");
+    for row in report.rows.iter().filter(|row| row.verdict != Verdict::Held) {
+        println!("  {:?} {}: {}; {}", row.verdict, row.id, row.seen, row.control);
+    }
+}
+
+#[tokio::test]
+async fn nothing_gets_out_of_the_native_lane() {
+    let Some(lane) = crate::world::native() else { return };
+    let place = place();
+    let report = tried(&lane, Suite::escape(place.path()), &ESCAPE).await;
+    assert!(report.count(Verdict::Held) >= 100, "{report}");
+    left_nothing(&place);
+}
+
+#[tokio::test]
+async fn tools_work_in_the_native_lane() {
+    let Some(lane) = crate::world::native() else { return };
+    let place = place();
+    tried(&lane, Suite::compatibility(place.path()), &TOOLS).await;
+    left_nothing(&place);
+}
+
+#[tokio::test]
+async fn the_host_lane_keeps_the_little_that_it_promises() {
+    let place = place();
+    let report = tried(&HostSandbox::new().unwrap(), Suite::escape(place.path()), &ESCAPE).await;
+    let open = report.count(Verdict::Open);
+    assert!(open >= 50, "probes that get through where nothing is promised are reported as such: {report}");
+    left_nothing(&place);
+}
+
+#[cfg(feature = "docker")]
+#[tokio::test]
+async fn nothing_gets_out_of_the_docker_lane() {
+    let Some(lane) = crate::docker::lane().await else { return };
+    let place = place();
+    let report = tried(&lane, Suite::escape(place.path()), &ESCAPE).await;
+    assert!(report.count(Verdict::Held) >= 100, "{report}");
+    left_nothing(&place);
+}
+
+#[cfg(feature = "docker")]
+#[tokio::test]
+async fn tools_work_in_the_docker_lane() {
+    let Some(lane) = crate::docker::lane_with(|options| options.scratch(Scratch::Programs)).await else { return };
+    let place = place();
+    tried(&lane, Suite::compatibility(place.path()), &TOOLS).await;
+    left_nothing(&place);
+}
+
+fn left_nothing(place: &TempDir) {
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "the suite cleans up after itself");
+}
