@@ -1,5 +1,8 @@
 //! The suites, in every lane that this machine has.
 
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+
 #[cfg(feature = "docker")]
 use hedgerow_sandbox::Scratch;
 use hedgerow_sandbox::escape::{Controls, Report, Suite, Verdict};
@@ -7,9 +10,11 @@ use hedgerow_sandbox::{HostSandbox, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-/// Where the sentinels lie.
+use crate::world::{native, skipped, text};
+
+/// Where the sentinels lie: not in `/tmp`, which lanes hide anyway.
 fn place() -> TempDir {
-    tempfile::tempdir().unwrap()
+    tempfile::tempdir_in("/var/tmp").unwrap()
 }
 
 /// What gets through without a sandbox is the same for all lanes.
@@ -25,17 +30,21 @@ async fn tried(lane: &dyn Sandbox, suite: Suite, controls: &OnceCell<Controls>) 
     report
 }
 
-#[expect(clippy::print_stdout, reason = "what was not run must not look like something that was")]
 fn show(report: &Report) {
-    println!("{report}");
+    shown(&report.to_string());
     for row in report.rows.iter().filter(|row| row.verdict != Verdict::Held) {
-        println!("  {:?} {}: {}; {}", row.verdict, row.id, row.seen, row.control);
+        shown(&format!("  {:?} {}: {}; {}", row.verdict, row.id, row.seen, row.control));
     }
+}
+
+#[expect(clippy::print_stdout, reason = "what was not run must not look like something that was")]
+fn shown(text: &str) {
+    println!("{text}");
 }
 
 #[tokio::test]
 async fn nothing_gets_out_of_the_native_lane() {
-    let Some(lane) = crate::world::native() else { return };
+    let Some(lane) = native() else { return };
     let place = place();
     let report = tried(&lane, Suite::escape(place.path()), &ESCAPE).await;
     assert!(report.count(Verdict::Held) >= 100, "{report}");
@@ -44,7 +53,7 @@ async fn nothing_gets_out_of_the_native_lane() {
 
 #[tokio::test]
 async fn tools_work_in_the_native_lane() {
-    let Some(lane) = crate::world::native() else { return };
+    let Some(lane) = native() else { return };
     let place = place();
     tried(&lane, Suite::compatibility(place.path()), &TOOLS).await;
     left_nothing(&place);
@@ -76,6 +85,32 @@ async fn tools_work_in_the_docker_lane() {
     let place = place();
     tried(&lane, Suite::compatibility(place.path()), &TOOLS).await;
     left_nothing(&place);
+}
+
+/// Root may do more to the host, and so may what it starts; what holds for an ordinary user is tried as one.
+#[test]
+fn nothing_gets_out_of_the_native_lane_of_an_ordinary_user() {
+    const ORDINARY: u32 = 5000;
+    if native().is_none() || !rustix::process::geteuid().is_root() {
+        return skipped("the other suites ran as an ordinary user already");
+    }
+    let place = place();
+    let copy = place.path().join("it");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    chown(place.path(), Some(ORDINARY), Some(ORDINARY)).unwrap();
+    let output = std::process::Command::new(&copy)
+        .args(["--exact", "--nocapture", "--test-threads=1"])
+        .args(["escape::nothing_gets_out_of_the_native_lane", "escape::tools_work_in_the_native_lane"])
+        .env_clear()
+        .envs([("HOME", text(place.path())), ("HEDGEROW_REQUIRE", "native"), ("PATH", "/usr/bin:/bin")])
+        .current_dir(place.path())
+        .uid(ORDINARY)
+        .gid(ORDINARY)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("2 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    shown(&said);
 }
 
 fn left_nothing(place: &TempDir) {

@@ -59,7 +59,7 @@ impl Stage {
             }
             Effect::Sees(path) => Path::new(path)
                 .symlink_metadata()
-                .is_ok_and(|f| holds(format!("SEEN {}:{}:{}\n", f.ino(), f.size(), f.mtime()).as_bytes())),
+                .is_ok_and(|f| holds(format!("SEEN {}:{}\n", f.dev(), f.ino()).as_bytes())),
             Effect::Heard => self.listeners.heard(&format!("{};", probe.id)),
             Effect::Survives => self.survives(probe, during.map_or(TOGETHER, |d| d.grace)),
             Effect::Hangs => during.is_some_and(|d| d.hung || self.survives(probe, d.grace)),

@@ -86,23 +86,35 @@ impl Stage {
         self.root.join("tree")
     }
 
+    /// The trees of the two workers: [`tree`](Self::tree), and another one with nothing in it.
+    pub(super) fn trees(&self) -> [PathBuf; 2] {
+        [self.tree(), self.root.join("second")]
+    }
+
+    /// Removes what a probe that had a command of its own wrote, so that it does not count against the next one.
+    pub(super) fn remove(tree: &Path, probe: &Probe) {
+        let path = tree.join(probe.id);
+        // It is a file, a directory, or nothing at all.
+        let _none = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+    }
+
     /// A home that lies on the host.
     pub(super) fn home(&self) -> PathBuf {
         self.root.join("home")
     }
 
-    /// A sandbox on this stage.
-    pub(super) fn spec(&self, name: &str, policy: Policy) -> crate::Result<Spec> {
+    /// A sandbox on this stage that may write to this tree; all that is pinned lies in the first one.
+    pub(super) fn spec(&self, name: &str, tree: &Path, policy: Policy) -> crate::Result<Spec> {
         let mount = |path: PathBuf, target: PathBuf, access| Mount { source: path, target, access };
         let frozen = |path: PathBuf| mount(path.clone(), path, Access::ReadOnly);
-        let tree = self.tree();
         let mut mounts = vec![
-            mount(tree.clone(), tree.clone(), Access::ReadWrite),
+            mount(tree.to_owned(), tree.to_owned(), Access::ReadWrite),
             frozen(self.root.join("readonly")),
             frozen(self.root.join("repository/.git/objects")),
         ];
         let deep = |id: &'static str| self.own.contains_key(&(id, "ANCESTOR"));
-        let pins = self.own.iter().filter(|((id, word), _)| *word == "PIN" && !deep(id));
+        let here = tree == self.tree();
+        let pins = self.own.iter().filter(|((id, word), _)| here && *word == "PIN" && !deep(id));
         mounts.extend(pins.map(|((id, _), pin)| mount(self.pin(id), pin.into(), Access::ReadOnly)));
         Ok(Spec {
             id: SandboxId::new(format!("escape-{}-{name}", self.nonce))?,

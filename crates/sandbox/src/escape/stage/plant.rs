@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -21,7 +22,7 @@ const FOREIGNER: u32 = 12345;
 impl Stage {
     pub(super) fn furnish(&mut self, probes: &[Probe]) -> Result<()> {
         let git = self.root.join("repository/.git");
-        for dir in ["tree", "readonly", "outside", "pins", "home"] {
+        for dir in ["tree", "second", "readonly", "outside", "pins", "home"] {
             fs::create_dir(self.root.join(dir))?;
         }
         for dir in ["hooks", "info", "refs/heads", "objects/aa", "worktrees/task"] {
@@ -126,9 +127,7 @@ impl Stage {
         }
         let Ok(child) = spawn::bystander(secret, out) else { return };
         self.own_word(probe, "PID", child.id().to_string());
-        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
-        // The fiftieth field; the second one may contain blanks.
-        if let Some(start) = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(47)) {
+        if let Some(start) = environment(child.id()) {
             self.own_word(probe, "ENVIRON", start);
         }
         self.bystanders.insert(probe.id, child);
@@ -204,4 +203,18 @@ impl Stage {
         let _left = spawn::script(&self.broom);
         let _left = fs::remove_dir_all(&self.root);
     }
+}
+
+/// Where the environment of a process lies in its memory. A process that has only begun has none for a moment.
+fn environment(pid: u32) -> Option<String> {
+    for _ in 0..100 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The fiftieth field; the second one may contain blanks.
+        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(47));
+        if let Some(start) = start.filter(|start| *start != "0") {
+            return Some(start.to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
 }
