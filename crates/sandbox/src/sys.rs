@@ -15,9 +15,10 @@ use std::time::Duration;
 
 #[cfg(feature = "native")]
 use libc::c_ulong;
-use libc::{c_char, c_int, c_long, c_uint};
+use libc::{c_char, c_int, c_long, c_uint, c_void};
 use rustix::io::Errno;
 use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -28,12 +29,12 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Starts a copy of the calling thread that runs `child` and exits with what it returns.
+/// Starts a copy of the calling thread, in namespaces of its own, that runs `child` and exits with what it returns.
 ///
 /// `child` must neither allocate nor lock nor panic.
-pub(crate) fn fork(child: impl FnOnce() -> i32) -> Result<Child> {
+pub(crate) fn fork(namespaces: UnshareFlags, child: impl FnOnce() -> i32) -> Result<Child> {
     let mut pidfd: c_int = -1;
-    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD) | c_long::from(namespaces.bits());
     let none = ptr::null_mut::<c_int>();
     // SAFETY: without CLONE_VM and with a null stack this is a fork: the child has its own copy of all memory. The kernel
     // writes the descriptor to `pidfd`, which outlives the call; the remaining arguments are unused with these flags.
@@ -49,6 +50,74 @@ pub(crate) fn fork(child: impl FnOnce() -> i32) -> Result<Child> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::RANGE)?;
     // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
     Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// Starts a process that runs `child` on the caller's memory, and waits until it has become a program or has ended. So
+/// nothing of the caller's memory is copied, however much that is.
+///
+/// `child` must neither allocate nor lock nor panic. What it changes in memory, it changes for the caller too; nothing else.
+pub(crate) fn launch<F: FnOnce() -> i32>(child: F) -> Result<Pid> {
+    extern "C" fn enter<F: FnOnce() -> i32>(child: *mut c_void) -> c_int {
+        let _never_back = NeverBack;
+        // SAFETY: the pointer is to the option below, which is of this type and which its owner does not touch meanwhile.
+        let child = unsafe { (*child.cast::<Option<F>>()).take() };
+        child.map_or(1, |child| child())
+    }
+    let stack = Stack::new()?;
+    let mut child = Some(child);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the child has a stack of its own. With CLONE_VFORK the calling thread goes on only when the child has left
+    // this memory, so stack and closure outlive it; and the C library's function ends the child when `enter` returns.
+    let pid = unsafe { libc::clone(enter::<F>, stack.top(), flags, (&raw mut child).cast()) };
+    check(c_long::from(pid))?;
+    Pid::from_raw(pid).ok_or(Errno::RANGE)
+}
+
+/// A stack for a process on borrowed memory, with a gap below it.
+struct Stack(*mut c_void);
+
+impl Stack {
+    const SIZE: usize = 256 << 10;
+    /// As large as the largest page.
+    const GAP: usize = 64 << 10;
+
+    fn new() -> Result<Self> {
+        let (read_write, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at a place that the kernel chooses touches no memory that is in use.
+        let start = unsafe { libc::mmap(ptr::null_mut(), Self::SIZE, read_write, kind | libc::MAP_STACK, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(last_error());
+        }
+        let stack = Self(start);
+        // SAFETY: these pages are the first of the mapping just made, which nothing uses yet.
+        check(c_long::from(unsafe { libc::mprotect(start, Self::GAP, libc::PROT_NONE) }))?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        self.0.wrapping_byte_add(Self::SIZE)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and what ran on it is over.
+        unsafe { libc::munmap(self.0, Self::SIZE) };
+    }
+}
+
+/// Gives the pages of this range back, whatever is in them. Only for a process that was forked, and for what it will not
+/// use again.
+pub(crate) fn unmap(range: std::ops::Range<usize>) {
+    // SAFETY: callers pass what nothing in this process refers to any more.
+    unsafe { libc::munmap(ptr::without_provenance_mut(range.start), range.end.saturating_sub(range.start)) };
+}
+
+/// The address of what the C library keeps of the calling thread.
+pub(crate) fn thread_block() -> usize {
+    // SAFETY: no memory is involved.
+    let thread = unsafe { libc::pthread_self() };
+    usize::try_from(thread).unwrap_or(0)
 }
 
 /// Ends a forked child that panics in spite of all. Unwinding on, it would run the host's code a second time.
@@ -202,7 +271,7 @@ fn close_from(first: c_uint, flags: c_uint) -> Result<()> {
 
 /// Ends the caller's use of shared namespaces: it and what it starts get their own.
 #[cfg(feature = "native")]
-pub(crate) fn unshare(flags: rustix::thread::UnshareFlags) -> Result<()> {
+pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
     // SAFETY: no flag that shares or splits memory or descriptors is used, only namespaces.
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
@@ -255,8 +324,11 @@ pub(crate) fn landlock_enter(ruleset: BorrowedFd<'_>) -> Result<()> {
 #[cfg(feature = "native")]
 pub(crate) fn drop_bounding_set() {
     for capability in 0..64 as c_ulong {
-        // SAFETY: no memory is involved; numbers that this kernel does not know are refused.
-        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0 as c_ulong, 0 as c_ulong, 0 as c_ulong) };
+        // SAFETY: no memory is involved; the first number that this kernel does not know is refused, and so are all above.
+        let done = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0 as c_ulong, 0 as c_ulong, 0 as c_ulong) };
+        if done < 0 && last_error() == Errno::INVAL {
+            return;
+        }
     }
 }
 
@@ -298,7 +370,7 @@ mod tests {
 
     /// The exit code of a child that runs this.
     fn code(child: impl FnOnce() -> i32) -> Option<i32> {
-        let child = fork(child).unwrap();
+        let child = fork(UnshareFlags::empty(), child).unwrap();
         reap(child.pid).0.filter(|status| libc::WIFEXITED(*status)).map(|status| libc::WEXITSTATUS(status))
     }
 
@@ -310,7 +382,7 @@ mod tests {
             let _already = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
             let none = Rlimit { current: Some(0), maximum: Some(0) };
             let limited = setrlimit(Resource::Nproc, none);
-            match (limited, fork(|| 0)) {
+            match (limited, fork(UnshareFlags::empty(), || 0)) {
                 (Ok(()), Err(Errno::AGAIN)) => 42,
                 _ => 43,
             }

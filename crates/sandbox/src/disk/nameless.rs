@@ -16,7 +16,7 @@ const MOST: usize = 1 << 16;
 pub(super) fn of(supervisor: Pid, roots: &[File]) -> Tally {
     let devices: Vec<u64> = roots.iter().filter_map(|root| Some(root.metadata().ok()?.dev())).collect();
     let (mut tally, mut seen) = (Tally::default(), BTreeSet::new());
-    for pid in Tree::inside(supervisor).pids() {
+    for pid in Tree::below(supervisor).pids() {
         let Ok(held) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         for held in held.flatten() {
             // Looked at through the descriptor itself, so nothing is opened and no name is followed.

@@ -83,16 +83,9 @@ mod system {
     }
 
     pub(super) fn inside(disk: &Disk, pid: i32) {
-        if let Some(parent) = parent(pid).and_then(Pid::from_raw) {
-            disk.supervisor(parent);
+        if let Some(first) = Pid::from_raw(pid) {
+            disk.supervisor(first);
         }
-    }
-
-    /// What the engine put above it, which has no other child.
-    fn parent(pid: i32) -> Option<i32> {
-        let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        text.rsplit_once(") ")?.1.split_ascii_whitespace().nth(1)?.parse().ok()
     }
 
     pub(super) fn exceeded(disk: &Disk) -> bool {

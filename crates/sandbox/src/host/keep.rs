@@ -30,7 +30,7 @@ impl HostKeeper {
 
 impl Keeper for HostKeeper {
     fn supervise(&self, image: &Bound<'_>) -> i32 {
-        let code = supervisor::run(image, || Ok(()));
+        let code = supervisor::run(image, self.secrets.inherited(), || Ok(()));
         self.secrets.unlink();
         code
     }

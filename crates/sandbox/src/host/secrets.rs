@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::run::Inherited;
 use crate::{Command, Error, Result};
 
 /// Where file systems in memory are by convention.
@@ -52,6 +53,11 @@ impl SecretFiles {
     /// Where they are, if there are any.
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
+    }
+
+    /// Whether a supervisor will still look for them in what it has of the host's memory.
+    pub(crate) fn inherited(&self) -> Inherited {
+        if self.paths.is_empty() { Inherited::Spare } else { Inherited::Needed }
     }
 
     /// Removes them from the supervisor, which outlives a host that is killed. Must neither allocate nor lock nor panic.

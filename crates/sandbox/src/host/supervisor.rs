@@ -8,17 +8,19 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, wait};
 
-use crate::run::{Bound, CONTROL, Fault, Record, START, Stage, exec, first_signals, report};
+use crate::run::{
+    Bound, CONTROL, Fault, Inherited, QUIET, Record, START, Stage, exec, first_signals, give_back_memory, report,
+};
 use crate::sys;
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 
 /// Starts the program, waits for its end or the host's, and leaves nothing of it behind. `last` runs in the program's
 /// process, just before it becomes the program.
-pub(crate) fn run(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> i32 {
+pub(crate) fn run(image: &Bound<'_>, inherited: Inherited, last: impl FnOnce() -> Result<(), Fault>) -> i32 {
     match start(image, last) {
         Ok((program, signals)) => {
-            let end = stay(program, &signals);
+            let end = stay(program, &signals, inherited);
             let killed = sweep(&signals);
             if end == Over::Ended {
                 report(Record::Killed(killed));
@@ -48,11 +50,11 @@ fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<
         .send(sys::fixed(START));
         1
     };
-    let program = sys::fork(program).map_err(Fault::at(Stage::Fork))?;
+    let program = sys::launch(program).map_err(Fault::at(Stage::Fork))?;
     for fd in [0, 1, 2, START] {
         sys::close(fd);
     }
-    Ok((program.pid, signals))
+    Ok((program, signals))
 }
 
 /// Why a supervisor stops waiting.
@@ -65,12 +67,16 @@ enum Over {
 }
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd) -> Over {
+fn stay(program: Pid, signals: &OwnedFd, inherited: Inherited) -> Over {
+    let mut quiet = Some(&QUIET).filter(|_| inherited == Inherited::Spare);
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
-            return Over::Demanded;
+        match poll(&mut fds, quiet) {
+            // It is no command of milliseconds.
+            Ok(0) if quiet.take().is_some() => give_back_memory(),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return Over::Demanded,
         }
         // The host never writes: any event is the end of the pipe.
         if !fds[0].revents().is_empty() {

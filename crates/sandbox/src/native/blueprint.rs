@@ -47,22 +47,14 @@ pub(super) enum Step {
         source: usize,
         at: CString,
     },
-    /// A file system in memory of this size.
-    Memory {
-        at: CString,
-        size: CString,
-    },
-    /// Shows a directory of the root at a second place.
-    Again {
-        from: CString,
+    /// Shows a directory of the scratch memory.
+    Scratch {
+        directory: CString,
+        mode: u32,
         at: CString,
     },
     /// Makes a directory a mount of itself, which nobody can rename.
     Pin {
-        at: CString,
-    },
-    /// Takes a mount away again, and its directory.
-    Forget {
         at: CString,
     },
     Processes {
@@ -86,10 +78,8 @@ impl Step {
         | Self::Secret { at, .. }
         | Self::Link { at, .. }
         | Self::Show { at, .. }
-        | Self::Memory { at, .. }
-        | Self::Again { at, .. }
+        | Self::Scratch { at, .. }
         | Self::Pin { at }
-        | Self::Forget { at }
         | Self::Processes { at }
         | Self::Terminals { at }
         | Self::Hide { at, .. }) = self;
@@ -131,6 +121,8 @@ impl Use {
 pub(super) struct Blueprint {
     pub(super) sources: Vec<Source>,
     pub(super) steps: Vec<Step>,
+    /// The size of the file system in memory that all writable places of the sandbox's own share.
+    pub(super) scratch: CString,
     made: BTreeSet<PathBuf>,
     links: BTreeSet<PathBuf>,
     /// Places that show a path of the host, with that path; the last one that covers a path counts.

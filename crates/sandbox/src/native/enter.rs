@@ -1,4 +1,4 @@
-//! The way into the sandbox, carried out by the supervisor and by process 1. Nothing here may allocate, lock or panic.
+//! The way into the sandbox, carried out by process 1. Nothing here may allocate, lock or panic.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,18 +23,19 @@ pub(super) struct Maps {
     pub(super) gid: Vec<u8>,
 }
 
-/// Leaves the host's namespaces. Process ids only change for what is forked afterwards.
-pub(super) fn leave(network: &Network, maps: &Maps) -> Result<(), Fault> {
-    let mut flags = UnshareFlags::NEWUSER
+/// What process 1 is born into. The namespace of control groups comes later, when it is in those that it will be in.
+pub(super) fn namespaces(network: &Network) -> UnshareFlags {
+    let all = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
-    if *network != Network::Host {
-        flags |= UnshareFlags::NEWNET;
-    }
-    sys::unshare(flags).map_err(Fault::at(Stage::Unshare))?;
+        | UnshareFlags::NEWUTS;
+    if *network == Network::Host { all } else { all | UnshareFlags::NEWNET }
+}
+
+/// Makes the namespaces those of the caller's user, with its control group as the highest that is seen.
+pub(super) fn settle(maps: &Maps) -> Result<(), Fault> {
+    sys::unshare(UnshareFlags::NEWCGROUP).map_err(Fault::at(Stage::Unshare))?;
     let map = |path, content: &[u8]| overwrite(path, content).map_err(Fault::at(Stage::Map));
     map(c"/proc/self/setgroups", b"deny")?;
     map(c"/proc/self/uid_map", &maps.uid)?;
@@ -50,11 +51,11 @@ fn overwrite(path: &CStr, content: &[u8]) -> Result<(), Errno> {
 }
 
 /// The descriptors of all sources: room that needs no allocation.
-pub(super) type Opened = [Option<OwnedFd>; MOST_SOURCES];
-pub(super) const NOTHING_OPENED: Opened = [const { None }; MOST_SOURCES];
+type Opened = [Option<OwnedFd>; MOST_SOURCES];
 
 /// Builds the new root and makes it the only one.
-pub(super) fn build(plan: &Blueprint, opened: &mut Opened, grants: &Grants<'_>) -> Result<(), Fault> {
+pub(super) fn build(plan: &Blueprint, grants: &Grants<'_>) -> Result<(), Fault> {
+    let opened: &mut Opened = &mut [const { None }; MOST_SOURCES];
     rustix::process::umask(Mode::empty());
     let pivot = Fault::at(Stage::Pivot);
     mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(&pivot)?;
@@ -62,12 +63,16 @@ pub(super) fn build(plan: &Blueprint, opened: &mut Opened, grants: &Grants<'_>) 
     for (index, (source, slot)) in plan.sources.iter().zip(opened.iter_mut()).enumerate() {
         *slot = Some(open(source).map_err(Fault::nth(Stage::Open, index))?);
     }
+    // The new root needs a place in the old one, any place: nothing of the host is looked up any more. Below it, the
+    // scratch memory has one too, with which it is taken off in the end: what shows its directories holds it.
+    let scratch = memory(&plan.scratch, c"700").map_err(&pivot)?;
     let root = memory(c"16m", c"755").map_err(&pivot)?;
-    // The new root needs a place in the old one, any place: nothing of the host is looked up any more.
-    move_mount(&root, c"", CWD, c"/usr", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(&pivot)?;
+    for mount in [&scratch, &root] {
+        move_mount(mount, c"", CWD, c"/usr", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(&pivot)?;
+    }
     rustix::process::fchdir(&root).map_err(&pivot)?;
     for (index, step) in plan.steps.iter().enumerate() {
-        carry_out(step, root.as_fd(), opened, grants).map_err(Fault::nth(Stage::Build, index))?;
+        carry_out(step, (root.as_fd(), scratch.as_fd()), opened, grants).map_err(Fault::nth(Stage::Build, index))?;
     }
     grant(plan, root.as_fd(), opened, grants).map_err(Fault::at(Stage::Wall))?;
     enter(root.as_fd()).map_err(pivot)
@@ -105,7 +110,12 @@ fn open(source: &Source) -> Result<OwnedFd, Errno> {
     Ok(tree)
 }
 
-fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants<'_>) -> Result<(), Errno> {
+fn carry_out(
+    step: &Step,
+    (root, scratch): (BorrowedFd<'_>, BorrowedFd<'_>),
+    opened: &Opened,
+    grants: &Grants<'_>,
+) -> Result<(), Errno> {
     let source = |index: usize| opened.get(index).and_then(Option::as_ref).ok_or(Errno::BADF);
     match step {
         Step::Directory { at, mode } => rustix::fs::mkdirat(root, at.as_c_str(), Mode::from_raw_mode(*mode)),
@@ -113,19 +123,19 @@ fn carry_out(step: &Step, root: BorrowedFd<'_>, opened: &Opened, grants: &Grants
         Step::Secret { at, content } => file(root, at, 0o400, content.bytes()),
         Step::Link { at, to } => rustix::fs::symlinkat(to.as_c_str(), root, at.as_c_str()),
         Step::Show { source: index, at } => attach(source(*index)?, root, at),
-        Step::Memory { at, size } => attach(&memory(size, c"700")?, root, at),
-        Step::Again { from, at } => {
-            let directory = again(root, from)?;
+        Step::Scratch { directory, mode, at } => {
+            match rustix::fs::mkdirat(scratch, directory.as_c_str(), Mode::from_raw_mode(*mode)) {
+                // One directory can be shown at several places.
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+            let directory = again(scratch, directory)?;
             grants.allow(directory.as_fd(), Grant::Tree)?;
             attach(&directory, root, at)
         }
         Step::Pin { at } => {
             let directory = place(root, at)?;
             mount_at(&again_fd(&directory)?, &directory)
-        }
-        Step::Forget { at } => {
-            unmount(at.as_c_str(), UnmountFlags::DETACH)?;
-            rustix::fs::unlinkat(root, at.as_c_str(), rustix::fs::AtFlags::REMOVEDIR)
         }
         Step::Processes { at } => {
             let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;

@@ -5,18 +5,49 @@
 //! files whose mode would give privileges to others on the host.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use super::denied::{self, CLONE_NEWTIME, NAMESPACES};
+use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     sock_filter,
 };
 
+use super::denied::{self, CLONE_NEWTIME, NAMESPACES};
+use crate::Error;
+use crate::run::{Fault, Stage};
+
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// The filters of one sandbox, in the order in which they are installed.
-pub(super) fn programs() -> Result<Vec<BpfProgram>, Problem> {
+/// Filters, made once for all commands, in the order in which they are installed.
+#[derive(Clone)]
+pub(super) struct Filters(Arc<[BpfProgram]>);
+
+impl Filters {
+    /// Those of every sandbox, and this one.
+    pub(super) fn and(more: Option<Result<BpfProgram, Problem>>) -> crate::Result<Self> {
+        let failed = |source| Error::Lane { action: "make the system call filter".into(), source };
+        let mut all = programs().map_err(failed)?;
+        all.extend(more.transpose().map_err(failed)?);
+        Ok(Self(all.into()))
+    }
+
+    /// Makes them hold for the calling process, for good. Must neither allocate nor lock nor panic.
+    pub(super) fn install(&self) -> Result<(), Fault> {
+        let failed = |_| Fault::at(Stage::Filter)(Errno::INVAL);
+        self.0.iter().try_for_each(|program| seccompiler::apply_filter(program).map_err(failed))
+    }
+}
+
+impl fmt::Debug for Filters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filters").field(&self.0.len()).finish()
+    }
+}
+
+fn programs() -> Result<Vec<BpfProgram>, Problem> {
     let mut main = compile(denied()?, libc::EPERM)?;
     guard_numbers(&mut main);
     // These carry their flags in memory, where a filter cannot look. Programs fall back to the older calls.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use super::filter::Filters;
 use super::group_base::{self, Base, Controller};
 use super::lane::{NativeLane, unavailable};
 use super::{Demand, Mechanism, NativeFacts, NativeOptions, confined, hint, wall};
@@ -18,6 +19,8 @@ pub(super) struct Found {
     pub(super) landlock: std::result::Result<u32, String>,
     /// Why namespaces are not used, if they are not.
     pub(super) denied: Option<String>,
+    /// The filters of system calls, the same for every command.
+    pub(super) filters: Filters,
     pids: Pids,
 }
 
@@ -49,8 +52,8 @@ impl Found {
     }
 
     /// Landlock alone.
-    pub(super) fn confined(landlock: std::result::Result<u32, String>, denied: String) -> Self {
-        Self { bases: group_base::find(), landlock, denied: Some(denied), pids: Pids::NotKept }
+    pub(super) fn confined(landlock: std::result::Result<u32, String>, denied: String, filters: Filters) -> Self {
+        Self { bases: group_base::find(), landlock, denied: Some(denied), filters, pids: Pids::NotKept }
     }
 
     /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
@@ -59,7 +62,8 @@ impl Found {
         if let (Err(why), Demand::Required) = (&landlock, options.landlock) {
             return Err(unavailable(format!("its options require Landlock, and {why}")));
         }
-        let mut found = Self { bases: group_base::find(), landlock, denied: None, pids: Pids::NotKept };
+        let filters = Filters::and(None)?;
+        let mut found = Self { bases: group_base::find(), landlock, denied: None, filters, pids: Pids::NotKept };
         let run = |found: &Self, script: String| {
             let limits = Limits { pids: Some(FEW), tmp: 1 << 20, ..Limits::default() };
             let lane = NativeLane {

@@ -1,44 +1,27 @@
-//! The two processes between the host and the program: the supervisor, which stays outside, and process 1 inside, whose
-//! end the kernel follows with that of everything else inside. Nothing here may allocate, lock or panic.
+//! Process 1 of a sandbox, between the host and the program: its end takes everything else inside along, and the kernel lets
+//! it go only when all of that is gone. Nothing here may allocate, lock or panic.
 
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, wait, waitpid};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, wait};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::enter::{self, Opened};
+use super::enter;
 use super::keep::NativeKeeper;
 use super::outlet;
-use crate::run::{Bound, CONTROL, Fault, REPORT, Record, START, Stage, exec, report};
+use crate::run::{Bound, CONTROL, Fault, QUIET, REPORT, Record, START, Stage, exec, give_back_memory, report};
 use crate::{Network, sys};
 
 /// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
 pub(super) const TERMINATE: u8 = b't';
 
-/// Descriptors that the program and process 1 take over from the supervisor.
-const TAKEN: [i32; 5] = [0, 1, 2, START, CONTROL];
-
-/// The supervisor: leaves the host's namespaces, starts process 1 and waits for it.
-pub(super) fn supervise(keeper: &NativeKeeper, image: &Bound<'_>) -> i32 {
-    let mut opened = enter::NOTHING_OPENED;
-    let first = prepare(keeper).and_then(|()| {
-        sys::fork(|| match first_process(keeper, image, &mut opened) {
-            Ok(()) => 0,
-            Err(fault) => {
-                fault.send(sys::fixed(START));
-                1
-            }
-        })
-        .map_err(Fault::at(Stage::Fork))
-    });
-    match first {
-        Ok(first) => {
-            TAKEN.into_iter().for_each(sys::close);
-            while waitpid(Some(first.pid), WaitOptions::empty()).is_err_and(|e| e == Errno::INTR) {}
-            // The kernel lets process 1 go only when all others of its namespace are gone.
-            report(Record::Done);
+/// Builds the root, starts the program, collects orphans, and ends when the program has ended.
+pub(super) fn first_process(keeper: &NativeKeeper, image: &Bound<'_>) -> i32 {
+    match prepare(keeper).and_then(|()| start(keeper, image)) {
+        Ok((program, signals)) => {
+            stay(program, &signals);
             0
         }
         Err(fault) => {
@@ -55,23 +38,15 @@ fn prepare(keeper: &NativeKeeper) -> Result<(), Fault> {
         rustix::io::write(sys::fixed(fd), b"0").map_err(Fault::at(Stage::Group))?;
         sys::close(fd);
     }
-    enter::leave(keeper.network(), &keeper.maps)?;
-    // Only now: a process that may not be looked into cannot write its own maps; and new credentials reset the rest.
-    conceal().map_err(step)
+    enter::settle(&keeper.maps)?;
+    // Only now: a process that may not be looked into cannot write its own maps. Its memory is a copy of the host's.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(&step)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(step)
 }
 
-/// Hides the caller, whose memory is a copy of the host's, and ties its life to its parent's.
-fn conceal() -> Result<(), Errno> {
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-}
-
-/// Process 1: builds the root, starts the program, collects orphans, and ends when the program has ended.
-fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) -> Result<(), Fault> {
+fn start(keeper: &NativeKeeper, image: &Bound<'_>) -> Result<(Pid, OwnedFd), Fault> {
     let step = Fault::at(Stage::Prepare);
-    conceal().map_err(&step)?;
-    enter::build(&keeper.blueprint, opened, &keeper.grants())?;
-    *opened = enter::NOTHING_OPENED;
+    enter::build(&keeper.blueprint, &keeper.grants())?;
     rustix::system::sethostname(b"sandbox").map_err(&step)?;
     if *keeper.network() != Network::Host {
         sys::loopback_up().map_err(Fault::at(Stage::Loopback))?;
@@ -81,15 +56,14 @@ fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, opened: &mut Opened) 
         sys::close(door);
     }
     let signals = sys::signals().map_err(&step)?;
-    let program = sys::fork(|| {
+    let program = sys::launch(|| {
         exec(image, || lower(keeper)).send(sys::fixed(START));
         1
     });
     let program = program.map_err(Fault::at(Stage::Fork))?;
     [0, 1, 2, START].into_iter().for_each(sys::close);
     drop_capabilities().map_err(step)?;
-    stay(program.pid, &signals);
-    Ok(())
+    Ok((program, signals))
 }
 
 /// Gives up everything that the program does not need; the filter comes last, since it forbids the rest of this.
@@ -111,10 +85,7 @@ fn lower(keeper: &NativeKeeper) -> Result<(), Fault> {
     lock_privileges().map_err(&step)?;
     drop_capabilities().map_err(step)?;
     keeper.grants().enter().map_err(Fault::at(Stage::Wall))?;
-    for program in &keeper.filters {
-        seccompiler::apply_filter(program).map_err(|_| Fault::at(Stage::Filter)(Errno::INVAL))?;
-    }
-    Ok(())
+    keeper.filters.install()
 }
 
 /// Takes from user 0 of this namespace, should anything ever become it, what it would get for being that.
@@ -155,11 +126,15 @@ fn sweep() -> u32 {
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
 fn stay(program: Pid, signals: &OwnedFd) {
+    let mut quiet = Some(&QUIET);
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        if poll(&mut fds, None).is_err_and(|e| e != Errno::INTR) {
-            return;
+        match poll(&mut fds, quiet) {
+            // It is no command of milliseconds.
+            Ok(0) if quiet.take().is_some() => give_back_memory(),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
         }
         let asked = fds[0].revents();
         if asked.contains(PollFlags::IN) {

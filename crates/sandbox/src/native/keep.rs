@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::Pid;
-use seccompiler::BpfProgram;
+use rustix::thread::UnshareFlags;
 
 use super::blueprint::Blueprint;
-use super::enter::Maps;
+use super::enter::{self, Maps};
+use super::filter::Filters;
 use super::group::Group;
 use super::outlet::Outlet;
 use super::wall::{Grants, Wall};
@@ -20,14 +21,14 @@ use crate::disk::Disk;
 use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
 use crate::{Command, End, Error, Limits, Network, Result, Usage};
 
-/// The supervisor and process 1 count as processes of the user namespace, too.
-pub(super) const OURS: u64 = 2;
+/// Process 1 counts as a process of the user namespace, too.
+pub(super) const OURS: u64 = 1;
 
 #[derive(Debug)]
 pub(super) struct NativeKeeper {
     pub(super) blueprint: Blueprint,
     pub(super) maps: Maps,
-    pub(super) filters: Vec<BpfProgram>,
+    pub(super) filters: Filters,
     pub(super) limits: Limits,
     pub(super) network: Network,
     pub(super) group: Option<Group>,
@@ -77,8 +78,12 @@ impl NativeKeeper {
 }
 
 impl Keeper for NativeKeeper {
+    fn namespaces(&self) -> UnshareFlags {
+        enter::namespaces(&self.network)
+    }
+
     fn supervise(&self, image: &Bound<'_>) -> i32 {
-        init::supervise(self, image)
+        init::first_process(self, image)
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
@@ -128,7 +133,7 @@ impl Keeper for NativeKeeper {
             return Some(End::OutOfMemory);
         }
         let limit = self.watched_limit()?;
-        let used = Tree::inside(supervisor).memory(limit);
+        let used = Tree::below(supervisor).memory(limit);
         self.peak.fetch_max(used, Ordering::Relaxed);
         (used > limit).then_some(End::OutOfMemory)
     }

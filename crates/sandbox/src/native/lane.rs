@@ -10,7 +10,7 @@ use super::keep::{NativeKeeper, OURS};
 use super::layout::{self, User};
 use super::outlet::{Outlet, Outlets};
 use super::wall::Wall;
-use super::{LANE, NativeOptions, filter};
+use super::{LANE, NativeOptions};
 use crate::disk::Disk;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
@@ -60,7 +60,7 @@ impl Lane for NativeLane {
         let (user, maps) = user();
         let mut blueprint = self.plan(user)?;
         layout::secrets(&mut blueprint, command)?;
-        let filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
+        let filters = self.found.filters.clone();
         let mut variables = vec![("HOME", layout::HOME.as_ref()), ("TMPDIR", "/tmp".as_ref())];
         let told: Vec<_> = command.secrets.iter().filter_map(|s| s.told(layout::SECRETS.as_ref())).collect();
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));

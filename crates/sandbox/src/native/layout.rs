@@ -170,22 +170,14 @@ fn devices(plan: &mut Blueprint) -> Result<()> {
 
 /// Everything that can be written and is of no host directory shares one file system, so that one limit holds for it.
 fn memory(plan: &mut Blueprint, size: u64, with_home: bool) -> Result<()> {
-    let size = inside(Path::new(&size.max(1 << 20).to_string()))?;
-    plan.on_directory("/.memory", |at| Step::Memory { at, size })?;
-    let mut places = vec![
-        ("/.memory/tmp", "/tmp", 0o1777),
-        ("/.memory/tmp", "/var/tmp", 0o1777),
-        ("/.memory/shm", "/dev/shm", 0o1777),
-    ];
+    plan.scratch = inside(Path::new(&size.max(1 << 20).to_string()))?;
+    let mut places = vec![(c"tmp", "/tmp", 0o1777), (c"tmp", "/var/tmp", 0o1777), (c"shm", "/dev/shm", 0o1777)];
     if with_home {
-        places.push(("/.memory/home", HOME, 0o700));
+        places.push((c"home", HOME, 0o700));
     }
-    for (from, at, mode) in places {
-        plan.directory(Path::new(from), mode)?;
-        let from = inside(Path::new(from))?;
-        plan.on_directory(at, |at| Step::Again { from, at })?;
+    for (directory, at, mode) in places {
+        plan.on_directory(at, |at| Step::Scratch { directory: directory.into(), mode, at })?;
         plan.writable(Path::new(at));
     }
-    plan.steps.push(Step::Forget { at: inside(Path::new("/.memory"))? });
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::process::Pid;
+use rustix::thread::UnshareFlags;
 
 use super::{Bound, Fault, Image};
 use crate::{Command, End, Error, Limits, Result, Usage};
@@ -20,6 +21,12 @@ pub(crate) trait Lane: Debug + Send + Sync + 'static {
 
 /// What belongs to one command: how its processes are set up, watched and swept away.
 pub(crate) trait Keeper: Debug + Send + Sync {
+    /// The namespaces that the supervisor gets of its own. With one of processes it is process 1 there, and the kernel lets
+    /// it go only when nothing else is left.
+    fn namespaces(&self) -> UnshareFlags {
+        UnshareFlags::empty()
+    }
+
     /// Runs in the forked supervisor, with its descriptors in place; starts the program and stays until all is over.
     /// Must neither allocate nor lock nor panic.
     fn supervise(&self, image: &Bound<'_>) -> i32;

@@ -6,6 +6,7 @@ mod fault;
 mod follow;
 mod image;
 mod keeper;
+mod lean;
 mod leash;
 mod records;
 mod session;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
+    lean::{Inherited, QUIET, give_back_memory},
     records::Record,
     session::Session,
     token::token,

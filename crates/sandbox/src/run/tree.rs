@@ -40,14 +40,6 @@ impl Tree {
         self.0.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/wchan")).ok()).collect()
     }
 
-    /// Everything inside a process namespace, given the supervisor outside of it: without process 1, whose memory is
-    /// still a copy of the host's.
-    #[cfg(any(feature = "native", feature = "docker"))]
-    pub(crate) fn inside(supervisor: Pid) -> Self {
-        let first = children(supervisor.as_raw_nonzero().get()).first().copied().and_then(Pid::from_raw);
-        first.map_or(Self(Vec::new()), Self::below)
-    }
-
     /// Signals all of them. The descriptor is taken before the second look, so no stranger with a used number is hit.
     pub(crate) fn signal(&self, root: Pid, signal: Signal) {
         let held: Vec<(i32, OwnedFd)> = self.0.iter().filter_map(|&pid| Some((pid, open(pid)?))).collect();

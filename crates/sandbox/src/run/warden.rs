@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::thread::UnshareFlags;
 use tokio::sync::oneshot;
 
 use super::leash::Leash;
 use super::records::Records;
-use super::{Buried, Fault, Lane, Tree};
+use super::{Buried, Fault, Lane, Stage, Tree};
 use crate::{Command, End, Error, Result, Usage, sys};
 
 /// How often the limits are looked at.
@@ -105,7 +106,11 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
             Ok(()) => keeper.supervise(&bound),
             Err(_) => 1,
         };
-        sys::fork(supervisor).map_err(|e| failed("start a supervisor", e))?
+        let namespaces = keeper.namespaces();
+        sys::fork(namespaces, supervisor).map_err(|errno| match namespaces.is_empty() {
+            true => failed("start a supervisor", errno),
+            false => keeper.explain(Fault::at(Stage::Unshare)(errno), command),
+        })?
     };
     drop((stdin, stdout, stderr, start, control, report));
     let leash = Arc::new(Leash::new(keeper, child.pid, demands));
@@ -196,7 +201,8 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     // Before the process id can be used again, nobody may signal it any more.
     leash.bury();
     let (_, cpu) = sys::reap(child.pid);
-    let records = read_records(reports);
+    let mut records = read_records(reports);
+    records.done |= keeper.namespaces().contains(UnshareFlags::NEWPID);
     let Buried { exceeded: late, swept } = keeper.bury(records.done);
     let late = late.filter(|_| records.status.is_none_or(|s| s != 0));
     let leftovers = records.status.map(|_| records.killed.unwrap_or(0).saturating_add(swept));

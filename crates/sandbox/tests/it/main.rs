@@ -22,6 +22,8 @@ mod hostile;
 mod kill;
 #[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
 mod layers;
+#[cfg(target_os = "linux")]
+mod lean;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native;
 #[cfg(all(target_os = "linux", feature = "native"))]

@@ -4,11 +4,10 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use seccompiler::BpfProgram;
 
 use super::super::LANE;
+use super::super::filter::Filters;
 use super::super::group::Group;
 use super::super::wall::Wall;
 use crate::disk::Disk;
@@ -21,7 +20,7 @@ pub(super) struct ConfinedKeeper {
     pub(super) scratch: Scratch,
     pub(super) secrets: SecretFiles,
     pub(super) cookie: String,
-    pub(super) filters: Vec<BpfProgram>,
+    pub(super) filters: Filters,
     pub(super) limits: Limits,
     pub(super) group: Option<Group>,
     pub(super) wall: Wall,
@@ -54,10 +53,7 @@ impl ConfinedKeeper {
         super::super::init::give_up_capabilities().map_err(step)?;
         let number = REPORT + 1 + i32::try_from(self.groups()).unwrap_or(i32::MAX);
         self.wall.grants(number).enter().map_err(Fault::at(Stage::Wall))?;
-        for program in &self.filters {
-            seccompiler::apply_filter(program).map_err(|_| Fault::at(Stage::Filter)(Errno::INVAL))?;
-        }
-        Ok(())
+        self.filters.install()
     }
 }
 
@@ -65,7 +61,7 @@ impl Keeper for ConfinedKeeper {
     fn supervise(&self, image: &Bound<'_>) -> i32 {
         match self.join() {
             Ok(()) => {
-                let code = supervisor::run(image, || self.lower());
+                let code = supervisor::run(image, self.secrets.inherited(), || self.lower());
                 self.secrets.unlink();
                 code
             }

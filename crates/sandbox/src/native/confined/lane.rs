@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
+use super::super::NativeOptions;
 use super::super::found::Found;
 use super::super::group::Group;
 use super::super::wall::Wall;
-use super::super::{NativeOptions, filter};
 use super::keep::ConfinedKeeper;
-use super::{calls, check, trial, view};
+use super::{check, trial, view};
 use crate::disk::Disk;
 use crate::host::{COOKIE, Scratch, SecretFiles};
 use crate::run::{Image, Keeper, Lane, token};
@@ -70,8 +70,7 @@ impl Lane for ConfinedLane {
         let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
-        let mut filters = filter::programs().map_err(|e| failed("make the system call filter", e))?;
-        filters.push(calls::program().map_err(|e| failed("make the system call filter", e))?);
+        let filters = self.found.filters.clone();
         let wall = self.wall(scratch.path(), secrets.directory())?;
         let disk = self.disk(scratch.path()).map_err(|e| failed("watch what is written to the mounts", e.into()))?;
         let group = match self.found.bases.as_slice() {

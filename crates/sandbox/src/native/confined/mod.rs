@@ -10,7 +10,7 @@ mod view;
 
 use super::group_base::Version;
 use super::lane::unavailable;
-use super::{Demand, found::Found};
+use super::{Demand, filter::Filters, found::Found};
 use crate::run::try_once;
 use crate::{Command, Coverage, Error, Guarantee, Limits, Result, Spec};
 
@@ -34,7 +34,8 @@ pub(super) fn probe(options: &super::NativeOptions, denied: String) -> Result<Fo
              confine signals; use Linux 6.12 or later"
         ),
         Ok(_) => {
-            let found = Found::confined(landlock, denied.clone());
+            let filters = Filters::and(Some(calls::program()))?;
+            let found = Found::confined(landlock, denied.clone(), filters);
             let command = Command::new("/bin/sh", "/").args(["-c", "exit 42"]);
             let works = || try_once(&ConfinedLane::trial(options.clone(), found.clone()), &command);
             match works() {

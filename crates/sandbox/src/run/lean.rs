@@ -1,0 +1,178 @@
+//! Giving back what a forked process has of the host's memory and will not use. Nothing here may allocate, lock or panic.
+//!
+//! A fork copies no page until one side changes it. A host that lives on changes all of its own in time, and the old ones
+//! then belong to the supervisors alone: each would cost as much as the host.
+
+use std::ops::Range;
+
+use rustix::event::Timespec;
+use rustix::fs::{Mode, OFlags};
+
+use crate::sys;
+
+/// How long a program runs before its supervisor takes the time for this.
+pub(crate) const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Whether a process will use again what it has of the host's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inherited {
+    Spare,
+    Needed,
+}
+
+/// What stays of the caller's stack below where it is now.
+const DEPTH: usize = 128 << 10;
+/// What the C library keeps of a thread, from its address on.
+const BLOCK: usize = 64 << 10;
+/// A multiple of every size of pages.
+const PAGE: usize = 64 << 10;
+
+/// Gives back heaps, and stacks of other threads. The program's code and data stay, and the caller's own stack.
+///
+/// Only for a process that was forked and uses nothing but its stack from here on. What cannot be found out is kept.
+pub(crate) fn give_back_memory() {
+    let maps = rustix::fs::open(c"/proc/self/maps", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let Ok(maps) = maps else { return };
+    let mut buffer = [0; 4096];
+    let own = Own { stack: (&raw const buffer).addr(), block: sys::thread_block() };
+    let (mut line, mut file_ends) = (Line::default(), 0);
+    loop {
+        // The kernel finds its place again by the address, so what is unmapped meanwhile confuses nothing.
+        let Ok(length @ 1..) = rustix::io::read(&maps, &mut buffer) else { return };
+        for byte in buffer.iter().take(length) {
+            if !line.take(*byte) {
+                continue;
+            }
+            // What follows a file without a gap are the variables of that program or library.
+            if line.is_heap() && line.range.start != file_ends {
+                own.spare(&line.range).into_iter().filter(|range| !range.is_empty()).for_each(sys::unmap);
+            } else if line.inode != 0 || line.range.start == file_ends {
+                file_ends = line.range.end;
+            }
+            line = Line::default();
+        }
+    }
+}
+
+/// What the caller goes on to use.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    stack: usize,
+    block: usize,
+}
+
+impl Own {
+    /// The parts of a mapping that are neither near the stack's end nor hold what the C library keeps of the thread.
+    fn spare(self, range: &Range<usize>) -> [Range<usize>; 2] {
+        let (stack, block) = (range.contains(&self.stack), range.contains(&self.block));
+        let down = |address: usize| address / PAGE * PAGE;
+        match (stack, block) {
+            (false, false) => [range.clone(), 0..0],
+            // The stack grows down, away from the block.
+            (true, true) if self.stack < self.block => {
+                let below = down(self.stack.saturating_sub(DEPTH)).max(range.start);
+                let above = down(self.block.saturating_add(BLOCK + PAGE)).min(range.end);
+                [range.start..below, above..range.end]
+            }
+            (true, _) => [range.start..down(self.stack.saturating_sub(DEPTH)).max(range.start), 0..0],
+            (false, true) => [0..0, 0..0],
+        }
+    }
+}
+
+/// What is needed of a line of `/proc/self/maps`, taken byte by byte: names can be of any length.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Line {
+    range: Range<usize>,
+    inode: u64,
+    /// How many fields are behind.
+    fields: u32,
+    in_field: bool,
+    writable: bool,
+    private: bool,
+    /// The beginning of the name.
+    name: [u8; 6],
+    named: usize,
+}
+
+impl Line {
+    /// Whether that was the end of the line.
+    fn take(&mut self, byte: u8) -> bool {
+        // The name is the last field, and may contain anything but the end of the line.
+        if byte == b' ' && self.fields < 5 {
+            self.fields += u32::from(self.in_field);
+            self.in_field = false;
+            return false;
+        }
+        if byte == b'\n' {
+            return true;
+        }
+        self.in_field = true;
+        let digit = |base| char::from(byte).to_digit(base).unwrap_or(0);
+        match self.fields {
+            0 if byte == b'-' => self.range.start = std::mem::take(&mut self.range.end),
+            0 => self.range.end = self.range.end.wrapping_mul(16).wrapping_add(digit(16) as usize),
+            1 => {
+                self.writable |= byte == b'w';
+                self.private |= byte == b'p';
+            }
+            4 => self.inode = self.inode.wrapping_mul(10).wrapping_add(digit(10).into()),
+            5 if byte != b' ' || self.named > 0 => {
+                if let Some(slot) = self.name.get_mut(self.named) {
+                    *slot = byte;
+                    self.named += 1;
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Whether it is memory that programs ask for: of no file, and none that the kernel or the loader puts there.
+    fn is_heap(&self) -> bool {
+        let name = self.name.get(..self.named).unwrap_or_default();
+        let plain = name.is_empty() || name == b"[heap]" || name == b"[anon:";
+        plain && self.inode == 0 && self.writable && self.private
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        let mut line = Line::default();
+        let ends: Vec<bool> = text.bytes().map(|byte| line.take(byte)).collect();
+        assert_eq!(ends.iter().position(|end| *end), Some(text.len() - 1), "{text}");
+        line
+    }
+
+    #[test]
+    fn only_memory_that_programs_ask_for_is_given_back() {
+        for (text, heap) in [
+            ("55d0a000-55d0c000 rw-p 00000000 00:00 0                          [heap]\n", true),
+            ("7f00a000-7f00c000 rw-p 00000000 00:00 0 \n", true),
+            ("7f00a000-7f00c000 rw-p 00000000 00:00 0    [anon: glibc: malloc]\n", true),
+            ("7f00a000-7f00c000 rw-p 00000000 fe:01 1234    /usr/lib/a b \n", false),
+            ("7f00a000-7f00c000 rw-s 00000000 00:01 9      /dev/zero (deleted)\n", false),
+            ("7f00a000-7f00c000 ---p 00000000 00:00 0 \n", false),
+            ("7ffc0000-7ffe0000 rw-p 00000000 00:00 0      [stack]\n", false),
+            ("7ffe1000-7ffe3000 r-xp 00000000 00:00 0      [vdso]\n", false),
+        ] {
+            assert_eq!(line(text).is_heap(), heap, "{text}");
+        }
+        let file = line("7f00a000-7f00c000 rw-p 00000000 fe:01 1234    /usr/lib/a b \n");
+        assert_eq!((file.range, file.inode), (0x7f00_a000..0x7f00_c000, 1234));
+    }
+
+    #[test]
+    fn a_stack_that_the_kernel_merged_with_a_heap_keeps_its_part() {
+        let own = Own { stack: 0x50_1234, block: 0x60_2000 };
+        assert_eq!(own.spare(&(0x70_0000..0x80_0000)), [0x70_0000..0x80_0000, 0..0]);
+        assert_eq!(own.spare(&(0x10_0000..0x90_0000)), [0x10_0000..0x4e_0000, 0x62_0000..0x90_0000]);
+        let [below, above] = own.spare(&(0x50_0000..0x60_3000));
+        assert!(below.is_empty() && above.is_empty());
+        assert_eq!(own.spare(&(0x10_0000..0x58_0000)), [0x10_0000..0x4e_0000, 0..0], "its block is elsewhere");
+        assert_eq!(own.spare(&(0x60_0000..0x68_0000)), [0..0, 0..0], "only its block is there");
+    }
+}
