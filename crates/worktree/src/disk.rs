@@ -17,7 +17,7 @@ use crate::capture::fault;
 /// File systems give the inode of a deleted directory to the next one that is made, so the time of birth counts too. Some
 /// file systems have none; there the rest must do. So it must for what was written down before it was looked at.
 ///
-/// The device counts as well, although its number may be another one after a reboot: then no directory is taken for ours.
+/// The device counts as well, although its number may be another one after a reboot.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Identity {
     device: u64,
@@ -42,6 +42,11 @@ impl Identity {
 }
 
 impl Identity {
+    /// Whether the file system knows when it was made.
+    pub(crate) fn has_birth(&self) -> bool {
+        self.born.is_some()
+    }
+
     /// Whether both directories are on the same file system.
     pub(crate) fn is_beside(self, other: Self) -> bool {
         self.device == other.device

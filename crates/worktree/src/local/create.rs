@@ -10,6 +10,7 @@ use super::lease;
 use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
+use super::root::Root;
 use super::{admin, base, extras, refs, remove, seed, shared, sparse};
 use crate::disk;
 use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Worktree, repo, view};
@@ -135,7 +136,7 @@ fn make(
     if cancelled.load(Ordering::Relaxed) {
         return Err(Error::Git { action: format!("create {}", request.id), source: "it was cancelled".into() });
     }
-    record.root = disk::identity(&tree);
+    record.root = Root::of(&tree);
     record.filling = extras::are_wanted(request);
     if record.filling {
         // What git fills is not what a pool expects in a tree.

@@ -90,7 +90,7 @@ fn ours(repo: &gix::Repository, admin: Option<Admin>, record: Record, state: Sta
     if visible && admin.is_none() {
         problems.push("git does not know it any more".to_owned());
     }
-    if visible && disk::identity(&record.parts.path) != record.root {
+    if visible && !record.has_tree() {
         problems.push("its tree is missing, moved or replaced".to_owned());
     }
     let (head, locked) = match admin {

@@ -41,6 +41,7 @@ mod removal;
 mod remove;
 mod restore;
 mod retention;
+mod root;
 mod safety;
 mod scan;
 mod seed;

@@ -25,7 +25,7 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
         return Ok(Some("its tree is missing with the directory that it was in, which may not be mounted".into()));
     };
     // A tree is renamed into its place, so it is on the same file system as the directory that it is in.
-    if record.root.is_some_and(|root| !root.is_beside(parent)) {
+    if record.root.as_ref().is_some_and(|root| !root.identity.is_beside(parent)) {
         let why = "its tree is missing, and the directory that it was in is on another file system than the tree; its \
                    own may not be mounted";
         return Ok(Some(why.into()));

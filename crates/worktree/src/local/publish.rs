@@ -50,7 +50,7 @@ pub(super) fn publish(
         // From here on the entry says whose the branch is.
         disk::remove_file(&announcement(layout, record))?;
     }
-    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+    if record.has_tree() {
         return Ok(());
     }
     let git_file = record.temporary.join(".git");

@@ -15,8 +15,9 @@ use super::layout::Layout;
 use super::lease::{Holder, Lease};
 use super::lock::Lock;
 use super::pool::Origin;
+use super::root::Root;
 use crate::capture::fault;
-use crate::disk::{self, Identity};
+use crate::disk;
 use crate::{CommitId, Error, Parts, Result, Seed, Sparse, Worktree, WorktreeId};
 
 /// The format that this version writes and reads.
@@ -52,7 +53,7 @@ pub(super) struct Record {
     #[serde(default)]
     pub(super) seed: Seed,
     /// Its tree, whatever its name; written before anything becomes visible.
-    pub(super) root: Option<Identity>,
+    pub(super) root: Option<Root>,
     /// To whom the lease is on offer, if it was handed over.
     #[serde(default)]
     pub(super) offer: Option<Offer>,
@@ -190,6 +191,16 @@ impl Record {
     pub(super) fn handle(self, lock: Lock) -> Worktree {
         let lease = Lease { id: self.holder.lease, generation: self.holder.generation, _lock: lock };
         Worktree::new(self.parts, lease)
+    }
+
+    /// Whether the directory at this path is the tree that was made for this worktree.
+    pub(super) fn is_tree(&self, path: &Path) -> bool {
+        self.root.as_ref().is_some_and(|root| root.is_at(path))
+    }
+
+    /// Whether its tree is in its place.
+    pub(super) fn has_tree(&self) -> bool {
+        self.is_tree(&self.parts.path)
     }
 
     /// Its admin directory, in git's place.

@@ -11,6 +11,7 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
+use super::root::Root;
 use super::{base, fence, refs, remove, stale, trash, unflushed};
 use crate::capture::{self, fault};
 use crate::disk;
@@ -95,9 +96,9 @@ fn finish_creation(
             let at_base = refs::branch_tip(repo, branch)? == Some(base::object_id(&record.parts.base)?);
             progress.branch_made = at_base && publish::is_branch_ours(layout, &record);
         }
-        let visible = disk::identity(&record.parts.path) == record.root;
+        let visible = record.has_tree();
         // After a crash of the machine, files that nobody has flushed may be empty; until it is visible it can be remade.
-        let whole = disk::identity(&record.temporary) == record.root && record.holder.boot == lease::boot();
+        let whole = record.is_tree(&record.temporary) && record.holder.boot == lease::boot();
         if visible || whole {
             match publish::publish(repo, layout, &record, By::Recovery, &mut progress) {
                 Ok(()) => {
@@ -138,7 +139,7 @@ fn survive(
     lock: Lock,
     recovery: &mut Recovery,
 ) -> Result<()> {
-    let tree = disk::identity(&record.parts.path).is_some() && disk::identity(&record.parts.path) == record.root;
+    let tree = record.has_tree();
     let admin = disk::identity(&record.admin_dir(layout)).is_some();
     let view = disk::identity(&view::dir(&layout.common, &record.parts.id)).is_some();
     match (tree, admin) {
@@ -183,6 +184,10 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     // An operation of the last holder that goes on in the background looks at the record and moves something under this
     // lock: it is either over, or will see that it is too late.
     let turn = fence::enter(layout, &record)?;
+    if record.has_tree() {
+        // Its device may have another number since a reboot, and yet another after the next one.
+        record.root = Root::of(&record.parts.path).or(record.root);
+    }
     record.holder = holder;
     record.offer = None;
     record.stage = Stage::Leased;

@@ -73,7 +73,7 @@ pub(super) fn capture(layout: &Layout, held: &Held, message: &Message) -> Result
 
 fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: &Message) -> Result<Capture> {
     let parts = &record.parts;
-    if disk::identity(&parts.path) != record.root {
+    if !record.has_tree() {
         let problem = "the directory that was made for this worktree is not there any more";
         return Err(fault::strange(&parts.path, problem));
     }

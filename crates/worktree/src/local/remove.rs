@@ -22,15 +22,15 @@ pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -
     fence::check(layout, record)?;
     let parts = &record.parts;
     // Only the very directory that we made; what somebody else put in its place is theirs.
-    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+    if record.has_tree() {
         disk::rename_new(&parts.path, &record.trash).map_err(fault::io("move to the trash", &parts.path))?;
-        if disk::identity(&record.trash) != record.root {
+        if !record.is_tree(&record.trash) {
             // Exchanged in the last moment.
             disk::rename_new(&record.trash, &parts.path).map_err(fault::io("put back", &parts.path))?;
             return Err(fault::strange(&parts.path, "another directory was put in the place of the tree"));
         }
     }
-    if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
+    if disk::identity(&record.trash).is_some() && !record.is_tree(&record.trash) {
         return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
     }
     let tip = match &record.stage {
@@ -46,7 +46,7 @@ pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -
 /// It stands where everybody finds it, so somebody may have worked in it since; what was rescued stays rescued.
 pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
     let _turn = fence::enter(layout, record)?;
-    if record.root.is_none() || disk::identity(&record.parts.path) != record.root {
+    if !record.has_tree() {
         return Ok(false);
     }
     record.stage = Stage::Leased;
@@ -60,7 +60,7 @@ pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
 pub(super) fn undo(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
     let _turn = turn(layout, record)?;
     let parts = &record.parts;
-    if record.root.is_some() && disk::identity(&parts.path) == record.root {
+    if record.has_tree() {
         disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
     }
     leave(repo, layout, record, progress.branch_made.then_some(&parts.base))

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use hedgerow_worktree::pool::Pool;
 use hedgerow_worktree::usage::Budget;
-use hedgerow_worktree::{Base, Disposition, Error, LocalOptions, LocalWorktrees, Owner, Request, WorktreeManager};
+use hedgerow_worktree::{
+    Base, Disposition, Error, Fate, LocalOptions, LocalWorktrees, Owner, Request, WorktreeManager,
+};
 
 use crate::pool::{options, slots};
 use crate::repo::{Repo, id, request, write};
@@ -115,8 +117,52 @@ async fn a_copy_in_the_place_of_a_repository_takes_the_slots_of_the_original() {
     pool.worktrees().release(worktree, Disposition::Archive).await.unwrap();
 }
 
+/// Has the record of a worktree say that it was written in another boot, in which the device had another number.
+fn reboot(repo: &Repo, name: &str, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = record(repo.path(), name);
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let root = &mut text["root"];
+    root["device"] = (root["device"].as_u64().unwrap() + 1).into();
+    root["boot"] = "another".into();
+    change(root);
+    std::fs::write(path, text.to_string()).unwrap();
+}
+
 #[tokio::test]
-async fn a_repository_that_was_renamed_is_taken_for_a_copy() {
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+async fn a_tree_is_known_again_when_its_device_has_another_number_after_a_reboot() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let problem = async |name: &str| {
+        let entries = manager.list().await.unwrap();
+        let ours = entries.into_iter().find(|e| matches!(&e.owner, Owner::Hedgerow { id: x, .. } if *x == id(name)));
+        ours.unwrap().problem
+    };
+    for name in ["fix", "replaced"] {
+        let worktree = manager.create(request(name)).await.unwrap();
+        write(&worktree.path().join("work"), "p\n");
+        drop(worktree);
+    }
+    let text = std::fs::read_to_string(record(repo.path(), "fix")).unwrap();
+    if serde_json::from_str::<serde_json::Value>(&text).unwrap()["root"]["born"].is_null() {
+        return eprintln!("SKIPPED: this file system knows no times of birth");
+    }
+    reboot(&repo, "fix", |_| {});
+    reboot(&repo, "replaced", |root| root["born"][1] = (root["born"][1].as_u64().unwrap() ^ 1).into());
+    assert_eq!(problem("fix").await, None);
+    assert!(problem("replaced").await.unwrap().contains("replaced"));
+    let recovery = manager.recover().await.unwrap();
+    let [worktree] = <[_; 1]>::try_from(recovery.adopted).unwrap();
+    assert_eq!(*worktree.id(), id("fix"));
+    let now: serde_json::Value = serde_json::from_slice(&std::fs::read(record(repo.path(), "fix")).unwrap()).unwrap();
+    let device = std::os::unix::fs::MetadataExt::dev(&worktree.path().metadata().unwrap());
+    assert_eq!(now["root"]["device"].as_u64(), Some(device), "the next boot would be compared with the one before");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed, "{released:?}");
+}
+
+#[tokio::test]
+async fn a_repository_that_was_renamed_is_no_copy_and_keeps_its_trees() {
     let repo = Repo::new();
     drop(repo.manager().create(request("x")).await.unwrap());
     let renamed = repo.root().join("renamed");

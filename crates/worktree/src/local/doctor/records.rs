@@ -38,7 +38,7 @@ fn of(ward: &Ward<'_>, chart: &Chart) -> Vec<Finding> {
 /// A worktree that should be complete.
 fn whole(ward: &Ward<'_>, chart: &Chart, record: &Record, path: &Path) -> Vec<Finding> {
     let (id, parts) = (&chart.id, &record.parts);
-    let tree = disk::identity(&parts.path).is_some() && disk::identity(&parts.path) == record.root;
+    let tree = record.has_tree();
     let admin = record.admin_dir(ward.layout);
     let entry = disk::identity(&admin).is_some();
     let view = disk::identity(&view::dir(&ward.layout.common, id)).is_some();

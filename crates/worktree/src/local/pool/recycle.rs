@@ -11,7 +11,6 @@ use super::shelf::{self, Held};
 use super::slot::Stage;
 use crate::Result;
 use crate::capture::fault;
-use crate::disk;
 use crate::local::layout::Layout;
 use crate::local::lease;
 use crate::local::record::Record;
@@ -41,8 +40,8 @@ impl Origin {
 
 /// Makes room for the tree of this worktree, if it came through a pool and fewer than `most` slots exist.
 pub(super) fn reserve(layout: &Layout, record: &mut Record, most: usize) -> Result<Option<Held>> {
-    let (Some(origin), Some(root)) = (&record.origin, record.root) else { return Ok(None) };
-    if disk::identity(&record.parts.path) != Some(root) || origin.boot != lease::boot() {
+    let Some(origin) = &record.origin else { return Ok(None) };
+    if !record.has_tree() || origin.boot != lease::boot() {
         return Ok(None);
     }
     let Some(mut held) = shelf::reserve(layout, most, &record.parts.base, origin, Stage::Dirty)? else {
@@ -65,7 +64,7 @@ fn enter(layout: &Layout, record: &Record, held: &mut Held) -> Result<PathBuf> {
     // The same file, so that its time still tells which of the tree's files are younger.
     let index = held.slot.index(layout);
     std::fs::hard_link(layout.index(&record.parts.id), &index).map_err(fault::io("write", &index))?;
-    held.slot.root = record.root;
+    held.slot.root = record.root.as_ref().map(|root| root.identity);
     held.slot.write(layout)?;
     let tree = held.slot.tree(layout);
     same_place(&tree, &record.trash)?;

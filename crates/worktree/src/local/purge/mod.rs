@@ -124,7 +124,7 @@ impl<'a> Purge<'a> {
         self.waiting = None;
         let Some(record) = Record::read_leaving(layout, name)? else { return Ok(Step::Gone) };
         let seen = *self.seen.entry(name.to_owned()).or_insert_with(Instant::now);
-        if disk::identity(&record.trash).is_some_and(|found| Some(found) != record.root) {
+        if disk::identity(&record.trash).is_some() && !record.is_tree(&record.trash) {
             return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
         }
         // A tree that went back into a pool is not garbage.

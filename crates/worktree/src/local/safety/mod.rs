@@ -17,7 +17,7 @@ use super::record::Record;
 use super::release::{input, lost};
 use crate::capture::{self, Marks, Observed, fault};
 use crate::safety::SAMPLE;
-use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, disk, repo};
+use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, repo};
 
 /// What was found, and what tells whether it is still so.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
     let mut report = SafetyReport { id: parts.id.clone(), facts: Vec::new(), unknowns: Vec::new() };
     let (mut marks, mut head) = (Marks::default(), None);
     let mut ignored = Ignored::default();
-    if record.root.is_none() || disk::identity(&parts.path) != record.root {
+    if !record.has_tree() {
         let why = "the directory that was made for this worktree is not there any more, or not yet".to_owned();
         report.unknowns.push(Unknown { subject: format!("{:?}", parts.path), why });
         return Ok(Found { report, ignored, marks, head });

@@ -10,7 +10,7 @@ use super::super::record::Record;
 use super::super::{release, safety};
 use super::measure::{TreeUsage, Usage};
 use crate::capture::{self, fault};
-use crate::{Fact, Result, State, WorktreeId, disk, repo};
+use crate::{Fact, Result, State, WorktreeId, repo};
 
 /// Uses that lie closer together than this are equally old, in seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -112,7 +112,7 @@ pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage, precious: &[String]) -
     }
     let looked = || -> Result<Option<String>> {
         let Some(record) = Record::read(layout, &tree.id)? else { return Ok(Some("it is gone already".into())) };
-        if record.root.is_none() || disk::identity(&record.parts.path) != record.root {
+        if !record.has_tree() {
             return Ok(Some("another directory is in the place of its tree".into()));
         }
         if let Some(why) = capture::uncaptured(&repo::open(&layout.common)?, &release::input(layout, &record)?)? {
