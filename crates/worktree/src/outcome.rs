@@ -20,7 +20,8 @@ pub struct Capture {
     pub files: usize,
     /// The commit that was made of what lay uncommitted in the tree, if anything did.
     pub snapshot: Option<CommitId>,
-    /// Other lines of history found inside (stashes, further branches, rewritten tips), each now under a rescue ref.
+    /// Other lines of history found inside (stashes, further branches, rewritten tips), each now under a rescue ref; and the
+    /// tip, if the branch [could not be moved](Notice::BranchInUse).
     pub rescued: Vec<Rescue>,
     /// What the caller should know.
     pub notices: Vec<Notice>,
@@ -63,6 +64,11 @@ pub enum Notice {
     },
     /// The worktree's `.git` file is not the one that was put there; its content was not followed.
     GitFileReplaced,
+    /// Another checkout is on the branch as well, so that it was not moved; what was captured is under a rescue ref.
+    BranchInUse {
+        /// Which one, in words.
+        by: String,
+    },
     /// `HEAD` inside no longer descends from the base; its line is under a rescue ref, the files were captured.
     HistoryNotFromBase {
         /// What `HEAD` named.

@@ -1,55 +1,99 @@
 //! Moves the branch to what was captured, and makes it last.
 
 use gix::ObjectId;
+use gix::date::Time;
+use gix::objs::Commit;
 
-use super::{Fence, Input, commit, durable, rescue};
+use super::notices::Notices;
+use super::{Fence, Input, commit, durable, rescue, rescues};
 use crate::swap::{self, Log, Value};
-use crate::{BranchName, Error, Message, Rescue, Result};
+use crate::{BranchName, Error, Message, Notice, Rescue, Result};
 
 /// A move of the branch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Move {
+pub(super) struct Move<'a> {
     /// What the branch named when the capture began.
     pub(super) previous: Option<ObjectId>,
     /// What it shall name.
     pub(super) tip: ObjectId,
+    /// The commit that this capture made of files, if it made one.
+    pub(super) snapshot: Option<ObjectId>,
+    /// What its log is told.
+    pub(super) message: &'a Message,
+}
+
+/// What became of a move.
+pub(super) struct Landed {
+    /// The commit that holds everything.
+    pub(super) tip: ObjectId,
+    /// The refs under which other lines were put, and the tip if the branch could not be moved.
+    pub(super) rescued: Vec<Rescue>,
 }
 
 /// Puts the lines under rescue refs, then moves the branch; objects are durable before, the refs afterwards.
+///
+/// A branch that another checkout is on as well is not moved, and what it should name is under a rescue ref.
 pub(super) fn publish(
     repo: &gix::Repository,
     input: &Input,
-    message: &Message,
-    to: Move,
+    to: Move<'_>,
     lines: &[ObjectId],
     fence: Fence<'_>,
-) -> Result<Vec<Rescue>> {
+    notices: &mut Notices,
+) -> Result<Landed> {
     let moves = input.branch.as_ref().filter(|_| to.previous != Some(to.tip));
     // What the agent committed too, and whoever captured before: git itself flushes no object that it makes loose.
     let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).filter(|tip| *tip != input.base).collect();
     if !tips.is_empty() {
         durable::sync(repo, input.base, &tips)?;
     }
+    let mut landed = Landed { tip: to.tip, rescued: Vec::new() };
     if lines.is_empty() && moves.is_none() {
-        return Ok(Vec::new());
+        return Ok(landed);
     }
-    let _turn = fence()?;
-    let mut rescued: Vec<Rescue> = Vec::new();
+    let turn = fence()?;
     for &line in lines {
-        let made = rescue(repo, &input.id, line)?;
-        if !rescued.contains(&made) {
-            rescued.push(made);
+        landed.put(rescue(repo, &input.id, line)?);
+    }
+    let Some(name) = moves else { return Ok(landed) };
+    if let Some(by) = turn.user {
+        if to.snapshot == Some(to.tip) {
+            landed.tip = already(repo, input, to.tip)?.unwrap_or(to.tip);
+        }
+        landed.put(rescue(repo, &input.id, landed.tip)?);
+        notices.push(Notice::BranchInUse { by });
+        return Ok(landed);
+    }
+    branch(repo, name, to)?;
+    swap::sync(&input.common, &format!("refs/heads/{name}"))?;
+    Ok(landed)
+}
+
+impl Landed {
+    fn put(&mut self, made: Rescue) {
+        if !self.rescued.contains(&made) {
+            self.rescued.push(made);
         }
     }
-    if let Some(name) = moves {
-        branch(repo, name, to, message)?;
-        swap::sync(&input.common, &format!("refs/heads/{name}"))?;
-    }
-    Ok(rescued)
+}
+
+/// The rescued commit that is the same as this snapshot in all but the times, as an earlier capture has made it.
+fn already(repo: &gix::Repository, input: &Input, snapshot: ObjectId) -> Result<Option<ObjectId>> {
+    let timeless = |id: ObjectId| {
+        let commit = repo.find_commit(id).ok()?;
+        let mut commit = Commit::try_from(commit.decode().ok()?).ok()?;
+        commit.author.time = Time::default();
+        commit.committer.time = Time::default();
+        Some(commit)
+    };
+    let Some(wanted) = timeless(snapshot) else { return Ok(None) };
+    let held = rescues(&input.common, &input.id)?.into_iter();
+    let mut held = held.filter_map(|rescue| ObjectId::from_hex(rescue.commit.as_str().as_bytes()).ok());
+    Ok(held.find(|id| timeless(*id).as_ref() == Some(&wanted)))
 }
 
 /// Moves a branch, if it still names what it did.
-fn branch(repo: &gix::Repository, branch: &BranchName, to: Move, message: &Message) -> Result<()> {
+fn branch(repo: &gix::Repository, branch: &BranchName, to: Move<'_>) -> Result<()> {
     let reference = format!("refs/heads/{branch}");
     let common = repo.common_dir();
     let expected = to.previous.map_or(Value::Missing, Value::Id);
@@ -58,8 +102,8 @@ fn branch(repo: &gix::Repository, branch: &BranchName, to: Move, message: &Messa
     {
         return Err(Error::RefMoved { reference, problem });
     }
-    let who = commit::signature(message);
-    let subject = message.text.lines().next().unwrap_or_default();
+    let who = commit::signature(to.message);
+    let subject = to.message.text.lines().next().unwrap_or_default();
     let log = Log::new(repo, &format!("{} <{}>", who.name, who.email), &format!("capture: {subject}"));
     let found = swap::set(common, &reference, to.tip, Some(&log), |value| value == expected)?;
     if found == expected {

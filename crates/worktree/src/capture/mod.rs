@@ -107,9 +107,17 @@ pub(crate) enum Keep {
 }
 
 /// Asked right before refs are moved, and kept until they are: an error there ends the capture.
-pub(crate) type Fence<'a> = &'a dyn Fn() -> Result<Box<dyn Any>>;
+pub(crate) type Fence<'a> = &'a dyn Fn() -> Result<Turn>;
 
-/// Takes over the agent's commits and a snapshot of the tree, and moves the branch there.
+/// The right to move refs.
+pub(crate) struct Turn {
+    /// Ends it when it is dropped.
+    pub(crate) _hold: Box<dyn Any>,
+    /// Which other checkout is on the branch, in words: its files would all seem to be changed if the branch moved.
+    pub(crate) user: Option<String>,
+}
+
+/// Takes over the agent's commits and a snapshot of the tree, and moves the branch there, unless another checkout is on it.
 ///
 /// Everything is durable when this returns. Capturing a tree again that has not changed finds the same commit.
 ///
@@ -137,13 +145,15 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, 
     {
         lines.push(previous);
     }
-    let rescued = land::publish(repo, input, message, land::Move { previous, tip }, &lines, fence)?;
+    let to = land::Move { previous, tip, snapshot: placed.snapshot, message };
+    let land::Landed { tip, rescued } = land::publish(repo, input, to, &lines, fence, &mut notices)?;
     Ok(Capture {
         base: commit_id(input.base)?,
         tip: commit_id(tip)?,
         commits: ancestry::since(repo, input.base, tip)?.len(),
         files: placed.content.as_ref().unwrap_or(content.changes()).len(),
-        snapshot: placed.snapshot.map(commit_id).transpose()?,
+        // The last commit, if there is one, and then perhaps that of an earlier capture.
+        snapshot: placed.snapshot.map(|_| commit_id(tip)).transpose()?,
         rescued,
         notices: notices.into_list(),
     })

@@ -77,7 +77,13 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
         let problem = "the directory that was made for this worktree is not there any more";
         return Err(fault::strange(&parts.path, problem));
     }
-    capture::capture(repo, &input(layout, record)?, message, &|| Ok(Box::new(fence::enter(layout, record)?)))
+    let fence = || {
+        let hold = Box::new(fence::enter(layout, record)?);
+        let branch = parts.branch.as_ref();
+        let user = branch.map(|branch| scan::user_of(&layout.common, branch, &record.admin)).transpose()?.flatten();
+        Ok(capture::Turn { _hold: hold, user })
+    };
+    capture::capture(repo, &input(layout, record)?, message, &fence)
 }
 
 /// What a capture of this worktree must know.
@@ -277,9 +283,11 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         return Ok(Work::Partly { why, rescued: capture.rescued });
     }
     let tip = base::object_id(&capture.tip)?;
+    let in_use = capture.notices.iter().any(|notice| matches!(notice, Notice::BranchInUse { .. }));
     let branch = match &parts.branch {
-        Some(branch) => refs::branch_tip(repo, branch)?,
-        None => None,
+        // Whoever is on it may commit to it, and leave it again before it would be deleted.
+        Some(branch) if !in_use => refs::branch_tip(repo, branch)?,
+        _ => None,
     };
     if branch.is_some_and(|branch| branch != tip) {
         let why = "its branch was moved by somebody else while it was captured".to_owned();
@@ -332,7 +340,7 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
         }
         // As `HiddenRepositories::Keep` says: else each tree with the packages of a large project would stay.
         Notice::HiddenUnsearched { .. } => None,
-        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
+        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } | Notice::BranchInUse { .. } => None,
     }
 }
 

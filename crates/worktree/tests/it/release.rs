@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use hedgerow_worktree::{
-    CommitId, Disposition, Error, Fate, GitAccess, Message, Released, Request, Worktree, WorktreeManager,
+    CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Request, Worktree, WorktreeManager,
 };
 
 use crate::repo::{Repo, git_in, id, request, status, write};
@@ -276,6 +276,49 @@ async fn a_branch_that_others_are_on_stays() {
     assert_ne!(repo.git(["branch", "--list", "fix"]), "");
     assert_eq!(status(&other), "");
     repo.assert_sound();
+}
+
+#[tokio::test]
+async fn a_branch_that_another_checkout_was_forced_onto_is_not_moved_and_the_work_is_rescued() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    repo.git(["checkout", "-q", "--ignore-other-worktrees", "fix"]);
+    let before = repo.head();
+    write(&worktree.path().join("work"), "the only copy\n");
+    let capture = manager.capture(&worktree, message()).await.unwrap();
+    let in_use = |notice: &Notice| matches!(notice, Notice::BranchInUse { by } if by.contains("main checkout"));
+    assert!(capture.notices.iter().any(in_use), "{capture:?}");
+    assert_eq!((repo.head(), status(repo.path())), (before.clone(), String::new()));
+    let again = manager.capture(&worktree, message()).await.unwrap();
+    assert_eq!((again.tip, again.snapshot), (capture.tip.clone(), Some(capture.tip)), "the same is captured twice");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed, "{released:?}");
+    assert!(released.notices.iter().any(in_use), "{released:?}");
+    assert_eq!((repo.head(), status(repo.path())), (before, String::new()));
+    let rescue = &released.rescues.last().unwrap().reference;
+    assert_eq!(repo.git(["show", &format!("{rescue}:work")]), "the only copy");
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn a_commit_of_somebody_elses_is_not_taken_for_what_was_captured_before() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    repo.git(["checkout", "-q", "--ignore-other-worktrees", "fix"]);
+    write(&worktree.path().join("work"), "x\n");
+    let ours = manager.capture(&worktree, message()).await.unwrap().tip;
+    let text = repo.git(["cat-file", "commit", ours.as_str()]);
+    for (from, to) in [("author An Agent", "author Somebody Else"), ("\n\n", "\nclaim of-somebody-else\n\n")] {
+        std::fs::write(repo.root().join("forged"), format!("{}\n", text.replacen(from, to, 1))).unwrap();
+        let forged = repo.git(["hash-object", "-t", "commit", "-w", "--literally", "../forged"]);
+        repo.git(["update-ref", "refs/hedgerow/rescue/fix/1", &forged]);
+        let tip = manager.capture(&worktree, message()).await.unwrap().tip;
+        assert_ne!(tip.as_str(), forged);
+        assert_eq!(repo.git(["log", "-1", "--format=%an", tip.as_str()]), "An Agent");
+        repo.git(["update-ref", "-d", "refs/hedgerow/rescue/fix/2"]);
+    }
 }
 
 #[tokio::test]
