@@ -64,6 +64,12 @@ pub enum Notice {
     },
     /// The worktree's `.git` file is not the one that was put there; its content was not followed.
     GitFileReplaced,
+    /// The tree was not in its place when it was released, nor found near it, so that only commits and what was staged could
+    /// be rescued. Where somebody moved it, its files are still there, and git does not know it any more.
+    TreeMissing {
+        /// Where it should have been.
+        path: PathBuf,
+    },
     /// Another checkout is on the branch as well, so that it was not moved; what was captured is under a rescue ref.
     BranchInUse {
         /// Which one, in words.

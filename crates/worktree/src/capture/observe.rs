@@ -218,7 +218,8 @@ impl Observed {
                 Notice::NestedRepository { .. } | Notice::HiddenRepository { .. } => continue,
                 Notice::HiddenUnreadable { .. } | Notice::HiddenUnsearched { .. } => continue,
                 // Only a release says so.
-                Notice::NotStaged { .. } | Notice::Conflict { .. } | Notice::BranchInUse { .. } => continue,
+                Notice::NotStaged { .. } | Notice::Conflict { .. } => continue,
+                Notice::BranchInUse { .. } | Notice::TreeMissing { .. } => continue,
                 Notice::GitFileReplaced => (".git".into(), "it is not the file that was put there".into()),
                 Notice::HistoryNotFromBase { tip } => ("HEAD".into(), format!("{tip} does not go on from the base")),
                 Notice::HistoryRefused { why } => ("the history made inside".into(), why),

@@ -68,6 +68,7 @@ fn told(notice: &Notice) -> String {
     match notice {
         Notice::NestedRepository { path } => format!("{path:?} is a repository of its own"),
         Notice::GitFileReplaced => "its .git file was replaced".into(),
+        Notice::TreeMissing { path } => format!("nothing is at {path:?}"),
         Notice::BranchInUse { by } => format!("its branch was not moved: {by}"),
         Notice::HistoryNotFromBase { tip } => format!("its HEAD is at {tip}, which does not go on from its base"),
         Notice::HistoryRefused { why } => format!("the history made inside could not be read: {why}"),

@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{self, Record, Stage};
 use super::scan::{self, Admin, Head};
-use super::{base, doctor, purge, refs};
+use super::{base, doctor, moved, purge, refs};
 use crate::capture::fault;
 use crate::disk;
 use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
@@ -25,7 +25,7 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for (id, found) in records {
         entries.push(match found {
-            Ok((record, state)) => ours(&repo, admins.remove(&record.admin), record, state),
+            Ok((record, state)) => ours(&repo, layout, admins.remove(&record.admin), record, state),
             Err(problem) => damaged(layout, id, problem),
         });
     }
@@ -84,14 +84,14 @@ pub(super) fn state(layout: &Layout, record: &Record) -> Result<State> {
     })
 }
 
-fn ours(repo: &gix::Repository, admin: Option<Admin>, record: Record, state: State) -> Entry {
+fn ours(repo: &gix::Repository, layout: &Layout, admin: Option<Admin>, record: Record, state: State) -> Entry {
     let visible = matches!(state, State::Leased | State::Orphaned | State::Kept);
     let mut problems = Vec::new();
     if visible && admin.is_none() {
         problems.push("git does not know it any more".to_owned());
     }
     if visible && !record.has_tree() {
-        problems.push("its tree is missing, moved or replaced".to_owned());
+        problems.push(moved::problem(layout, &record));
     }
     let (head, locked) = match admin {
         Some(admin) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
 use super::record::Record;
-use super::scan;
+use super::{doctor, scan};
 use crate::Result;
 use crate::capture::fault;
 use crate::disk;
@@ -31,14 +31,31 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
         return Ok(Some(why.into()));
     }
     // git writes down where it moves a tree, or finds it.
-    let Some(named) = named(layout, record)? else { return Ok(None) };
-    if !is_gone(&named) {
-        return Ok(Some(format!("its tree was moved to {named:?}; move it back, and release it then")));
+    let named = named(layout, record)?;
+    let moved = named.as_deref().filter(|named| !is_gone(named)).map(Path::to_owned).or_else(|| near(layout, record));
+    if let Some(moved) = moved {
+        return Ok(Some(format!("its tree was moved to {moved:?}; move it back, and release it then")));
     }
-    if named.parent().is_none_or(is_gone) {
-        return Ok(Some(format!("its tree was moved to {named:?}, which may not be mounted")));
+    match named.filter(|named| named.parent().is_none_or(is_gone)) {
+        Some(named) => Ok(Some(format!("its tree was moved to {named:?}, which may not be mounted"))),
+        None => Ok(None),
     }
-    Ok(None)
+}
+
+/// Where a tree lies that somebody moved without telling git, if that is not far from where it was.
+pub(super) fn near(layout: &Layout, record: &Record) -> Option<PathBuf> {
+    let path = &record.parts.path;
+    // What is in its place and names its entry is a copy of it.
+    doctor::trees_of(layout, &record.admin_dir(layout), Some(path)).into_iter().find(|tree| tree != path)
+}
+
+/// What is wrong with a tree that is not in its place, in words.
+pub(super) fn problem(layout: &Layout, record: &Record) -> String {
+    match near(layout, record) {
+        Some(moved) => format!("its tree was moved to {moved:?}; move it back"),
+        None => "its tree is missing, moved or replaced; put it back, or adopt and release it to save its commits"
+            .to_owned(),
+    }
 }
 
 /// Where git believes the tree to be.

@@ -12,7 +12,7 @@ use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
 use super::root::Root;
-use super::{base, fence, refs, remove, stale, trash, unflushed};
+use super::{base, fence, moved, refs, remove, stale, trash, unflushed};
 use crate::capture::{self, fault};
 use crate::disk;
 use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
@@ -148,7 +148,7 @@ fn survive(
             recovery.adopted.push(take(layout, record, lock)?);
             Ok(())
         }
-        (false, false) if !view => {
+        (false, false) if !view && moved::near(layout, &record).is_none() => {
             // Somebody removed it by other means. Its branch, if any is left, stays.
             history::note(layout, &record, Life::Vanished, Lasting::Durable)?;
             record.stage = Stage::Removing { tip: None };
@@ -158,10 +158,7 @@ fn survive(
         (true, false) => {
             Err(fault::strange(&record.parts.path, "git does not know this tree any more; copy out what is needed"))
         }
-        (false, _) => Err(fault::strange(
-            &record.parts.path,
-            "the tree is missing, moved or replaced; put it back, or adopt and release it to save its commits",
-        )),
+        (false, _) => Err(fault::strange(&record.parts.path, &moved::problem(layout, &record))),
     }
 }
 

@@ -74,8 +74,7 @@ pub(super) fn capture(layout: &Layout, held: &Held, message: &Message) -> Result
 fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: &Message) -> Result<Capture> {
     let parts = &record.parts;
     if !record.has_tree() {
-        let problem = "the directory that was made for this worktree is not there any more";
-        return Err(fault::strange(&parts.path, problem));
+        return Err(fault::strange(&parts.path, &moved::problem(layout, record)));
     }
     let fence = || {
         let hold = Box::new(fence::enter(layout, record)?);
@@ -340,7 +339,8 @@ fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
         }
         // As `HiddenRepositories::Keep` says: else each tree with the packages of a large project would stay.
         Notice::HiddenUnsearched { .. } => None,
-        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } | Notice::BranchInUse { .. } => None,
+        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
+        Notice::BranchInUse { .. } | Notice::TreeMissing { .. } => None,
     }
 }
 
@@ -358,8 +358,8 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let tips: Vec<ObjectId> = branch.into_iter().chain(head).collect();
     let base = base::object_id(&parts.base)?;
     capture::make_durable(repo, base, &tips)?;
-    let mut work =
-        Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices: Vec::new() };
+    let notices = vec![Notice::TreeMissing { path: parts.path.clone() }];
+    let mut work = Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices };
     if disk::identity(&record.admin_dir(layout)).is_none() {
         return Ok(Work::Whole(Box::new(work)));
     }
@@ -373,7 +373,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     if let Some(why) = whole.unkept.take() {
         return Ok(Work::untouched(&format!("what is staged could not be kept: {why}")));
     }
-    work.notices = std::mem::take(&mut whole.notices);
+    work.notices.append(&mut whole.notices);
     if work.tips.is_empty() {
         work.tips.push(tip);
     }

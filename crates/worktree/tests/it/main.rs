@@ -31,6 +31,7 @@ mod list;
 mod machine;
 mod merged;
 mod modules;
+mod moved;
 mod planned;
 mod pool;
 mod recover;

@@ -9,8 +9,9 @@ use super::facts;
 const MOST: usize = 10_000;
 
 /// The trees that name this entry, beside the place where it was, the repository and its other trees.
-pub(super) fn trees_of(layout: &Layout, entry: &Path, expected: Option<&Path>) -> Vec<PathBuf> {
+pub(in crate::local) fn trees_of(layout: &Layout, entry: &Path, expected: Option<&Path>) -> Vec<PathBuf> {
     let mut places: Vec<&Path> = vec![&layout.trees];
+    places.extend(layout.trees.parent());
     places.extend(layout.main.as_deref().and_then(Path::parent));
     places.extend(expected.and_then(Path::parent));
     places.sort();

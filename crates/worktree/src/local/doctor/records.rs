@@ -43,12 +43,12 @@ fn whole(ward: &Ward<'_>, chart: &Chart, record: &Record, path: &Path) -> Vec<Fi
     let entry = disk::identity(&admin).is_some();
     let view = disk::identity(&view::dir(&ward.layout.common, id)).is_some();
     let mut found = Vec::new();
-    if !tree && !entry && !view && !chart.living {
+    let moved = if tree { Vec::new() } else { backlink::trees_of(ward.layout, &admin, Some(&parts.path)) };
+    if !tree && !entry && !view && !chart.living && moved.is_empty() {
         let says = format!("{id} was removed by other means; a recovery forgets it, its branch stays");
         return vec![Finding::new(Trouble::RecordWithoutTree, path, says).remedy(Remedy::Recover)];
     }
     if !tree {
-        let moved = backlink::trees_of(ward.layout, &admin, Some(&parts.path));
         let way = match moved.as_slice() {
             [at] => format!("it is at {at:?} now: move it back"),
             _ => "put it back, or adopt and release it to save its commits".to_owned(),
