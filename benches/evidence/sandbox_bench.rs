@@ -4,6 +4,7 @@ mod arm;
 mod bubblewrap;
 mod crowd;
 mod engine;
+mod floor;
 mod idle;
 mod place;
 
@@ -25,10 +26,13 @@ pub(crate) struct Args {
     /// How often each is measured, in turn; what takes an engine a tenth as often.
     #[arg(long, default_value_t = 100)]
     rounds: usize,
-    /// How many run at once.
+    /// How many run at once; none to leave that out.
     #[arg(long, default_value_t = 100)]
     crowd: usize,
-    /// How many idle sandboxes the memory is measured of.
+    /// Only what has this in its name, and a plain spawn.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many idle sandboxes the memory is measured of; none to leave that out.
     #[arg(long, default_value_t = 10)]
     idle: usize,
 }
@@ -53,15 +57,19 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
         ..Evidence::default()
     };
     let mut place = runtime.block_on(Place::open(args.lane))?;
-    let light: Vec<_> = Arm::ALL.into_iter().filter(|arm| !arm.heavy() && place.has(*arm)).collect();
-    let heavy: Vec<_> = Arm::ALL.into_iter().filter(|arm| arm.heavy() && place.has(*arm)).collect();
+    let wanted = |arm: &Arm| place.has(*arm) && (*arm == Arm::Plain || arm.title().contains(&args.only));
+    let (heavy, light): (Vec<_>, Vec<_>) = Arm::ALL.into_iter().filter(wanted).partition(|arm| arm.heavy());
     let mut samples = Samples::default();
     runtime.block_on(measure(&mut place, &light, args.rounds, &mut samples));
     runtime.block_on(measure(&mut place, &heavy, args.rounds.div_ceil(10), &mut samples));
     costs(&samples, &mut evidence);
     evidence.missed.append(&mut samples.failed);
-    runtime.block_on(crowd::table(&place, args.crowd, &mut evidence))?;
-    runtime.block_on(idle::table(&place, args.idle, &mut evidence))?;
+    if args.crowd > 0 {
+        runtime.block_on(crowd::table(&place, args.crowd, &mut evidence))?;
+    }
+    if args.idle > 0 {
+        runtime.block_on(idle::table(&place, args.idle, &mut evidence))?;
+    }
     Ok(evidence)
 }
 
@@ -89,19 +97,27 @@ async fn measure(place: &mut Place, arms: &[Arm], rounds: usize, samples: &mut S
 fn costs(samples: &Samples, evidence: &mut Evidence) {
     let mut table = Table::new(
         "One command, `true`",
-        ["what", "of a plain spawn", "of its counterpart", "its counterpart", "at most"],
+        ["what", "of a plain spawn", "of the floor", "of its counterpart", "its counterpart", "at most"],
     );
-    let plain = samples.median(Arm::Plain);
+    let (plain, floor) = (samples.median(Arm::Plain), samples.median(Arm::Floor));
     for arm in Arm::ALL {
         let Some(own) = samples.median(arm) else { continue };
         let counterpart = arm.counterpart().and_then(|other| Some((other, samples.median(other)?)));
         let of_plain = plain.map(|plain| own / plain);
+        let of_floor = floor.filter(|_| !arm.heavy()).map(|floor| own / floor);
         let of_other = counterpart.map(|(_, other)| own / other);
         let mut said = Vec::new();
         for bar in arm.bars() {
-            let (ratio, most, what) = match bar {
-                Bar::OfPlain(most) => (of_plain, *most, "of a plain spawn"),
-                Bar::OfCounterpart(most) => (of_other, *most, "of its counterpart"),
+            let (ratio, most, what) = match *bar {
+                Bar::OfPlainOrFloor(most, _) if of_plain.is_some_and(|ratio| ratio <= most) => {
+                    (of_plain, most, "of a plain spawn")
+                }
+                Bar::OfPlainOrFloor(plain, most) => match floor.zip(samples.median(Arm::Plain)) {
+                    // What the kernel alone takes leaves no room below.
+                    Some((floor, spawn)) if floor * most > spawn * plain => (of_floor, most, "of the floor"),
+                    _ => (of_plain, plain, "of a plain spawn"),
+                },
+                Bar::OfCounterpart(most) => (of_other, most, "of its counterpart"),
             };
             let met = ratio.is_some_and(|ratio| ratio <= most);
             said.push(format!("{most} {what}{}", if met { "" } else { ": MISSED" }));
@@ -114,6 +130,7 @@ fn costs(samples: &Samples, evidence: &mut Evidence) {
         table.row([
             arm.title().to_owned(),
             figure(of_plain),
+            figure(of_floor),
             figure(of_other),
             counterpart.map_or("-", |(other, _)| other.title()).to_owned(),
             if said.is_empty() { "-".to_owned() } else { said.join(", ") },

@@ -9,10 +9,10 @@ use crate::Failure;
 const NAMESPACES: [&str; 6] =
     ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup"];
 
-const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
+pub(super) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
 
 /// What the native lane shows of `/etc`.
-const ETC: [&str; 16] = [
+pub(super) const ETC: [&str; 16] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",
@@ -33,7 +33,7 @@ const ETC: [&str; 16] = [
 
 /// What it makes up, and what it hides.
 const MADE_UP: [&str; 5] = ["passwd", "group", "hostname", "hosts", "resolv.conf"];
-const HIDDEN: [&str; 10] =
+pub(super) const HIDDEN: [&str; 10] =
     ["acpi", "asound", "interrupts", "kcore", "key-users", "keys", "kmsg", "pagetypeinfo", "timer_list", "vmallocinfo"];
 
 /// The same view as a native sandbox has, of a host that has this file for what is made up.

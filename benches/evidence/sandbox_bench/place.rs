@@ -9,6 +9,7 @@ use hedgerow_orchestrator::sandbox::{Command, End, Limits, Policy, Running, Sand
 use tempfile::TempDir;
 
 use super::arm::Arm;
+use super::floor::Floor;
 use super::{bubblewrap, engine};
 use crate::lane::{IMAGE, Lane, Lanes};
 use crate::{Failure, clone};
@@ -21,6 +22,7 @@ pub(super) struct Place {
     /// Sandboxes that run one command after the other.
     kept: BTreeMap<Lane, Box<dyn Running>>,
     pub(super) same: Vec<String>,
+    floor: Floor,
     run: Vec<String>,
     count: u32,
     _files: TempDir,
@@ -44,7 +46,7 @@ impl Place {
             None => Vec::new(),
         };
         let same = bubblewrap::same(&made_up)?;
-        let place = Self { lanes, kept, same, run, count: 0, _files: files };
+        let place = Self { lanes, kept, same, floor: Floor::new(PROGRAM)?, run, count: 0, _files: files };
         if place.has(Arm::Bubblewrap) {
             // What cannot run costs nothing and proves nothing.
             plain(bubblewrap::command(&place.same, &[PROGRAM]))?;
@@ -55,7 +57,7 @@ impl Place {
     pub(super) fn has(&self, arm: Arm) -> bool {
         match arm {
             Arm::Plain | Arm::Host | Arm::HostMore => true,
-            Arm::Native | Arm::NativeMore | Arm::NativeLimited | Arm::Bubblewrap => {
+            Arm::Floor | Arm::Native | Arm::NativeMore | Arm::NativeLimited | Arm::Bubblewrap => {
                 self.lanes.contains_key(&Lane::Native)
             }
             Arm::DockerCold | Arm::DockerMore | Arm::DockerRun => self.lanes.contains_key(&Lane::Docker),
@@ -72,6 +74,7 @@ impl Place {
         let name = format!("c{}", self.count);
         match arm {
             Arm::Plain => plain(Plain::new(PROGRAM)),
+            Arm::Floor => self.floor.once(),
             Arm::Bubblewrap => plain(bubblewrap::command(&self.same, &[PROGRAM])),
             Arm::DockerRun => {
                 let mut command = Plain::new("docker");

@@ -9,12 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    sock_filter,
-};
+use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 use super::denied::{self, CLONE_NEWTIME, NAMESPACES};
+use super::search;
 use crate::Error;
 use crate::run::{Fault, Stage};
 
@@ -29,8 +27,8 @@ impl Filters {
     /// Those of every sandbox, and this one.
     pub(super) fn and(more: Option<Result<BpfProgram, Problem>>) -> crate::Result<Self> {
         let failed = |source| Error::Lane { action: "make the system call filter".into(), source };
-        let mut all = programs().map_err(failed)?;
-        all.extend(more.transpose().map_err(failed)?);
+        let first = lists().and_then(search::program);
+        let all: Vec<_> = [first].into_iter().chain(more).collect::<Result<_, _>>().map_err(failed)?;
         Ok(Self(all.into()))
     }
 
@@ -47,33 +45,11 @@ impl fmt::Debug for Filters {
     }
 }
 
-fn programs() -> Result<Vec<BpfProgram>, Problem> {
-    let mut main = compile(denied()?, libc::EPERM)?;
-    guard_numbers(&mut main);
+/// What is refused in every sandbox, and with which error.
+pub(super) fn lists() -> Result<[(Rules, i32); 2], Problem> {
     // These carry their flags in memory, where a filter cannot look. Programs fall back to the older calls.
     let unseen = [libc::SYS_clone3, libc::SYS_openat2].map(|call| (call, Vec::new())).into();
-    Ok(vec![main, compile(unseen, libc::ENOSYS)?])
-}
-
-pub(super) fn compile(rules: Rules, errno: i32) -> Result<BpfProgram, Problem> {
-    let refuse = SeccompAction::Errno(errno.cast_unsigned());
-    // A call of another architecture than ours kills: its numbers mean other calls.
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into()?)?;
-    Ok(filter.try_into()?)
-}
-
-/// On x86-64 a second set of numbers reaches the same calls; refuses all of them, before anything else is compared.
-fn guard_numbers(program: &mut BpfProgram) {
-    if cfg!(target_arch = "x86_64") {
-        const LOAD: u16 = 0x20;
-        const JUMP_IF_AT_LEAST: u16 = 0x35;
-        const RETURN: u16 = 0x06;
-        const SECOND_SET: u32 = 0x4000_0000;
-        const REFUSE: u32 = 0x0005_0000 | libc::ENOSYS.cast_unsigned();
-        let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-        let guard = [step(LOAD, 0, 0, 0), step(JUMP_IF_AT_LEAST, 0, 1, SECOND_SET), step(RETURN, 0, 0, REFUSE)];
-        program.splice(0..0, guard);
-    }
+    Ok([(denied()?, libc::EPERM), (unseen, libc::ENOSYS)])
 }
 
 fn denied() -> Result<Rules, Problem> {

@@ -35,6 +35,8 @@ mod outlet;
 #[cfg(all(target_os = "linux", feature = "egress"))]
 mod outlet;
 #[cfg(target_os = "linux")]
+mod search;
+#[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
 #[cfg(not(target_os = "linux"))]

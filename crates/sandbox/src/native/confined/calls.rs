@@ -2,7 +2,8 @@
 
 use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
-use super::super::filter::{Problem, Rules, compile};
+use super::super::filter::{Problem, Rules};
+use super::super::search;
 
 /// The filter that comes on top of the usual ones.
 pub(super) fn program() -> Result<BpfProgram, Problem> {
@@ -20,7 +21,7 @@ pub(super) fn program() -> Result<BpfProgram, Problem> {
     rules.insert(libc::SYS_setpriority, vec![other_than(0, 0)?, other_than(1, 0)?]);
     const ONE_PROCESS: u64 = 1;
     rules.insert(libc::SYS_ioprio_set, vec![other_than(0, ONE_PROCESS)?, other_than(1, 0)?]);
-    compile(rules, libc::EPERM)
+    search::program([(rules, libc::EPERM)])
 }
 
 fn other_than(argument: u8, value: u64) -> Result<SeccompRule, Problem> {
