@@ -136,7 +136,7 @@ impl Scene {
             for worktree in recovery.adopted {
                 match manager.release(worktree, Disposition::Archive).await?.fate {
                     Fate::Removed => {}
-                    Fate::Kept { path, why } => left.push(format!("{path:?} was kept: {why:?}")),
+                    Fate::Kept { path, why, .. } => left.push(format!("{path:?} was kept: {why:?}")),
                 }
             }
             left.extend(manager.purge().await?.left);

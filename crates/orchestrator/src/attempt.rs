@@ -219,7 +219,7 @@ pub(crate) fn underway(state: &RunState) -> Vec<(Task, TaskState)> {
 
 pub(crate) fn kept(released: Released) -> Vec<Kept> {
     let tree = match released.fate {
-        Fate::Kept { path, why } => Some(Kept::Tree { path, why: why.unwrap_or_default() }),
+        Fate::Kept { path, why, .. } => Some(Kept::Tree { path, why: why.unwrap_or_default() }),
         Fate::Removed => None,
     };
     released.rescues.into_iter().map(Kept::Rescue).chain(tree).collect()

@@ -263,7 +263,7 @@ impl Fleet {
     /// Takes over the worktrees of the unfinished run, and puts away those that no attempt needs.
     async fn recover_trees(&mut self) -> Result<()> {
         let recovery = self.services.worktrees.recover().await?;
-        self.found.mended.extend(recovery.mended.iter().map(handoff::in_words));
+        self.found.mended.extend(recovery.mended.iter().map(ToString::to_string));
         self.found.left.extend(recovery.left);
         let runs: Vec<_> = RunDir::all(&self.state)?.into_iter().map(|dir| dir.id).collect();
         let wanted: BTreeSet<_> = match &self.unfinished {

@@ -187,15 +187,6 @@ pub(crate) fn belongs(tree: &worktree::WorktreeId, run: &RunId) -> bool {
     parts.next().is_some_and(|number| number.parse::<u32>().is_ok()) && parts.next() == Some(run.as_str())
 }
 
-/// What worktree recovery mended → words for people.
-pub(crate) fn in_words(mended: &worktree::Mended) -> String {
-    match mended {
-        worktree::Mended::CreationUndone(id) => format!("worktree {id}, which was never finished, was undone"),
-        worktree::Mended::CreationFinished(id) => format!("worktree {id}, which was nearly finished, was finished"),
-        worktree::Mended::RemovalFinished(id) => format!("worktree {id}, whose removal had begun, was removed"),
-    }
-}
-
 /// Runs what blocks where blocking is allowed; a panic in it is an error of its caller alone.
 pub(crate) async fn blocking<T: Send + 'static>(
     what: &'static str,

@@ -1,5 +1,6 @@
 //! The one error type of this crate.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// The result of an operation on worktrees.
@@ -16,7 +17,7 @@ pub enum Error {
     #[error("{what} {name:?} is not valid: {problem}")]
     InvalidName {
         /// The kind of name.
-        what: &'static str,
+        what: NameKind,
         /// The text that was given.
         name: String,
         /// What to do about it.
@@ -41,8 +42,8 @@ pub enum Error {
     /// The id, the branch or the path belongs to somebody else.
     #[error("{what} {name:?} is taken: {problem}")]
     Occupied {
-        /// `worktree id`, `branch` or `path`.
-        what: &'static str,
+        /// What is taken.
+        what: Taken,
         /// Which one.
         name: String,
         /// By whom, and what to do.
@@ -116,6 +117,65 @@ pub enum Error {
         /// How long was waited.
         seconds: u64,
     },
+}
+
+/// What a name that is not valid should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NameKind {
+    /// A [`WorktreeId`](crate::WorktreeId).
+    WorktreeId,
+    /// A [`BranchName`](crate::BranchName).
+    BranchName,
+    /// A [`CommitId`](crate::CommitId).
+    CommitId,
+    /// A [`BranchTemplate`](crate::BranchTemplate).
+    BranchTemplate,
+    /// The name of a task, from which others are made.
+    Task,
+    /// A ref under which something was rescued.
+    RescueRef,
+    /// A pattern of a sparse checkout.
+    SparsePattern,
+    /// A directory of a sparse checkout.
+    SparseDirectory,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WorktreeId => "worktree id",
+            Self::BranchName => "branch name",
+            Self::CommitId => "commit id",
+            Self::BranchTemplate => "branch template",
+            Self::Task => "task",
+            Self::RescueRef => "rescue ref",
+            Self::SparsePattern => "sparse pattern",
+            Self::SparseDirectory => "sparse directory",
+        })
+    }
+}
+
+/// What belongs to somebody else already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Taken {
+    /// The id of the worktree.
+    Id,
+    /// The branch, or one that git cannot have beside it.
+    Branch,
+    /// The path of the tree.
+    Path,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "worktree id",
+            Self::Branch => "branch",
+            Self::Path => "path",
+        })
+    }
 }
 
 impl Error {

@@ -22,7 +22,7 @@ mod template;
 mod view;
 mod worktree;
 
-pub use error::{Error, Result};
+pub use error::{Error, NameKind, Result, Taken};
 #[cfg(feature = "fake")]
 pub use fake::{FakeWorktrees, Method};
 pub use integration::Integration;
@@ -30,7 +30,9 @@ pub use local::{CopyFrom, Filled, Handover, LocalOptions, LocalWorktrees, SetupS
 pub use manager::{Base, Disposition, GitAccess, Head, Message, Request, Seed, WorktreeManager};
 pub use milestone::{Life, Milestone};
 pub use name::{BranchName, CommitId, WorktreeId};
-pub use outcome::{Capture, Entry, Fate, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, Rescued, State};
+pub use outcome::{
+    Capture, Entry, Fate, Keeper, Mended, Notice, Owner, Purged, Recovery, Released, Rescue, Rescued, State,
+};
 pub use policy::{FileUrls, HiddenRepositories, Lfs, Sparse, Submodules};
 pub(crate) use removal::{Removal, Seen, Step};
 pub use safety::SafetyReport;

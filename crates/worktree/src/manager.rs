@@ -134,6 +134,7 @@ impl Request {
 
 /// Where a worktree starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Base {
     /// What the repository's `HEAD` names now.
     Head,
@@ -197,6 +198,7 @@ pub struct Message {
 
 /// What [`WorktreeManager::release`] does with the worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Disposition {
     /// Leave the tree and its branch in place for a person to look at.
     Keep,

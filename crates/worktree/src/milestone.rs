@@ -6,6 +6,7 @@ use crate::{BranchName, CommitId, Rescue, State, WorktreeId};
 
 /// One step in the life of one worktree, as it was written down when it was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Milestone {
     /// The id of the worktree.
     pub worktree: WorktreeId,

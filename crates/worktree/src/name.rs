@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, NameKind, Result};
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $what:expr, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -65,21 +65,21 @@ name!(
     /// The name of a worktree in its repository: 1 to 64 ASCII letters, digits, `.`, `_` or `-`, safe as a directory
     /// name and as a part of a ref.
     WorktreeId,
-    "worktree id",
+    NameKind::WorktreeId,
     check_id
 );
 
 name!(
     /// A branch without `refs/heads/`, valid by git's own rules.
     BranchName,
-    "branch name",
+    NameKind::BranchName,
     check_branch
 );
 
 name!(
     /// A full object id of a commit: 40 lower-case hexadecimal digits, or 64 for SHA-256.
     CommitId,
-    "commit id",
+    NameKind::CommitId,
     check_commit
 );
 

@@ -1,5 +1,6 @@
 //! What the operations of a manager report.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -146,9 +147,33 @@ pub enum Fate {
     Kept {
         /// Where the tree lies.
         path: PathBuf,
+        /// What keeps it, and so what ends that.
+        by: Keeper,
         /// Why it was kept although removal was asked for; none when keeping was asked for.
         why: Option<String>,
     },
+}
+
+/// What keeps a worktree after its release, which says what ends that. The words are beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Keeper {
+    /// The request. It stays kept until somebody adopts it.
+    Request,
+    /// Somebody's `git worktree lock`. It stays kept until it is unlocked, adopted and released again.
+    Lock,
+    /// Its tree is not in its place and was moved, or may be on a disk that is not mounted. It stays kept until it is back,
+    /// adopted and released again.
+    Moved,
+    /// Work in it that could not be rescued whole. It stays kept until a person has seen to that, adopted it and released it
+    /// again.
+    Work,
+    /// The plan that was applied: it named obstacles, or something has changed since. Nothing was done; the next recovery
+    /// finds its owner gone and hands it out again.
+    Plan,
+    /// A failure that may pass, such as a full disk, a lock or a garbage collection. Nothing was written down; the next
+    /// recovery finds its owner gone and hands it out again.
+    Failure,
 }
 
 /// One worktree as [`list`](crate::WorktreeManager::list) sees it.
@@ -184,6 +209,7 @@ pub enum Owner {
 
 /// The life of a worktree that this crate manages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum State {
     /// Being made; not yet visible to git.
     Creating,
@@ -199,6 +225,7 @@ pub enum State {
 
 /// What [`recover`](crate::WorktreeManager::recover) found and did.
 #[derive(Debug, Default)]
+#[must_use = "worktrees in it are leased to whoever has it"]
 pub struct Recovery {
     /// Worktrees whose owner died, now leased to the caller.
     pub adopted: Vec<Worktree>,
@@ -210,6 +237,7 @@ pub struct Recovery {
 
 /// What [`LocalWorktrees::purge`](crate::LocalWorktrees::purge) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Purged {
     /// How many removed worktrees it deleted for good; others may have been deleted in the background meanwhile.
     pub deleted: usize,
@@ -219,6 +247,7 @@ pub struct Purged {
 
 /// One half-done operation that recovery finished or undid.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mended {
     /// A creation that never became visible was undone.
     CreationUndone(WorktreeId),
@@ -226,4 +255,14 @@ pub enum Mended {
     CreationFinished(WorktreeId),
     /// A removal was finished.
     RemovalFinished(WorktreeId),
+}
+
+impl fmt::Display for Mended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreationUndone(id) => write!(f, "worktree {id}, which was never finished, was undone"),
+            Self::CreationFinished(id) => write!(f, "worktree {id}, which was nearly finished, was finished"),
+            Self::RemovalFinished(id) => write!(f, "worktree {id}, whose removal had begun, was removed"),
+        }
+    }
 }

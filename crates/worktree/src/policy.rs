@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which files of the commit are checked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Sparse {
     /// What the main checkout's patterns say: all of them unless it is sparse, as `git worktree add` does it.
     #[default]
@@ -39,6 +40,7 @@ pub enum HiddenRepositories {
 
 /// What is done about submodules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Submodules {
     /// Their directories stay empty, as after `git worktree add`.
     #[default]
@@ -61,6 +63,7 @@ pub enum FileUrls {
 
 /// What is done about files that Git LFS stores elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Lfs {
     /// The tree has the pointers, as after `GIT_LFS_SKIP_SMUDGE=1`.
     #[default]

@@ -10,6 +10,7 @@ use crate::{BranchName, Disposition, SafetyReport, WorktreeId};
 /// What [`LocalWorktrees::apply`](crate::LocalWorktrees::apply) would do with a worktree, as
 /// [`LocalWorktrees::plan`](crate::LocalWorktrees::plan) found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a plan does nothing until it is applied"]
 pub struct Removal {
     /// Which worktree.
     pub id: WorktreeId,

@@ -2,7 +2,7 @@
 
 use gix::bstr::ByteSlice;
 
-use crate::{Base, BranchName, Error, Request, Result, WorktreeId};
+use crate::{Base, BranchName, Error, NameKind, Request, Result, WorktreeId};
 
 /// What stands for the task in a template.
 const PLACE: &str = "{task}";
@@ -35,7 +35,7 @@ impl BranchTemplate {
     /// [`Error::InvalidName`] with what is wrong and what is expected.
     pub fn new(text: impl AsRef<str>) -> Result<Self> {
         let text = text.as_ref();
-        let refuse = |problem| Error::InvalidName { what: "branch template", name: text.to_owned(), problem };
+        let refuse = |problem| Error::InvalidName { what: NameKind::BranchTemplate, name: text.to_owned(), problem };
         let Some((before, after)) = text.split_once(PLACE) else {
             return Err(refuse("write {task} where the name of the task shall be, as in 'agent/{task}'"));
         };
@@ -60,7 +60,7 @@ impl BranchTemplate {
     /// [`Error::InvalidName`] when nothing of the task's name is left.
     pub fn fill(&self, task: &str) -> Result<BranchName> {
         let problem = "give the task a name with letters or digits in it";
-        let refuse = || Error::InvalidName { what: "task", name: task.to_owned(), problem };
+        let refuse = || Error::InvalidName { what: NameKind::Task, name: task.to_owned(), problem };
         let clean = gix::validate::reference::name_partial_or_sanitize(task.trim().as_bytes().as_bstr());
         // A component never begins or ends with what it joins to, so that two templates never make one name.
         let clean = clean.to_str_lossy().replace(['{', '}', '\''], "-");
@@ -119,7 +119,7 @@ fn id(task: &str) -> Result<WorktreeId> {
     let cut = cut(&text, LONGEST_ID).trim_end_matches(['-', '.']);
     let name = cut.strip_suffix(".lock").unwrap_or(cut).trim_end_matches(['-', '.']);
     WorktreeId::new(name).map_err(|_| Error::InvalidName {
-        what: "task",
+        what: NameKind::Task,
         name: task.to_owned(),
         problem: "no worktree id can be made of it; use ASCII letters or digits, or give an id of your own",
     })

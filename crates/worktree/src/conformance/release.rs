@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, ensure, read, told, write};
 use super::{Found, Rule};
-use crate::{Base, Disposition, Fate, Request, State};
+use crate::{Base, Disposition, Fate, Keeper, Request, State};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -127,7 +127,11 @@ async fn keeps(bench: Bench) -> Found {
     let path = worktree.path().to_owned();
     write(&path, "work", "x\n")?;
     let released = bench.release(worktree, Disposition::Keep).await?;
-    ensure!(released.fate == Fate::Kept { path: path.clone(), why: None }, "its fate is {:?}.", released.fate);
+    ensure!(
+        released.fate == Fate::Kept { path: path.clone(), by: Keeper::Request, why: None },
+        "its fate is {:?}.",
+        released.fate
+    );
     let adopted = bench.recover().await?.adopted;
     ensure!(adopted.is_empty(), "a recovery adopted {adopted:?}.");
     ensure!(read(&path, "work").as_deref() == Some("x\n"), "the work is not in the tree any more.");

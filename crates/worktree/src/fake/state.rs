@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 use super::history::History;
 use super::tree::{self, Tree};
 use crate::{
-    Access, Base, BranchName, Capture, CommitId, Disposition, Entry, Error, Fact, Fate, Head, Mount, Notice, Owner,
-    Parts, Recovery, Released, Request, Rescue, Result, SafetyReport, Sample, State as Life, Unknown, Worktree,
-    WorktreeId,
+    Access, Base, BranchName, Capture, CommitId, Disposition, Entry, Error, Fact, Fate, Head, Keeper, Mount, Notice,
+    Owner, Parts, Recovery, Released, Request, Rescue, Result, SafetyReport, Sample, State as Life, Taken, Unknown,
+    Worktree, WorktreeId,
 };
 
 /// What a handle holds; the worktree knows it weakly, so that the lease dies with the handle.
@@ -51,7 +51,7 @@ impl State {
         let tree = self.history.find(&base)?.tree.clone();
         let path = self.root.join(id.as_str());
         if self.slots.contains_key(id) {
-            return Err(occupied("worktree id", id.as_str(), "another worktree has it; choose another id"));
+            return Err(occupied(Taken::Id, id.as_str(), "another worktree has it; choose another id"));
         }
         let branch = match &request.head {
             Head::Branch(name) => Some(name.clone()),
@@ -60,10 +60,10 @@ impl State {
         if let Some(name) = &branch
             && let Some(other) = self.history.conflict(name)
         {
-            return Err(occupied("branch", name.as_str(), &format!("the branch {other} is there already")));
+            return Err(occupied(Taken::Branch, name.as_str(), &format!("the branch {other} is there already")));
         }
         if path.symlink_metadata().is_ok() {
-            return Err(occupied("path", &path.display().to_string(), "something is there already"));
+            return Err(occupied(Taken::Path, &path.display().to_string(), "something is there already"));
         }
         if let Err(e) = tree::write(&path, &tree) {
             let _ = std::fs::remove_dir_all(&path);
@@ -154,8 +154,9 @@ impl State {
             slot.kept = Some(why.clone().unwrap_or_default());
             slot.lease = Weak::new();
         }
+        let by = if why.is_none() { Keeper::Request } else { Keeper::Work };
         Released {
-            fate: Fate::Kept { path: worktree.path().to_owned(), why },
+            fate: Fate::Kept { path: worktree.path().to_owned(), by, why },
             rescues: Vec::new(),
             notices: Vec::new(),
         }
@@ -272,7 +273,7 @@ fn differences(base: &Tree, tip: &Tree) -> usize {
     changed + tip.keys().filter(|path| !base.contains_key(*path)).count()
 }
 
-fn occupied(what: &'static str, name: &str, problem: &str) -> Error {
+fn occupied(what: Taken, name: &str, problem: &str) -> Error {
     Error::Occupied { what, name: name.to_owned(), problem: problem.to_owned() }
 }
 

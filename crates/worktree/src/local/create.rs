@@ -13,7 +13,7 @@ use super::record::{Record, Stage};
 use super::root::Root;
 use super::{admin, base, extras, refs, remove, seed, shared, sparse};
 use crate::disk;
-use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Worktree, repo, view};
+use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Taken, Worktree, repo, view};
 
 /// Where the files of a new worktree come from: makes the directory `record.temporary` with the content of the commit
 /// in it, and returns the index that describes it.
@@ -44,7 +44,7 @@ pub(super) fn create_dressed(
     if let Some(name) = &branch
         && let Some(problem) = refs::conflict(&repo, name)?
     {
-        return Err(Error::Occupied { what: "branch", name: name.to_string(), problem });
+        return Err(Error::Occupied { what: Taken::Branch, name: name.to_string(), problem });
     }
     sparse::check(&repo, request)?;
     extras::check(layout, request)?;
@@ -91,7 +91,7 @@ fn claim(layout: &Layout, request: &Request) -> Result<Lock> {
         disk::remove_file(&layout.lease(id))?;
         let name = layout.tree(id).display().to_string();
         let problem = "something is there already; move it away, or choose another id".to_owned();
-        return Err(Error::Occupied { what: "path", name, problem });
+        return Err(Error::Occupied { what: Taken::Path, name, problem });
     }
     Ok(lock)
 }

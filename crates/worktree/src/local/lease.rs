@@ -6,7 +6,7 @@ use super::generation;
 use super::layout::Layout;
 use super::lock::Lock;
 use crate::disk;
-use crate::{Error, Result, WorktreeId};
+use crate::{Error, Result, Taken, WorktreeId};
 
 /// What a [`Worktree`](crate::Worktree) of ours holds.
 #[derive(Debug)]
@@ -84,5 +84,5 @@ pub(super) fn claim(layout: &Layout, id: &WorktreeId) -> Result<Option<Lock>> {
 
 /// The error for an id that is in use.
 pub(super) fn occupied(id: &WorktreeId, problem: &str) -> Error {
-    Error::Occupied { what: "worktree id", name: id.to_string(), problem: problem.to_owned() }
+    Error::Occupied { what: Taken::Id, name: id.to_string(), problem: problem.to_owned() }
 }

@@ -12,7 +12,7 @@ use super::record::Record;
 use super::{base, refs, scan};
 use crate::capture::fault;
 use crate::disk;
-use crate::{Error, Result};
+use crate::{Error, Result, Taken};
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ fn make_branch(
     let Some(branch) = &record.parts.branch else { return Ok(()) };
     let at = base::object_id(&record.parts.base)?;
     if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin)? {
-        return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
+        return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
     }
     if by == By::Recovery && is_branch_ours(layout, record) && refs::branch_tip(repo, branch)? == Some(at) {
         progress.branch_made = true;
@@ -81,7 +81,7 @@ fn make_branch(
     }
     // Before it is announced: a branch that somebody else made is never to be taken for ours.
     if let Some(problem) = refs::conflict(repo, branch)? {
-        return Err(Error::Occupied { what: "branch", name: branch.to_string(), problem });
+        return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
     }
     let announcement = announcement(layout, record);
     std::fs::write(&announcement, "").map_err(fault::io("write", &announcement))?;
@@ -122,5 +122,5 @@ fn move_admin(layout: &Layout, staged: &Path, published: &Path) -> Result<()> {
 
 fn path_taken(path: &Path) -> Error {
     let problem = "something is there already; move it away, or choose another id".to_owned();
-    Error::Occupied { what: "path", name: path.display().to_string(), problem }
+    Error::Occupied { what: Taken::Path, name: path.display().to_string(), problem }
 }

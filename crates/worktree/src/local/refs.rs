@@ -5,7 +5,7 @@ use std::path::Path;
 use gix::ObjectId;
 
 use crate::swap::{self, COMMITTER, Log, Value};
-use crate::{BranchName, Error, Result, WorktreeId};
+use crate::{BranchName, Error, Result, Taken, WorktreeId};
 
 /// The full name of a branch.
 pub(super) fn full(branch: &BranchName) -> String {
@@ -22,7 +22,7 @@ pub(super) fn branch_tip(repo: &gix::Repository, branch: &BranchName) -> Result<
 
 /// Creates the branch, or fails because it, or another one that excludes it, exists.
 pub(super) fn create_branch(repo: &gix::Repository, branch: &BranchName, at: ObjectId) -> Result<()> {
-    let taken = |problem: String| Error::Occupied { what: "branch", name: branch.to_string(), problem };
+    let taken = |problem: String| Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem };
     if let Some(problem) = conflict(repo, branch)? {
         return Err(taken(problem));
     }

@@ -13,8 +13,8 @@ use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
-    BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, Life, Message, Notice, Released, Rescue,
-    Result, Worktree, WorktreeId, repo,
+    BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, Keeper, Life, Message, Notice, Released,
+    Rescue, Result, Worktree, WorktreeId, repo,
 };
 
 /// How often it is captured again what somebody else's garbage collection has deleted.
@@ -114,13 +114,13 @@ pub(super) fn release(
 ) -> Result<Released> {
     let mut record = leased(layout, &held(&worktree)?)?;
     if let Some(why) = locked::by_somebody(layout, &record).filter(|_| *disposition != Disposition::Keep) {
-        return keep(layout, &mut record, Some(why), Vec::new());
+        return keep(layout, &mut record, Keeper::Lock, Some(why), Vec::new());
     }
     if let Some(why) = moved::elsewhere(layout, &record)?.filter(|_| *disposition != Disposition::Keep) {
-        return keep(layout, &mut record, Some(why), Vec::new());
+        return keep(layout, &mut record, Keeper::Moved, Some(why), Vec::new());
     }
     let into = match disposition {
-        Disposition::Keep => return keep(layout, &mut record, None, Vec::new()),
+        Disposition::Keep => return keep(layout, &mut record, Keeper::Request, None, Vec::new()),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
         Disposition::Discard => return discard(layout, worktree, record, goes),
@@ -135,7 +135,7 @@ pub(super) fn release(
         };
         let work = match found {
             Ok(Work::Whole(work)) => work,
-            Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Some(why), rescued),
+            Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Keeper::Work, Some(why), rescued),
             Err(e) => {
                 // It may have failed after it had put something under a ref.
                 let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
@@ -195,7 +195,7 @@ fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) ->
 fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'_>) -> Result<Released> {
     if let Some(branch) = &record.parts.branch {
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
-        return keep(layout, &mut record, Some(why), Vec::new());
+        return keep(layout, &mut record, Keeper::Work, Some(why), Vec::new());
     }
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
@@ -430,13 +430,18 @@ fn is_integrated(repo: &gix::Repository, base: ObjectId, into: &CommitId, tip: O
 /// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by
 /// the next recovery, which hands it out again.
 fn leave(record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
-    Released { fate: Fate::Kept { path: record.parts.path.clone(), why: Some(why) }, rescues, notices: Vec::new() }
+    Released { fate: kept(record, Keeper::Failure, Some(why)), rescues, notices: Vec::new() }
+}
+
+fn kept(record: &Record, by: Keeper, why: Option<String>) -> Fate {
+    Fate::Kept { path: record.parts.path.clone(), by, why }
 }
 
 /// Leaves the worktree in place. Its lock stays, so that nobody prunes it.
 pub(super) fn keep(
     layout: &Layout,
     record: &mut Record,
+    by: Keeper,
     why: Option<String>,
     rescues: Vec<Rescue>,
 ) -> Result<Released> {
@@ -451,7 +456,7 @@ pub(super) fn keep(
     record.write(layout)?;
     drop(turn);
     write_reason(layout, record, &reason)?;
-    Ok(Released { fate: Fate::Kept { path: record.parts.path.clone(), why }, rescues, notices: Vec::new() })
+    Ok(Released { fate: kept(record, by, why), rescues, notices: Vec::new() })
 }
 
 /// Replaces the reason in git's lock of the worktree, if its admin directory is still there and nobody else locked it.

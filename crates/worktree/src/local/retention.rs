@@ -6,7 +6,7 @@ use super::base::{commit_id, object_id};
 use super::lock::Lock;
 use super::manager::LocalWorktrees;
 use crate::swap::{self, Value};
-use crate::{Error, Rescue, Rescued, Result, WorktreeId};
+use crate::{Error, NameKind, Rescue, Rescued, Result, WorktreeId};
 
 const PREFIX: &str = "refs/hedgerow/rescue/";
 
@@ -50,7 +50,7 @@ impl LocalWorktrees {
             let named = rest.is_some_and(|(id, n)| WorktreeId::new(id).is_ok() && n.parse::<u64>().is_ok());
             if !named {
                 let problem = "only what is below refs/hedgerow/rescue can be forgotten";
-                return Err(Error::InvalidName { what: "rescue ref", name: reference.clone(), problem });
+                return Err(Error::InvalidName { what: NameKind::RescueRef, name: reference.clone(), problem });
             }
             let expected = Value::Id(object_id(&rescue.commit)?);
             // Whoever releases a worktree relies on the rescue refs that it finds, under this lock.

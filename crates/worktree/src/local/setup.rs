@@ -27,6 +27,7 @@ const UNSET: [&str; 12] = [
 
 /// A program that belongs to the creation of a worktree and that this crate does not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SetupStep {
     /// The program. It belongs to the repository, or lies in the tree: run it in a sandbox.
     pub program: PathBuf,

@@ -9,7 +9,7 @@ use gix::config::File;
 use gix::glob::pattern::Case;
 
 use crate::capture::fault;
-use crate::{Error, GitAccess, Request, Result, Sparse};
+use crate::{Error, GitAccess, NameKind, Request, Result, Sparse};
 
 /// What `info/sparse-checkout` says.
 pub(super) struct Patterns {
@@ -45,7 +45,7 @@ pub(super) fn of(repo: &gix::Repository, sparse: &Sparse) -> Result<Option<Patte
         Sparse::Patterns(lines) => {
             for line in lines {
                 let problem = "a pattern is one line";
-                refuse_if(line.contains(['\n', '\0']), "sparse pattern", line, problem)?;
+                refuse_if(line.contains(['\n', '\0']), NameKind::SparsePattern, line, problem)?;
             }
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
             Ok(Some(Patterns { cone: false, text: text.into_bytes() }))
@@ -111,7 +111,7 @@ fn cone(dirs: &[String]) -> Result<String> {
         let path = dir.trim_matches('/');
         let plain = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
         let problem = "give the path of a directory in the tree, with `/` between the names and without `.` or `..`";
-        refuse_if(!plain || path.contains(['\n', '\0']), "sparse directory", dir, problem)?;
+        refuse_if(!plain || path.contains(['\n', '\0']), NameKind::SparseDirectory, dir, problem)?;
         whole.insert(format!("/{}", escaped(path)));
     }
     let above =
@@ -140,7 +140,7 @@ fn escaped(path: &str) -> String {
     text
 }
 
-fn refuse_if(bad: bool, what: &'static str, name: &str, problem: &'static str) -> Result<()> {
+fn refuse_if(bad: bool, what: NameKind, name: &str, problem: &'static str) -> Result<()> {
     if bad { Err(Error::InvalidName { what, name: name.to_owned(), problem }) } else { Ok(()) }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{View, alternates, config, dir, git_dir};
 use crate::capture::fault;
-use crate::{Access, BranchName, Error, Mount, Result, WorktreeId};
+use crate::{Access, BranchName, Error, Mount, Result, Taken, WorktreeId};
 
 /// Makes the private git directory of a worktree whose branch and index exist already, and says what to mount.
 ///
@@ -38,7 +38,7 @@ pub(crate) fn build(
     if let Err(e) = DirBuilder::new().mode(0o700).create(&place) {
         let problem = "an earlier view is still there; release or recover that worktree first".to_owned();
         return Err(match e.kind() {
-            ErrorKind::AlreadyExists => Error::Occupied { what: "worktree id", name: id.to_string(), problem },
+            ErrorKind::AlreadyExists => Error::Occupied { what: Taken::Id, name: id.to_string(), problem },
             _ => fault::io("create", &place)(e),
         });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hedgerow_worktree::{
-    Base, Capture, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, Worktree,
+    Base, Capture, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, Taken, Worktree,
     WorktreeManager,
 };
 
@@ -186,8 +186,8 @@ async fn one_path_is_given_to_exactly_one_of_many_repositories() {
     let (one, two) = (manager(repo.path()), manager(&other));
     let (one, two) = tokio::join!(one.create(request("same")), two.create(request("same")));
     let won = match (one, two) {
-        (Ok(worktree), Err(Error::Occupied { what: "path", .. })) => worktree,
-        (Err(Error::Occupied { what: "path", .. }), Ok(worktree)) => worktree,
+        (Ok(worktree), Err(Error::Occupied { what: Taken::Path, .. })) => worktree,
+        (Err(Error::Occupied { what: Taken::Path, .. }), Ok(worktree)) => worktree,
         other => panic!("{other:?}"),
     };
     assert_eq!(status(won.path()), "");
@@ -214,7 +214,7 @@ async fn git_itself_may_take_the_branch_first_but_never_both() {
         let git = git.join().unwrap();
         assert!(git != ours.is_ok(), "git: {git}, hedgerow: {ours:?}");
         if let Err(e) = ours {
-            assert!(matches!(e, Error::Occupied { what: "branch", .. }), "{e:?}");
+            assert!(matches!(e, Error::Occupied { what: Taken::Branch, .. }), "{e:?}");
         }
     }
     repo.assert_sound();

@@ -282,7 +282,7 @@ async fn garbage_of_no_record_is_swept_and_work_of_no_record_is_not() {
 
     write(&state.join("views/lost/git/HEAD"), "ref: refs/heads/lost\n");
     write(&repo.root().join("repo.worktrees/unknown/work"), "x\n");
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     assert!(state.join("views/lost/git/HEAD").exists());
     assert!(repo.root().join("repo.worktrees/unknown/work").exists());
 }

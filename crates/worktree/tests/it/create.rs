@@ -367,7 +367,7 @@ async fn what_is_taken_is_refused_and_nothing_of_the_loser_is_left() {
         let asked = format!("{request:?}");
         match manager.create(request).await {
             Err(Error::Occupied { what, problem, .. }) => {
-                assert_eq!(what, expected, "{asked}: {problem}");
+                assert_eq!(what.to_string(), expected, "{asked}: {problem}");
             }
             other => panic!("{asked}: {other:?}"),
         }

@@ -88,7 +88,7 @@ async fn a_copy_of_a_repository_purges_the_trash_of_the_original() {
 
     let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
     let manager = LocalWorktrees::open_with(&copy, options).unwrap();
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     let purged = manager.purge().await.unwrap();
     assert_eq!(purged.deleted, 0);
     assert!(purged.left.iter().all(|left| left.contains("copied with the repository")), "{purged:?}");

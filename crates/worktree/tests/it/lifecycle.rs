@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use hedgerow_worktree::{
-    Base, BranchTemplate, Collision, Disposition, Error, Fate, Life, Milestone, Request, State, WorktreeManager,
+    Base, BranchTemplate, Collision, Disposition, Error, Fate, Life, Milestone, Request, State, Taken, WorktreeManager,
 };
 
 use crate::child;
@@ -59,7 +59,7 @@ async fn tasks_of_one_name_are_numbered_if_that_is_asked_for_and_refused_if_not(
     let walled = BranchTemplate::new("wall/{task}").unwrap();
     let wanted = Request { collision: Collision::Number, ..Request::task("x", &walled, Base::Head).unwrap() };
     match manager.create(wanted).await {
-        Err(Error::Occupied { what: "branch", name, .. }) => assert_eq!(name, "wall/x"),
+        Err(Error::Occupied { what: Taken::Branch, name, .. }) => assert_eq!(name, "wall/x"),
         other => panic!("{other:?}"),
     }
     repo.git(["branch", "-d", "wall"]);
@@ -126,7 +126,7 @@ async fn keeping_and_adopting_and_losing_an_owner_are_steps_too() {
     std::fs::remove_dir_all(repo.root().join("repo.worktrees/fix")).unwrap();
     repo.git(["worktree", "prune"]);
     std::fs::remove_dir_all(repo.path().join(".git/worktrees")).unwrap();
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     let history = manager.history(&id("fix")).await.unwrap();
     let kept = Life::Kept { why: None, rescues: Vec::new() };
     let [from_kept, orphaned] = [State::Kept, State::Orphaned].map(|from| Life::Adopted { from });

@@ -1,6 +1,6 @@
 //! Trees that somebody moved with `mv`, of which git knows nothing.
 
-use hedgerow_worktree::{Disposition, Fate, Notice, Owner, WorktreeManager};
+use hedgerow_worktree::{Disposition, Fate, Keeper, Notice, Owner, WorktreeManager};
 
 use crate::repo::{Repo, id, request, status, write};
 
@@ -22,7 +22,9 @@ async fn a_tree_that_was_moved_with_mv_is_named_and_kept_with_its_branch_until_i
         let findings = manager.doctor().await.unwrap();
         assert!(findings.iter().any(|finding| finding.says.contains(name)), "{to}: {findings:?}");
         let released = manager.release(worktree, Disposition::Archive).await.unwrap();
-        let Fate::Kept { why: Some(why), .. } = released.fate else { panic!("{to}: {:?}", released.fate) };
+        let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else {
+            panic!("{to}: {:?}", released.fate)
+        };
         assert!(why.contains(name), "{to}: {why}");
         let worktree = manager.adopt(&id("fix")).await.unwrap();
         drop(worktree);

@@ -1,7 +1,7 @@
 //! A removal is planned, shown, looked at again and only then done; what was rescued is given up by wish alone.
 
 use hedgerow_worktree::{
-    CommitId, Disposition, Error, Fate, GitAccess, Request, Rescue, Seed, WorktreeManager,
+    CommitId, Disposition, Error, Fate, GitAccess, Keeper, Request, Rescue, Seed, WorktreeManager,
     removal::{Removal, Step},
 };
 
@@ -11,7 +11,7 @@ use crate::repo::{Repo, git_in, id, request, write};
 /// Why it was kept.
 fn kept(fate: &Fate) -> &str {
     match fate {
-        Fate::Kept { why: Some(why), .. } => why,
+        Fate::Kept { by: Keeper::Plan, why: Some(why), .. } => why,
         other => panic!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hedgerow_worktree::{Disposition, Error, Fate, Mended, Owner, Recovery, State, WorktreeManager};
+use hedgerow_worktree::{Disposition, Error, Fate, Keeper, Mended, Owner, Recovery, State, WorktreeManager};
 
 use crate::child;
 use crate::repo::{Repo, git_in, id, request, status, write};
@@ -176,7 +176,7 @@ async fn a_living_owner_is_never_disturbed() {
 }
 
 fn kept(repo: &Repo, name: &str) -> Fate {
-    Fate::Kept { path: repo.root().join("repo.worktrees").join(name), why: None }
+    Fate::Kept { path: repo.root().join("repo.worktrees").join(name), by: Keeper::Request, why: None }
 }
 
 #[tokio::test]

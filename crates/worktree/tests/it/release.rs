@@ -3,7 +3,8 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use hedgerow_worktree::{
-    CommitId, Disposition, Error, Fate, GitAccess, Message, Notice, Released, Request, Worktree, WorktreeManager,
+    CommitId, Disposition, Error, Fate, GitAccess, Keeper, Message, Notice, Released, Request, Worktree,
+    WorktreeManager,
 };
 
 use crate::repo::{Repo, git_in, id, request, status, write};
@@ -32,7 +33,7 @@ async fn a_kept_worktree_stays_and_nobody_prunes_it() {
     let path = worktree.path().to_owned();
     write(&path.join("work"), "x\n");
     let released = manager.release(worktree, Disposition::Keep).await.unwrap();
-    assert_eq!(released.fate, Fate::Kept { path: path.clone(), why: None });
+    assert_eq!(released.fate, Fate::Kept { path: path.clone(), by: Keeper::Request, why: None });
     assert_eq!(released.rescues, []);
     repo.git(["worktree", "prune", "--expire=now"]);
     assert_eq!(status(&path), "?? work");
@@ -134,7 +135,7 @@ async fn a_nested_repository_keeps_the_tree() {
     git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     match released.fate {
-        Fate::Kept { path: kept, why: Some(why) } => {
+        Fate::Kept { path: kept, by: Keeper::Work, why: Some(why) } => {
             assert_eq!(kept, path);
             assert!(why.contains("vendor/lib"), "{why}");
         }
@@ -359,7 +360,7 @@ async fn bystanders_on_a_disk_that_is_not_mounted_survive_a_removal() {
     std::fs::rename(&bystander, repo.root().join("unmounted")).unwrap();
     let worktree = manager.create(request("fix")).await.unwrap();
     manager.release(worktree, Disposition::Archive).await.unwrap();
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     std::fs::rename(repo.root().join("unmounted"), &bystander).unwrap();
     assert_eq!(status(&bystander), "");
 }
@@ -445,7 +446,7 @@ async fn a_tree_that_could_not_be_moved_away_is_leased_again_and_what_is_written
         let trash = std::path::PathBuf::from(record["trash"].as_str().unwrap());
         write(&trash.join("in the way"), "x\n");
         let released = manager.release(worktree, disposition).await.unwrap();
-        let Fate::Kept { path, why: Some(why) } = released.fate else { panic!("{:?}", released.fate) };
+        let Fate::Kept { path, why: Some(why), .. } = released.fate else { panic!("{:?}", released.fate) };
         assert!(why.contains("trash"), "{why}");
         write(&path.join("later"), "not captured\n");
         let mut recovery = manager.recover().await.unwrap();

@@ -96,6 +96,7 @@ pub enum Severity {
 
 /// Whether work may hang on what was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Holds {
     /// Provably none.
     Nothing,
@@ -105,6 +106,7 @@ pub enum Holds {
 
 /// What [`mend`](crate::LocalWorktrees::mend) would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Remedy {
     /// Complete what is missing; it is certain what that is.
     Complete,
@@ -120,6 +122,7 @@ pub enum Remedy {
 
 /// What [`mend`](crate::LocalWorktrees::mend) did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cure {
     /// What was missing is there again.
     Completed,

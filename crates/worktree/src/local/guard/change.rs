@@ -126,6 +126,7 @@ pub enum Change {
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum What {
     /// It is new.
     Added,
@@ -137,6 +138,7 @@ pub enum What {
 
 /// Whether a change gave up what was there before. What cannot be told counts as lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Loss {
     /// All of it is held by what is there now.
     Nothing,
@@ -146,6 +148,7 @@ pub enum Loss {
 
 /// What a repair did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Repair {
     /// It is as it was before.
     Restored {

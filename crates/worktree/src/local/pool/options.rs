@@ -78,6 +78,7 @@ impl Keep {
 
 /// What a creation does when no slot can be used for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Exhausted {
     /// It makes its files itself, as without a pool.
     #[default]

@@ -5,6 +5,7 @@ use crate::{CommitId, Result};
 
 /// What [`Pool::refill`](crate::pool::Pool::refill) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refilled {
     /// Slots that were filled from nothing.
     pub made: usize,
@@ -20,6 +21,7 @@ pub struct Refilled {
 
 /// A slot that was deleted, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Dropped {
     /// The commit that it was at; none if its record could not be read.
     pub commit: Option<CommitId>,
@@ -38,6 +40,7 @@ impl Dropped {
 
 /// What [`Pool::status`](crate::pool::Pool::status) found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoolStatus {
     /// The commits of the slots that can be claimed now.
     pub ready: Vec<CommitId>,
@@ -51,6 +54,7 @@ pub struct PoolStatus {
 
 /// How creations through a [`Pool`](crate::pool::Pool) got their files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Claims {
     /// Creations that were given a slot.
     pub hits: u64,

@@ -5,7 +5,7 @@ mod plan;
 use super::layout::Layout;
 use super::manager::{LocalWorktrees, slot};
 use super::release;
-use crate::{Disposition, Fate, Released, Removal, Result, Worktree};
+use crate::{Disposition, Fate, Keeper, Released, Removal, Result, Worktree};
 
 impl LocalWorktrees {
     /// Says what [`release`](crate::WorktreeManager::release) would do with a worktree, and what keeps it from doing so.
@@ -56,7 +56,7 @@ fn apply(layout: &Layout, worktree: Worktree, removal: &Removal, precious: &[Str
         return release::release(layout, worktree, &removal.disposition, &|_| Ok(()));
     }
     let kept = |why: String| {
-        let fate = Fate::Kept { path: record.parts.path.clone(), why: Some(why) };
+        let fate = Fate::Kept { path: record.parts.path.clone(), by: Keeper::Plan, why: Some(why) };
         Ok(Released { fate, rescues: Vec::new(), notices: Vec::new() })
     };
     if removal.id != record.parts.id || removal.path != record.parts.path {

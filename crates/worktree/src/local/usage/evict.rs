@@ -11,10 +11,11 @@ use super::super::{lease, recover, release};
 use super::measure::TreeUsage;
 use super::plan::{self, Budget, Eviction, Spared};
 use crate::capture::fault;
-use crate::{Disposition, Error, Fate, Rescue, Result};
+use crate::{Disposition, Error, Fate, Keeper, Rescue, Result};
 
 /// What an eviction did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Evicted {
     /// What is gone.
     pub removed: Vec<Eviction>,
@@ -86,7 +87,7 @@ fn remove(layout: &Layout, tree: &TreeUsage, precious: &[String]) -> Result<std:
 fn keep_again(layout: &Layout, held: &release::Held) -> Result<()> {
     let Some(_lock) = lease::claim(layout, held.id())? else { return Ok(()) };
     match release::leased(layout, held) {
-        Ok(mut record) => release::keep(layout, &mut record, None, Vec::new()).map(drop),
+        Ok(mut record) => release::keep(layout, &mut record, Keeper::Request, None, Vec::new()).map(drop),
         // Kept already, on its way out, or somebody else's.
         Err(Error::LeaseLost { .. }) => Ok(()),
         Err(e) => Err(e),

@@ -25,6 +25,7 @@ const UNSHARED: [u64; 2] = [0xEF53, 0x0102_1994];
 
 /// How much disk the worktrees of a repository take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Usage {
     /// Each of them, by id.
     pub trees: Vec<TreeUsage>,
@@ -36,6 +37,7 @@ pub struct Usage {
 
 /// How much disk one worktree takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TreeUsage {
     /// Its id.
     pub id: WorktreeId,

@@ -40,6 +40,7 @@ impl Budget {
 
 /// What an eviction does, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// What goes, the first one first.
     pub evictions: Vec<Eviction>,
@@ -51,6 +52,7 @@ pub struct Plan {
 
 /// One worktree that goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Eviction {
     /// Its id.
     pub id: WorktreeId,
@@ -71,6 +73,7 @@ impl From<TreeUsage> for Eviction {
 
 /// A worktree that stays although it is in nobody's hands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Spared {
     /// Its id.
     pub id: WorktreeId,

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hedgerow_worktree::{
-    Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Mended, Message, Owner, Recovery, Released,
-    Request, Rescue, Result, SafetyReport, State, Worktree, WorktreeId, WorktreeManager, safety::Unknown,
+    Base, Capture, Disposition, Entry, Error, FakeWorktrees, Fate, Head, Keeper, Mended, Message, Owner, Recovery,
+    Released, Request, Rescue, Result, SafetyReport, State, Worktree, WorktreeId, WorktreeManager, safety::Unknown,
 };
 
 use crate::repo::{branch, id, write};
@@ -193,7 +193,7 @@ impl Broken {
         let made = self.inner.create(request.clone()).await;
         match made {
             Err(Error::Occupied { what, problem, .. }) if self.has(OccupiedAsOther) => {
-                Err(Error::Repository { path: what.into(), problem })
+                Err(Error::Repository { path: what.to_string().into(), problem })
             }
             Err(Error::Occupied { .. }) if self.has(SecondWinner) => {
                 let name = format!("second-{}", self.next());
@@ -248,8 +248,9 @@ impl Broken {
 
     async fn ending(&self, handle: Worktree, disposition: Disposition) -> Result<Released> {
         let path = handle.path().to_owned();
-        let kept = |why| {
-            Ok(Released { fate: Fate::Kept { path: path.clone(), why }, rescues: Vec::new(), notices: Vec::new() })
+        let kept = |why: Option<String>| {
+            let by = if why.is_none() { Keeper::Request } else { Keeper::Work };
+            Ok(Released { fate: Fate::Kept { path: path.clone(), by, why }, rescues: Vec::new(), notices: Vec::new() })
         };
         match (self.fault, disposition) {
             (Some(UncapturedLost), Disposition::Archive) => {

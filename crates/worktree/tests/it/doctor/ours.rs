@@ -72,7 +72,7 @@ async fn records_that_lost_their_tree_their_entry_or_their_owner_are_named() {
     std::fs::remove_dir_all(&tree).unwrap();
     let findings = manager.doctor().await.unwrap();
     assert_eq!(troubles(&findings), [(Trouble::RecordWithoutTree, Remedy::Recover)]);
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     assert_eq!(manager.doctor().await.unwrap(), Vec::<Finding>::new());
 }
 
@@ -104,7 +104,7 @@ async fn what_belongs_to_no_record_any_more_is_named() {
     plant::age(&state);
     let findings = manager.doctor().await.unwrap();
     assert_eq!(findings.iter().filter(|f| f.trouble == Trouble::LeftOver).count(), 2, "{findings:#?}");
-    manager.recover().await.unwrap();
+    drop(manager.recover().await.unwrap());
     assert_eq!(troubles(&manager.doctor().await.unwrap()), [(Trouble::StrayTree, Remedy::ByHand)]);
     assert!(tree.join("work").exists());
 }
