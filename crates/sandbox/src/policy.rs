@@ -42,7 +42,7 @@ pub struct Limits {
     pub pids: Option<u32>,
     /// How much the writable mounts and the home together may grow by, in bytes, while a command runs.
     pub disk: Option<u64>,
-    /// Size of the private `/tmp`, in bytes.
+    /// Size of the private `/tmp`, in bytes. In the native lane it holds at most one file for each kilobyte, too.
     pub tmp: u64,
     /// Captured output of one command, standard output and error together, in bytes. As much of it is held in memory while
     /// its reader is behind.

@@ -123,6 +123,8 @@ pub(super) struct Blueprint {
     pub(super) steps: Vec<Step>,
     /// The size of the file system in memory that all writable places of the sandbox's own share.
     pub(super) scratch: CString,
+    /// How many files may be in it.
+    pub(super) scratch_files: CString,
     made: BTreeSet<PathBuf>,
     links: BTreeSet<PathBuf>,
     /// Places that show a path of the host, with that path; the last one that covers a path counts.

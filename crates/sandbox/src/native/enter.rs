@@ -65,8 +65,9 @@ pub(super) fn build(plan: &Blueprint, grants: &Grants<'_>) -> Result<(), Fault> 
     }
     // The new root needs a place in the old one, any place: nothing of the host is looked up any more. Below it, the
     // scratch memory has one too, with which it is taken off in the end: what shows its directories holds it.
-    let scratch = memory(&plan.scratch, c"700").map_err(&pivot)?;
-    let root = memory(c"16m", c"755").map_err(&pivot)?;
+    let scratch = memory(&[(c"size", &plan.scratch), (c"nr_inodes", &plan.scratch_files), (c"mode", c"700")]);
+    let scratch = scratch.map_err(&pivot)?;
+    let root = memory(&[(c"size", c"16m"), (c"mode", c"755")]).map_err(&pivot)?;
     for mount in [&scratch, &root] {
         move_mount(mount, c"", CWD, c"/usr", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(&pivot)?;
     }
@@ -171,8 +172,8 @@ fn file(root: BorrowedFd<'_>, at: &CStr, mode: u32, content: &[u8]) -> Result<()
     rustix::io::write(&file, content).map(drop)
 }
 
-fn memory(size: &CStr, mode: &CStr) -> Result<OwnedFd, Errno> {
-    filesystem(c"tmpfs", &[(c"size", size), (c"mode", mode)], MountAttrFlags::MOUNT_ATTR_NODEV)
+fn memory(options: &[(&CStr, &CStr)]) -> Result<OwnedFd, Errno> {
+    filesystem(c"tmpfs", options, MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 
 /// An empty directory that stays so.

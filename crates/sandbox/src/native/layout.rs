@@ -170,7 +170,10 @@ fn devices(plan: &mut Blueprint) -> Result<()> {
 
 /// Everything that can be written and is of no host directory shares one file system, so that one limit holds for it.
 fn memory(plan: &mut Blueprint, size: u64, with_home: bool) -> Result<()> {
-    plan.scratch = inside(Path::new(&size.max(1 << 20).to_string()))?;
+    let size = size.max(1 << 20);
+    plan.scratch = inside(Path::new(&size.to_string()))?;
+    // A name costs the kernel about a kilobyte that no watcher counts.
+    plan.scratch_files = inside(Path::new(&(size / 1024).to_string()))?;
     let mut places = vec![(c"tmp", "/tmp", 0o1777), (c"tmp", "/var/tmp", 0o1777), (c"shm", "/dev/shm", 0o1777)];
     if with_home {
         places.push((c"home", HOME, 0o700));
