@@ -4,13 +4,15 @@
 //! vsock sockets, which no network namespace contains, and use io_uring, which passes by filters on sockets and files.
 //! Only the native architecture is named, so that calls through another one (32 bit, x32) end the process.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 /// Files: opened, read, written, moved, listed, watched.
 const FILES: &str = "access chdir chown close close_range copy_file_range dup dup2 dup3 eventfd eventfd2 \
     faccessat faccessat2 fadvise64 fallocate fanotify_mark fchdir fchown fchownat fcntl fdatasync fgetxattr flistxattr flock \
     fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr inotify_add_watch \
-    inotify_init inotify_init1 inotify_rm_watch ioctl lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek \
+    inotify_init inotify_init1 inotify_rm_watch lchown lgetxattr link linkat listxattr llistxattr lremovexattr lseek \
     lsetxattr lstat memfd_create mkdir mkdirat name_to_handle_at newfstatat pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev \
     pwritev2 read readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr splice stat \
     statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes \
@@ -31,7 +33,7 @@ const PROCESSES: &str = "arch_prctl capget capset execve execveat exit exit_grou
     sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval \
     sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_thread_area get_thread_area setfsgid \
     setfsuid setgid setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid sigaltstack \
-    tgkill time times tkill uname sysinfo vfork wait4 waitid waitpid getrandom modify_ldt";
+    tgkill time times tkill uname sysinfo vfork wait4 waitid waitpid getrandom";
 
 const TIME: &str = "clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer timer_create \
     timer_delete timer_getoverrun timer_gettime timer_settime";
@@ -53,6 +55,9 @@ const FAMILIES: [u64; 3] = [1, 2, 10];
 const NETLINK: u64 = 16;
 /// Linux, Linux32, both also with the kernel version 2.6, and the question which one it is.
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
+/// Requests that act on a terminal that others look at: input in their name (`TIOCSTI`), the console's own (`TIOCLINUX`),
+/// another driver (`TIOCSETD`).
+const TERMINAL: [u32; 3] = [0x5412, 0x541c, 0x5423];
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
 
@@ -67,6 +72,9 @@ pub(super) fn profile() -> String {
         rules.push(allow(&["personality"], &[equal(0, personality)]));
     }
     rules.push(allow(&["clone"], &[without(0, NAMESPACE_FLAGS)]));
+    for (bits, value) in all_but(&TERMINAL) {
+        rules.push(allow(&["ioctl"], &[masked(1, bits, value)]));
+    }
     // Files that take another identity when they are executed: on a mount they would do so outside.
     for (names, mode) in [
         (&["chmod", "fchmod", "creat", "mknod"][..], 1),
@@ -98,23 +106,61 @@ fn equal(index: u32, value: u64) -> Value {
 }
 
 fn without(index: u32, bits: u64) -> Value {
-    json!({ "index": index, "value": bits, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ" })
+    masked(index, bits, 0)
+}
+
+fn masked(index: u32, bits: u64, value: u64) -> Value {
+    json!({ "index": index, "value": bits, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ" })
+}
+
+/// All 32-bit numbers but these, as bits to look at and the value that they must have: an allow-list knows no exceptions. Each
+/// stands for the numbers that agree with one of the exceptions in some upper bits, and with none in one bit more. The bits
+/// above are not looked at, as the kernel does not.
+fn all_but(exceptions: &[u32]) -> BTreeSet<(u64, u64)> {
+    let each = |exception: &u32| {
+        let exception = *exception;
+        (0..32).map(move |bit| (u32::MAX << bit, (exception ^ (1 << bit)) & (u32::MAX << bit)))
+    };
+    let hits = |(bits, value): &(u32, u32)| exceptions.iter().any(|exception| exception & bits == *value);
+    let free = exceptions.iter().flat_map(each).filter(|rule| !hits(rule));
+    free.map(|(bits, value)| (bits.into(), value.into())).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+
+    #[test]
+    fn every_request_is_allowed_but_the_exceptions_whatever_bits_stand_above() {
+        let rules = all_but(&TERMINAL);
+        let allowed = |request: u64| rules.iter().any(|(bits, value)| request & bits == *value);
+        for exception in TERMINAL.map(u64::from) {
+            assert!(!allowed(exception) && !allowed(exception | 1 << 40), "{exception:#x}");
+        }
+        let others = (0..0x1_0000).chain((0..32).map(|bit| 1 << bit)).chain([0x8004_5430, u32::MAX]);
+        for request in others.filter(|request| !TERMINAL.contains(request)) {
+            assert!(allowed(request.into()), "{request:#x}");
+        }
+    }
 
     #[test]
     fn no_name_stands_twice_so_that_no_plain_rule_lifts_a_conditional_one() {
         let names = names();
         let unique: BTreeSet<_> = names.iter().collect();
         assert_eq!(unique.len(), names.len());
-        for conditional in
-            ["socket", "personality", "clone", "chmod", "fchmod", "fchmodat", "open", "openat", "creat", "mknod"]
-        {
+        for conditional in [
+            "ioctl",
+            "socket",
+            "personality",
+            "clone",
+            "chmod",
+            "fchmod",
+            "fchmodat",
+            "open",
+            "openat",
+            "creat",
+            "mknod",
+        ] {
             assert!(!unique.contains(&conditional), "{conditional}");
         }
     }
@@ -137,6 +183,7 @@ mod tests {
             "iopl",
             "kexec_load",
             "keyctl",
+            "modify_ldt",
             "mount",
             "mount_setattr",
             "move_mount",
