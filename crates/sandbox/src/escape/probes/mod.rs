@@ -1,12 +1,15 @@
 //! The probes, by what they are after.
 
+mod call;
 mod engine;
+mod exhaust;
 mod file;
 mod git;
 mod kernel;
 mod left;
 mod life;
 mod network;
+mod other;
 mod process;
 mod resource;
 mod secret;
@@ -32,6 +35,14 @@ pub(super) fn attacks() -> Vec<Probe> {
         resource::PROBES,
         life::PROBES,
         left::PROBES,
+        call::CALLS,
+        call::RIGHTS,
+        call::SHOWN,
+        other::PROCESSES,
+        other::FILES,
+        other::SOCKETS,
+        other::STAYS,
+        exhaust::PROBES,
     ]
     .concat()
 }

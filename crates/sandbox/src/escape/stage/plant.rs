@@ -166,7 +166,7 @@ impl Stage {
         if wants("KEY") || !code.is_empty() {
             let sweep = format!(
                 "{{ my ($type, $name, $left) = (\"user\\0\", \"{mark}\\0\", \"{mark}-left\\0\"); my $id = shmget({key}, 0, 0); shmctl($id, 0, 0) if defined $id; \
-                 $id = msgget({key}, 0); msgctl($id, 0, 0) if defined $id; syscall(<SYS_mq_unlink>, $name); \
+                 $id = msgget({key}, 0); msgctl($id, 0, 0) if defined $id; $id = semget({key}, 0, 0); semctl($id, 0, 0, 0) if defined $id; syscall(<SYS_mq_unlink>, $name); \
                  for my $ring (-4, -3) {{ for my $key ($name, $left) {{ my $found = syscall(<SYS_keyctl>, 10, $ring, $type, $key, 0); syscall(<SYS_keyctl>, 9, $found, $ring) if $found != -1 }} }} }}\n"
             );
             self.broom.push_str(&self.fill(probe, &sweep).unwrap_or_default());
