@@ -61,8 +61,8 @@ async fn begin(launch: Launch) -> Result<Job> {
     let bytes = entry::input(&spec, &command);
     let begun = async {
         discarded(&spec.policy, &shared.facts, &warnings)?;
-        if place == Place::Image {
-            in_image(&shared, &container, &command.workdir).await?;
+        if place == Place::Image && !shared.workdirs.has(&shared.engine, &container, &command.workdir).await? {
+            return Err(no_workdir(&command.workdir));
         }
         let output = shared.engine.attach(&container).await?;
         let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
@@ -163,12 +163,6 @@ async fn look(shared: Arc<Lane>, spec: Arc<Spec>, workdir: PathBuf, place: Place
         }
     });
     looking.await.map_err(|source| Error::Lane { action: "look at the mounts".into(), source: source.into() })?
-}
-
-/// An engine makes a working directory that the image lacks; then it differs from its image there.
-async fn in_image(shared: &Lane, container: &str, workdir: &Path) -> Result<()> {
-    let made = shared.engine.changed_paths(container).await?;
-    if made.iter().any(|path| Path::new(path) == workdir) { Err(no_workdir(workdir)) } else { Ok(()) }
 }
 
 fn no_workdir(workdir: &Path) -> Error {

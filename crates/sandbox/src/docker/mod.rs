@@ -32,6 +32,7 @@ mod tally;
 mod tap;
 mod time;
 mod uptime;
+mod workdirs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,6 +50,7 @@ use engine::Engine;
 use owner::{Near, Owner};
 use probe::Facts;
 use running::DockerRunning;
+use workdirs::Workdirs;
 
 const LANE: &str = "docker";
 
@@ -92,6 +94,7 @@ struct Lane {
     near: Near,
     /// The names of containers that could not be removed yet, and whose they are.
     left_over: Mutex<BTreeMap<String, SandboxId>>,
+    workdirs: Workdirs,
 }
 
 impl DockerSandbox {
@@ -112,6 +115,7 @@ impl DockerSandbox {
             me: Owner::ourselves(near),
             near,
             left_over: Mutex::default(),
+            workdirs: Workdirs::default(),
         };
         Ok(Self { lane: Arc::new(lane), egress: outlet::Setting::default() })
     }
