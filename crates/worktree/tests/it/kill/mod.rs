@@ -29,10 +29,14 @@ async fn sweep(operation: &str) {
     assert!(steps.len() > 5, "hardly anything was seen of {operation}: {steps:?}");
     let all = std::env::var("HEDGEROW_KILLS").is_ok_and(|value| value == "all");
     let stride = if all { 1 } else { steps.len().div_ceil(PICKED) };
-    let mut killed = 0;
+    let (mut killed, mut earlier) = (0, 0);
     // From the end backwards, so that the last steps are among them, too.
     for (number, step) in steps.iter().rev().step_by(stride).enumerate() {
-        killed += usize::from(hit(&scene, operation, step).await);
+        match hit(&scene, operation, step).await {
+            Hit::There => killed += 1,
+            Hit::Earlier => earlier += 1,
+            Hit::Missed => {}
+        }
         let moment = format!("{operation}, killed before {step:?}");
         scene.works_for_everyone(&moment);
         if number % 3 == 1 {
@@ -43,24 +47,38 @@ async fn sweep(operation: &str) {
     }
     let tried = steps.iter().rev().step_by(stride).count();
     if all {
-        eprintln!("{operation}: {} steps, killed {killed} times", steps.len());
+        eprintln!(
+            "{operation}: of {} steps killed before {killed}, and before earlier ones {earlier} times",
+            steps.len()
+        );
     }
     assert!(killed * 10 >= tried * 7, "{operation} was killed only {killed} times of {tried}");
 }
 
-/// Kills before this step, or before an earlier call of that name: threads that share work do not always share it alike,
-/// so this one may have made fewer calls than when it was watched, and then nothing is killed.
-async fn hit(scene: &Scene, operation: &str, step: &strace::Step) -> bool {
-    for back in [0, 1, 2, 4, 8] {
-        if back > 0 {
+/// Where a process was killed.
+enum Hit {
+    /// Before the step.
+    There,
+    /// Before an earlier call of that name.
+    Earlier,
+    /// Nowhere: it had ended before.
+    Missed,
+}
+
+/// Kills before this step, or else before an earlier call of that name: threads that share work do not always share it
+/// alike, so this one may have made fewer calls than when it was watched, and ends without having been killed.
+async fn hit(scene: &Scene, operation: &str, step: &strace::Step) -> Hit {
+    // The same step again first: mostly it is there the next time.
+    for (tried, back) in [0, 0, 1, 2, 4, 8].into_iter().enumerate() {
+        if tried > 0 {
             scene.converges(operation, &format!("{operation}, not killed before {step:?}")).await;
         }
         scene.prepare(operation).await;
         if scene.kill(operation, &step.earlier(back)) {
-            return true;
+            return if back == 0 { Hit::There } else { Hit::Earlier };
         }
     }
-    false
+    Hit::Missed
 }
 
 /// What the child does, told by name; the preparation before anything is watched, then the operation itself.
