@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Only what has this in its name, and a plain spawn.
     #[arg(long, default_value = "")]
     only: String,
+    /// How many containers run at once; none to leave that out.
+    #[arg(long, default_value_t = 20)]
+    containers: usize,
     /// How many idle sandboxes the memory is measured of; none to leave that out.
     #[arg(long, default_value_t = 10)]
     idle: usize,
@@ -66,6 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     evidence.missed.append(&mut samples.failed);
     if args.crowd > 0 {
         runtime.block_on(crowd::table(&place, args.crowd, &mut evidence))?;
+    }
+    if args.containers > 0 {
+        runtime.block_on(crowd::containers(&place, args.containers, &mut evidence))?;
     }
     if args.idle > 0 {
         runtime.block_on(idle::table(&place, args.idle, &mut evidence))?;

@@ -70,7 +70,9 @@ impl Arm {
 
     pub(super) fn bars(self) -> &'static [Bar] {
         match self {
-            Self::Native | Self::NativeMore => &[Bar::OfPlainOrFloor(5.0, 1.25), Bar::OfCounterpart(0.7)],
+            Self::Native | Self::NativeMore | Self::NativeLimited => {
+                &[Bar::OfPlainOrFloor(5.0, 1.25), Bar::OfCounterpart(0.7)]
+            }
             Self::DockerCold | Self::DockerMore => &[Bar::OfCounterpart(1.0)],
             _ => &[],
         }

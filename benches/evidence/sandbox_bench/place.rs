@@ -76,11 +76,7 @@ impl Place {
             Arm::Plain => plain(Plain::new(PROGRAM)),
             Arm::Floor => self.floor.once(),
             Arm::Bubblewrap => plain(bubblewrap::command(&self.same, &[PROGRAM])),
-            Arm::DockerRun => {
-                let mut command = Plain::new("docker");
-                command.arg("run").args(&self.run).args([IMAGE, PROGRAM]);
-                plain(command)
-            }
+            Arm::DockerRun => plain(self.container()),
             Arm::Host => whole(self.lane(Lane::Host)?, spec(Lane::Host, &name, Load::Free)?).await,
             Arm::Native => whole(self.lane(Lane::Native)?, spec(Lane::Native, &name, Load::Free)?).await,
             Arm::NativeLimited => whole(self.lane(Lane::Native)?, spec(Lane::Native, &name, Load::Limited)?).await,
@@ -160,6 +156,13 @@ pub(super) fn program() -> Plain {
 impl Place {
     pub(super) fn wrapped(&self, program: &[&str]) -> Plain {
         bubblewrap::command(&self.same, program)
+    }
+
+    /// `docker run` of the program.
+    pub(super) fn container(&self) -> Plain {
+        let mut command = Plain::new("docker");
+        command.arg("run").args(&self.run).args([IMAGE, PROGRAM]);
+        command
     }
 
     pub(super) fn wrapped_program(&self) -> Plain {

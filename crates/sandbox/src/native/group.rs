@@ -129,7 +129,13 @@ impl Member {
                 let _absent = set(&directory.join(file), &value);
             }
         }
-        let entrance = OpenOptions::new().write(true).open(directory.join("cgroup.procs"))?.into();
+        let entrance = match version {
+            // For a thread that moves itself, the kernel need not hold up every fork of the machine, which takes it some
+            // milliseconds. What joins has one thread.
+            Version::One => "tasks",
+            Version::Two => "cgroup.procs",
+        };
+        let entrance = OpenOptions::new().write(true).open(directory.join(entrance))?.into();
         Ok(Self { directory, version, controllers, entrance })
     }
 }

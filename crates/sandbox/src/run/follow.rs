@@ -49,7 +49,9 @@ pub(crate) async fn follow(
     let (over, closing) = watch::channel(());
     let stdout = ChildStdout::from_std(stdout.into()).map_err(pipe)?;
     let stderr = ChildStderr::from_std(stderr.into()).map_err(pipe)?;
-    let writer = tokio::spawn(write(stdin, command.stdin.clone()));
+    // Without input, closing the pipe is all there is to do.
+    let input = (!command.stdin.is_empty()).then(|| command.stdin.clone());
+    let writer = input.map(|input| tokio::spawn(write(stdin, input)));
 
     let outputs = async {
         tokio::join!(
@@ -68,7 +70,9 @@ pub(crate) async fn follow(
         }
     };
     dead(ended.as_ref().ok().map(|ended| ended.usage));
-    writer.abort();
+    if let Some(writer) = writer {
+        writer.abort();
+    }
     let wall = began.elapsed();
     drop(over);
     if !drained {
