@@ -113,6 +113,9 @@ pub enum Event {
         address: Option<std::net::IpAddr>,
         /// Why it was not connected.
         why: Option<String>,
+        /// How many that were not connected are missing in the log before this, because there were too many.
+        #[serde(default)]
+        unheard: u64,
     },
 }
 
@@ -207,6 +210,12 @@ impl From<&crate::Decision> for Event {
             crate::Verdict::Allowed { address } => (Some(*address), None),
             crate::Verdict::Denied { why } | crate::Verdict::Failed { why } => (None, Some(why.clone())),
         };
-        Self::Connection { sandbox: decision.sandbox.clone(), target: decision.target.clone(), address, why }
+        Self::Connection {
+            sandbox: decision.sandbox.clone(),
+            target: decision.target.clone(),
+            address,
+            why,
+            unheard: decision.unheard,
+        }
     }
 }

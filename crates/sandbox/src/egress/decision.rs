@@ -18,6 +18,8 @@ pub struct Decision {
     pub target: Option<(String, u16)>,
     /// What was decided.
     pub verdict: Verdict,
+    /// How many refusals and failures of this sandbox were not told since the decision before, because there were too many.
+    pub unheard: u64,
 }
 
 /// What became of a request to connect.
@@ -52,6 +54,10 @@ impl fmt::Display for Decision {
             Verdict::Allowed { address } => write!(f, "allowed, at {address}"),
             Verdict::Denied { why } => write!(f, "denied: {why}"),
             Verdict::Failed { why } => write!(f, "failed: {why}"),
+        }?;
+        if self.unheard > 0 {
+            write!(f, " (and {} more were refused before)", self.unheard)?;
         }
+        Ok(())
     }
 }

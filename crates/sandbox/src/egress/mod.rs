@@ -24,6 +24,8 @@ mod relay;
 mod settings;
 #[cfg(all(feature = "egress", any(feature = "native", feature = "docker"), target_os = "linux"))]
 mod variables;
+#[cfg(feature = "egress")]
+mod volume;
 
 pub use list::{AllowList, Endpoint};
 

@@ -1,8 +1,8 @@
 //! The proxy: outside of the sandbox, on a socket that only the sandbox reaches.
 
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,6 +14,7 @@ use super::body::Body;
 use super::dial::dial;
 use super::head::{self, Head, Wish};
 use super::relay::{Budget, Upload, join};
+use super::volume::Volume;
 use super::{AllowList, Decision, Egress, Verdict};
 use crate::{Error, Result, SandboxId};
 
@@ -33,6 +34,7 @@ struct Inner {
     egress: Egress,
     budget: Budget,
     places: Arc<Semaphore>,
+    volume: Mutex<Volume>,
 }
 
 /// A proxy at work on one socket; dropping it ends all of its connections.
@@ -51,7 +53,9 @@ impl Proxy {
     pub fn new(sandbox: SandboxId, list: AllowList, egress: Egress) -> Self {
         let budget = Budget::new(egress.limits.bytes);
         let places = usize::try_from(egress.limits.connections.max(1)).unwrap_or(1);
-        Self(Arc::new(Inner { sandbox, list, egress, budget, places: Arc::new(Semaphore::new(places)) }))
+        let volume = Mutex::new(Volume::new(egress.limits.refusals));
+        let places = Arc::new(Semaphore::new(places));
+        Self(Arc::new(Inner { sandbox, list, egress, budget, places, volume }))
     }
 
     /// Serves the clients of a socket: HTTP `CONNECT`, and plain HTTP with absolute targets. To be called within a Tokio
@@ -160,8 +164,26 @@ impl Inner {
     }
 
     fn tell(&self, target: Option<(String, u16)>, verdict: Verdict) {
-        if let Some(observer) = &self.egress.observer {
-            observer(&Decision { sandbox: self.sandbox.clone(), target, verdict });
+        let Some(observer) = &self.egress.observer else { return };
+        let mut volume = self.volume.lock().unwrap_or_else(PoisonError::into_inner);
+        let unheard = match &verdict {
+            Verdict::Allowed { .. } => volume.untold(),
+            Verdict::Denied { .. } | Verdict::Failed { .. } => match volume.refusal(Instant::now()) {
+                Some(unheard) => unheard,
+                None => return,
+            },
+        };
+        drop(volume);
+        observer(&Decision { sandbox: self.sandbox.clone(), target, verdict, unheard });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let unheard = self.volume.get_mut().unwrap_or_else(PoisonError::into_inner).untold();
+        if let (Some(observer), 1..) = (&self.egress.observer, unheard) {
+            let verdict = Verdict::Denied { why: "the last of them were too many to be told".into() };
+            observer(&Decision { sandbox: self.sandbox.clone(), target: None, verdict, unheard });
         }
     }
 }

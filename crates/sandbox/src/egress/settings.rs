@@ -34,14 +34,17 @@ pub struct EgressLimits {
     pub idle: Duration,
     /// How long a connection may last.
     pub lifetime: Duration,
+    /// How many refusals and failures are told in a minute. What is more is counted, and the number is told with the next
+    /// decision ([`Decision::unheard`]) or at the end. What was allowed is always told.
+    pub refusals: u32,
 }
 
 impl Default for EgressLimits {
-    /// 64 connections, 16 GiB, fifteen seconds for a request, ten minutes of silence, six hours.
+    /// 64 connections, 16 GiB, fifteen seconds for a request, ten minutes of silence, six hours, 100 refusals a minute.
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let request = Duration::from_secs(15);
-        Self { connections: 64, bytes: 16 << 30, request, idle: minutes(10), lifetime: minutes(360) }
+        Self { connections: 64, bytes: 16 << 30, request, idle: minutes(10), lifetime: minutes(360), refusals: 100 }
     }
 }
 

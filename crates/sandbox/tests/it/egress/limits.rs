@@ -117,3 +117,24 @@ async fn a_connection_over_which_nothing_moves_is_closed_and_so_is_one_that_last
         eventually("the server has seen the end", || server.seen().len() > before);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_refused_again_and_again_fills_no_log() {
+    let server = Server::hello();
+    let limits = EgressLimits { refusals: 3, ..roomy() };
+    let mut stand = Stand::with(&[format!("127.0.0.1:{}", server.port)], Names::answering(&[]), limits);
+    for _ in 0..40 {
+        let answer = stand.say("CONNECT not.listed.example:443 HTTP/1.1\r\n\r\n").await;
+        assert_eq!(status(&answer), "HTTP/1.1 403 Forbidden");
+    }
+    assert_eq!(stand.decisions().len(), 3, "{:?}", stand.decisions());
+    // What is allowed is told, with the number of what was not.
+    drop(tunnel(&stand, server.port));
+    let told = stand.decisions();
+    assert!(told.len() == 4 && told[3].contains("allowed") && told[3].contains("37 more were refused"), "{told:?}");
+    stand.say("CONNECT not.listed.example:443 HTTP/1.1\r\n\r\n").await;
+    // The last of them are told at the end.
+    stand.serving = None;
+    eventually("the end is told", || stand.decisions().len() == 5);
+    assert!(stand.decisions()[4].contains("1 more were refused"), "{:?}", stand.decisions());
+}
