@@ -154,6 +154,8 @@ fn intruder_role() {
             "mount",
             i64::from(libc::mount(own.as_ptr(), own.as_ptr(), std::ptr::null(), libc::MS_BIND, std::ptr::null())),
         );
+        // Outside it may have worked, and would outlast the test.
+        libc::umount2(own.as_ptr(), libc::MNT_DETACH);
         report("open_by_handle", libc::syscall(libc::SYS_open_by_handle_at, -1, 0, 0));
         report("clone3", libc::syscall(libc::SYS_clone3, 0, 0));
         report("openat2", libc::syscall(libc::SYS_openat2, -1, 0, 0, 0));
