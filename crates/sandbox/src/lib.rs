@@ -40,7 +40,7 @@ mod sys;
 pub mod verify;
 
 #[cfg(feature = "docker")]
-pub use docker::{DockerOptions, DockerSandbox, Doubt, Leftover, Pull, Reaped, Scratch};
+pub use docker::{DockerOptions, DockerSandbox, Doubt, Leftover, Pull, Reaped, Scratch, Trees, Warm, Warmth};
 pub use egress::{AllowList, Endpoint};
 #[cfg(feature = "egress")]
 pub use egress::{Decision, Egress, EgressLimits, Proxy, Resolver, Serving, Verdict};
@@ -54,7 +54,7 @@ pub use layers::{Audited, Limited, Timeout};
 #[cfg(feature = "native")]
 pub use native::{Demand, Mechanism, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Overflow, Policy, Strength};
-pub use process::{Feed, Output, Process, Stopper, Stream};
+pub use process::{Feed, Output, Process, Start, Stopper, Stream};
 pub use sandbox::{Running, Sandbox, Stopped};
 pub use secret::{Redact, Secret};
 pub use spec::{Access, Command, Labels, Mount, SandboxId, Spec};

@@ -19,6 +19,20 @@ pub struct Process {
     output: mpsc::Receiver<Output>,
     exit: oneshot::Receiver<Result<Exit>>,
     stopper: Stopper,
+    start: Start,
+}
+
+/// What a command found when it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// Everything that it runs in was made for it when it was asked for.
+    #[default]
+    Fresh,
+    /// It was given something that had been made beforehand and that nothing had run in.
+    Warm,
+    /// Such things are kept, and there was none for it, so everything was made for it. It says why.
+    Cold(String),
 }
 
 /// A piece of output.
@@ -92,7 +106,7 @@ impl Process {
         let (output, received) = mpsc::channel(BACKLOG);
         let (exit, ended) = oneshot::channel();
         let (stopper, demand) = watch::channel(Demand::Run);
-        let process = Self { output: received, exit: ended, stopper: Stopper(stopper) };
+        let process = Self { output: received, exit: ended, stopper: Stopper(stopper), start: Start::Fresh };
         (process, Feed { output, exit, demand })
     }
 
@@ -114,6 +128,18 @@ impl Process {
                 source: "the task that ran it is gone".into(),
             }),
         }
+    }
+
+    /// What it found when it was started; [`Start::Fresh`] in a lane that keeps nothing ready.
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// The same process, started so.
+    #[cfg(feature = "docker")]
+    pub(crate) fn started(mut self, start: Start) -> Self {
+        self.start = start;
+        self
     }
 
     /// A handle that ends this process.

@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, size_of, zeroed};
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", feature = "docker"))]
 use std::os::fd::AsFd;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -269,19 +269,26 @@ fn close_from(first: c_uint, flags: c_uint) -> Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, c_uint::MAX, flags) })
 }
 
-/// Ends the caller's use of shared namespaces: it and what it starts get their own.
-#[cfg(feature = "native")]
+/// Ends the caller's use of shared namespaces, or of a shared working directory: it and what it starts get their own.
+#[cfg(any(feature = "native", feature = "docker"))]
 pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
-    // SAFETY: no flag that shares or splits memory or descriptors is used, only namespaces.
+    // SAFETY: no flag that shares or splits memory or descriptors is used, only namespaces and the working directory.
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
-/// Adds attributes to a mount; with `whole` to all mounts below it too.
+/// Adds attributes to a mount; with `AT_RECURSIVE` to all mounts below it too.
 #[cfg(feature = "native")]
 pub(crate) fn restrict_mount(mount: impl AsFd, attributes: u64, extent: c_int) -> Result<()> {
+    change_mount(mount, [attributes, 0, 0], extent)
+}
+
+/// Changes a mount; with `AT_RECURSIVE` all mounts below it too: the attributes that are added, those that are taken away, and
+/// how it shares what is mounted below it from now on (zero leaves that).
+#[cfg(any(feature = "native", feature = "docker"))]
+pub(crate) fn change_mount(mount: impl AsFd, [set, clear, propagation]: [u64; 3], extent: c_int) -> Result<()> {
     #[repr(C)]
     struct MountAttr([u64; 4]);
-    let attr = MountAttr([attributes, 0, 0, 0]);
+    let attr = MountAttr([set, clear, propagation, 0]);
     let flags = libc::AT_EMPTY_PATH | extent;
     let (fd, size) = (mount.as_fd().as_raw_fd(), size_of::<MountAttr>());
     // SAFETY: the path is a C string, and `attr` has the layout and the size that the kernel defines for this call.

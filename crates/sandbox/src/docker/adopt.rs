@@ -7,9 +7,8 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use tokio::time::sleep;
 
 use crate::redact::Redactor;
-use crate::{Error, Result, SandboxId, Spec};
+use crate::{Error, Result, SandboxId, Spec, Start};
 
-use super::Lane;
 use super::disk::Watch;
 use super::ended::{Contact, Sight};
 use super::input::is_whole;
@@ -20,6 +19,7 @@ use super::run::{Job, Watched};
 use super::running::DockerRunning;
 use super::tally::Tally;
 use super::tap::Tap;
+use super::{Lane, pool};
 
 /// How often, and how long apart, it is tried to take a sandbox over that changes at the same time.
 const TRIES: u32 = 20;
@@ -39,27 +39,30 @@ pub(super) struct Underway {
 /// The newest one is removed too if it may have been cut off from its input: neither its work nor its end can be trusted.
 pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
     let found = claimed(lane, id).await?;
-    let Some(newest) = found.iter().map(|claimed| claimed.record.number).max() else { return Ok(None) };
+    let newest = found.iter().filter_map(|claimed| Some(claimed.record.as_ref()?.number)).max();
     let mut spec = None;
     let mut underway = None;
     for Claimed { record, container, id: engines, name } in found {
-        if record.number == newest {
+        let record = record.filter(|record| Some(record.number) == newest);
+        if let Some(record) = &record {
             spec = Some(record.spec(id));
         }
-        if record.number == newest && can_be_followed(&container) && is_whole(id, &record, &container) {
-            let sight = sight(&container);
-            underway = Some(Underway { container: engines, name, record, sight });
-        } else {
-            lane.engine.remove(&engines).await?;
+        match record {
+            Some(record) if can_be_followed(&container) && is_whole(id, &record, &container) => {
+                let sight = sight(&container);
+                underway = Some(Underway { container: engines, name, record, sight });
+            }
+            _ => lane.engine.remove(&engines).await?,
         }
     }
-    let Some(spec) = spec else { return Ok(None) };
+    let (Some(spec), Some(newest)) = (spec, newest) else { return Ok(None) };
     lane.enter(&spec)?;
     Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
 }
 
 struct Claimed {
-    record: Record,
+    /// None of one that was kept ready: what it was given to is not written on it.
+    record: Option<Record>,
     /// As it was when it was claimed.
     container: ContainerSummary,
     id: String,
@@ -87,7 +90,10 @@ async fn claim_all(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Vec<Claime
         free(lane, id, container)?;
     }
     for container in found {
-        let record = Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?;
+        let record = match pool::was_kept(&container) {
+            true => None,
+            false => Some(Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?),
+        };
         let Some(engines) = container.id.clone() else { continue };
         let Some(name) = lane.claim(&container).await? else { return Ok(None) };
         claimed.push(Claimed { record, container, id: engines, name });
@@ -139,6 +145,7 @@ impl Underway {
                 names: vec![name],
                 contact: Contact::Kept,
                 sight,
+                start: Start::Fresh,
                 image: lane.facts.image.name.clone(),
                 limits: spec.policy.limits,
                 disk,

@@ -85,9 +85,10 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    pub(super) fn after(capture: &Capture) -> Self {
+    /// `said` is how much of standard error came before the command's own.
+    pub(super) fn after(capture: &Capture, said: u64) -> Self {
         let (stdout, stderr) = capture.seen();
-        Self { stdout, stderr }
+        Self { stdout, stderr: said + stderr }
     }
 
     /// What is new of the next piece of the log.
@@ -111,10 +112,18 @@ mod tests {
         let mut capture = Capture::new(100);
         capture.push(Stream::Stdout, b"one\ntw");
         capture.push(Stream::Stderr, b"e");
-        let mut unseen = Unseen::after(&capture);
+        let mut unseen = Unseen::after(&capture, 0);
         assert_eq!(unseen.part(Stream::Stdout, b"one\n"), b"");
         assert_eq!(unseen.part(Stream::Stderr, b"err\n"), b"rr\n");
         assert_eq!(unseen.part(Stream::Stdout, b"two\n"), b"o\n");
         assert_eq!(unseen.part(Stream::Stdout, b"three\n"), b"three\n");
+    }
+
+    #[test]
+    fn what_was_said_before_the_command_began_is_never_its_output() {
+        let mut capture = Capture::new(100);
+        capture.push(Stream::Stderr, b"e");
+        let mut unseen = Unseen::after(&capture, 5);
+        assert_eq!(unseen.part(Stream::Stderr, b"warm\nerr"), b"rr");
     }
 }

@@ -175,10 +175,14 @@ fn tmpfs(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) 
     }
     tmpfs.extend(pins::in_memory(spec));
     if command.secrets.iter().any(|secret| secret.as_file().is_some()) {
-        let private = format!("rw,noexec,nosuid,nodev,size={SECRETS_SIZE},mode=0700,uid={uid},gid={gid}");
-        tmpfs.insert(entry::SECRETS.to_owned(), private);
+        tmpfs.insert(entry::SECRETS.to_owned(), secrets_in_memory((uid, gid)));
     }
     tmpfs
+}
+
+/// The options of the directory for the files of secrets.
+pub(super) fn secrets_in_memory((uid, gid): (u32, u32)) -> String {
+    format!("rw,noexec,nosuid,nodev,size={SECRETS_SIZE},mode=0700,uid={uid},gid={gid}")
 }
 
 /// The log is what another process reads the output from after ours died. Its format keeps bytes as they are.

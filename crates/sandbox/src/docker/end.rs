@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{End, Error};
 
-use super::LANE;
+use super::{LANE, pool};
 
 /// What the engine says about a container that is no longer running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,9 @@ pub(super) fn init_failed(stderr: Option<&[u8]>) -> Option<String> {
     let text = String::from_utf8_lossy(stderr?);
     if text.ends_with("argument list too long\n") && RUNTIME.iter().any(|prefix| text.starts_with(prefix)) {
         return Some("its arguments and environment are larger than the kernel takes".to_owned());
+    }
+    if let Some(said) = pool::complaint(&text) {
+        return Some(said.to_owned());
     }
     let line = text.strip_prefix("[FATAL tini (")?.lines().next()?;
     let (_, message) = line.split_once(")] exec ")?;

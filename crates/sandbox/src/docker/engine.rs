@@ -91,6 +91,14 @@ impl Engine {
         self.docker.inspect_container(container, None).await
     }
 
+    /// The number of a container's first process, while it runs.
+    #[cfg(target_os = "linux")]
+    pub(super) async fn process(&self, container: &str) -> Result<Option<i64>> {
+        let found = within(self.inspect(container)).await.map_err(|e| lane("look at a container", e))?;
+        let state = found.state.unwrap_or_default();
+        Ok(state.pid.filter(|pid| *pid > 0 && state.running == Some(true)))
+    }
+
     /// The paths that differ from the image.
     pub(super) async fn changed_paths(&self, container: &str) -> Result<Vec<String>> {
         let changes = within(self.docker.container_changes(container)).await;
@@ -158,7 +166,7 @@ impl Engine {
         }
     }
 
-    async fn rename_once(&self, container: &str, name: &str) -> Answer<()> {
+    pub(super) async fn rename_once(&self, container: &str, name: &str) -> Answer<()> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();
         within(self.docker.rename_container(container, options)).await
     }

@@ -40,8 +40,19 @@ pub(super) fn input(spec: &Spec, command: &Command) -> Zeroizing<Vec<u8>> {
     if !is_needed(spec, command) {
         return Zeroizing::new(command.stdin.clone());
     }
+    let secrets = secrets(command);
+    let mut lines = Zeroizing::new(Vec::with_capacity(secrets.len() + command.stdin.len() + 2));
+    lines.extend_from_slice(&secrets);
+    lines.extend_from_slice(b".\n");
+    lines.extend_from_slice(&command.stdin);
+    lines
+}
+
+/// The lines that make the secrets of a command.
+pub(super) fn secrets(command: &Command) -> Zeroizing<Vec<u8>> {
+    // Never made larger, which would leave a copy behind.
     let size: usize = command.secrets.iter().map(|secret| 4 * secret.value().bytes().len() + 1024).sum();
-    let mut lines = Zeroizing::new(Vec::with_capacity(size + command.stdin.len() + 2));
+    let mut lines = Zeroizing::new(Vec::with_capacity(size));
     for secret in &command.secrets {
         for part in parts(secret) {
             match part {
@@ -53,8 +64,6 @@ pub(super) fn input(spec: &Spec, command: &Command) -> Zeroizing<Vec<u8>> {
             lines.extend_from_slice(format!("export {variable}={}\n", path.display()).as_bytes());
         }
     }
-    lines.extend_from_slice(b".\n");
-    lines.extend_from_slice(&command.stdin);
     lines
 }
 

@@ -39,6 +39,12 @@ impl Names {
         Self { pending: format!("{complete}{PENDING}"), complete }
     }
 
+    /// The sandbox and the number that a name was made of.
+    pub(super) fn parse(name: &str) -> Option<(&str, u64)> {
+        let (id, number) = name.strip_prefix("hedgerow-")?.trim_end_matches(PENDING).rsplit_once('-')?;
+        Some((id, number.parse().ok()?))
+    }
+
     /// Both, for whoever looks for the container.
     pub(super) fn both(&self) -> Vec<String> {
         vec![self.complete.clone(), self.pending.clone()]
@@ -137,6 +143,15 @@ mod tests {
         assert!(!Delivery::Noted(1 << 20, noted).is_whole_at(after(100)), "more than a pipe holds");
         assert!(!Delivery::Pending.is_whole_at(after(100)));
         assert!(Delivery::Nothing.is_whole_at(noted));
+    }
+
+    #[test]
+    fn the_sandbox_is_read_from_both_of_its_names_and_from_no_other() {
+        let names = Names::new(&SandboxId::new("s-1").expect("valid"), 7);
+        assert_eq!(Names::parse(&names.complete), Some(("s-1", 7)));
+        assert_eq!(Names::parse(&names.pending), Some(("s-1", 7)));
+        assert_eq!(Names::parse("hedgerow.warm-12-7"), None);
+        assert_eq!(Names::parse("hedgerow-s-x"), None);
     }
 
     #[test]

@@ -1,21 +1,27 @@
 //! From a command to a container that runs it.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
+use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use crate::redact::Redactor;
-use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, Shortfall, Spec, Strength};
+use crate::{Access, Command, Coverage, Error, Feed, Guarantee, Policy, Result, Shortfall, Spec, Start, Strength};
 
 use super::begin::{Made, create, start};
 use super::config::{HOME, TMP};
 use super::disk::Watch;
-use super::ended::Sight;
+use super::ended::{Contact, Sight};
+use super::engine::Items;
 use super::entry;
-use super::input::Input;
-use super::outlet::Outlets;
+use super::input::{Input, Names};
+use super::outlet::{Outlet, Outlets};
+use super::pool::{Ask, Pool};
 use super::probe::Facts;
 use super::run::{Job, Watched, follow};
 use super::tally::Tally;
@@ -28,6 +34,7 @@ const NOBODY: (u32, u32) = (65_534, 65_534);
 /// Everything that is needed to run one command.
 pub(super) struct Launch {
     pub(super) lane: Arc<Lane>,
+    pub(super) pool: Option<Arc<Pool>>,
     pub(super) spec: Arc<Spec>,
     pub(super) command: Command,
     pub(super) number: u64,
@@ -39,7 +46,7 @@ pub(super) struct Launch {
 pub(super) async fn launch(
     launch: Launch,
     feed: Feed,
-    started: oneshot::Sender<Result<()>>,
+    started: oneshot::Sender<Result<Start>>,
     gone: oneshot::Sender<()>,
 ) {
     match begin(launch).await {
@@ -51,40 +58,37 @@ pub(super) async fn launch(
     }
 }
 
+/// A container that was started, or that lacks nothing but the last line of its input.
+pub(super) struct Begun {
+    pub(super) container: String,
+    pub(super) names: Names,
+    pub(super) output: Items<LogOutput>,
+    /// How many bytes its log has on standard error that are not the command's.
+    pub(super) said: u64,
+    pub(super) pipe: Option<Pin<Box<dyn AsyncWrite + Send>>>,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) contact: Contact,
+    pub(super) outlet: Option<Outlet>,
+    pub(super) start: Start,
+}
+
 async fn begin(launch: Launch) -> Result<Job> {
-    let Launch { lane: shared, spec, command, number, tally, outlets } = launch;
+    let Launch { lane: shared, pool, spec, command, number, tally, outlets } = launch;
     let place = place(&spec, &command.workdir);
     let user = look(Arc::clone(&shared), Arc::clone(&spec), command.workdir.clone(), place.clone()).await?;
     shared.sweep(&spec.id).await?;
     let disk = Watch::begin(&spec, shared.near).await?;
-    let Made { container, names, warnings } = create(&shared, &spec, &command, user, number).await?;
-    let bytes = entry::input(&spec, &command);
-    let begun = async {
-        discarded(&spec.policy, &shared.facts, &warnings)?;
-        if place == Place::Image && !shared.workdirs.has(&shared.engine, &container, &command.workdir).await? {
-            return Err(no_workdir(&command.workdir));
-        }
-        let output = shared.engine.attach(&container).await?;
-        let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
-        let contact = start(&shared, &container, &command).await?;
-        let outlet = match &outlets {
-            Some(outlets) => outlets.open(&shared.engine, &container).await?,
-            None => None,
-        };
-        Ok((output, pipe, contact, outlet))
+    let ask = Ask { spec: &spec, command: &command, user, number, outlets: outlets.as_ref() };
+    let begun = match &pool {
+        None => cold(&shared, ask, &place, Start::Fresh).await?,
+        Some(pool) => match pool.claim(ask).await? {
+            Ok(begun) => begun,
+            Err(why) => cold(&shared, ask, &place, Start::Cold(why)).await?,
+        },
     };
-    let (output, pipe, contact, outlet) = match begun.await {
-        Ok(begun) => begun,
-        Err(error) => {
-            if shared.engine.remove(&container).await.is_err() {
-                shared.note_left_over(&spec.id, names.both());
-                shared.sweep_later(&spec.id);
-            }
-            return Err(error);
-        }
-    };
+    let Begun { container, names, output, said, pipe, bytes, contact, outlet, start } = begun;
     Ok(Job {
-        output: Tap::attached(shared.engine.clone(), container.clone(), output),
+        output: Tap::attached(shared.engine.clone(), container.clone(), output).behind(said),
         input: pipe.map(|pipe| Input { pipe, bytes, complete: names.complete.clone() }),
         outlet,
         watched: Watched {
@@ -94,6 +98,7 @@ async fn begin(launch: Launch) -> Result<Job> {
             names: names.both(),
             contact,
             sight: Sight::Seen,
+            start,
             program: command.program.into(),
             image: shared.facts.image.name.clone(),
             limits: spec.policy.limits,
@@ -106,6 +111,39 @@ async fn begin(launch: Launch) -> Result<Job> {
             lane: shared,
         },
     })
+}
+
+/// Makes a container for the command and starts it.
+async fn cold(shared: &Arc<Lane>, ask: Ask<'_>, place: &Place, start_of: Start) -> Result<Begun> {
+    let Ask { spec, command, user, number, outlets } = ask;
+    let Made { container, names, warnings } = create(shared, spec, command, user, number).await?;
+    let bytes = entry::input(spec, command);
+    let begun = async {
+        discarded(&spec.policy, &shared.facts, &warnings)?;
+        if *place == Place::Image && !shared.workdirs.has(&shared.engine, &container, &command.workdir).await? {
+            return Err(no_workdir(&command.workdir));
+        }
+        let output = shared.engine.attach(&container).await?;
+        let pipe = if bytes.is_empty() { None } else { Some(shared.engine.attach_input(&container).await?) };
+        let contact = start(shared, &container, command).await?;
+        let outlet = match outlets {
+            Some(outlets) => outlets.open(&shared.engine, &container).await?,
+            None => None,
+        };
+        Ok((output, pipe, contact, outlet))
+    };
+    match begun.await {
+        Ok((output, pipe, contact, outlet)) => {
+            Ok(Begun { container, names, output, said: 0, pipe, bytes, contact, outlet, start: start_of })
+        }
+        Err(error) => {
+            if shared.engine.remove(&container).await.is_err() {
+                shared.note_left_over(&spec.id, names.both());
+                shared.sweep_later(&spec.id);
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Where a working directory comes from.
@@ -152,27 +190,37 @@ async fn look(shared: Arc<Lane>, spec: Arc<Spec>, workdir: PathBuf, place: Place
         if !exists {
             return Err(no_workdir(&workdir));
         }
-        let owner =
-            spec.mounts.iter().find(|m| m.access == Access::ReadWrite).map(|m| &m.source).or(spec.home.as_ref());
-        match owner {
-            None => Ok(NOBODY),
-            Some(owner) => shared.facts.user(owner).map_err(|source| Error::Lane {
-                action: format!("find the owner of {}", owner.display()),
-                source: source.into(),
-            }),
-        }
+        owner(&shared, &spec)
     });
     looking.await.map_err(|source| Error::Lane { action: "look at the mounts".into(), source: source.into() })?
 }
 
-fn no_workdir(workdir: &Path) -> Error {
+/// Who runs the commands of a sandbox.
+pub(super) async fn user(shared: &Arc<Lane>, spec: &Spec) -> Result<(u32, u32)> {
+    let (shared, spec) = (Arc::clone(shared), spec.clone());
+    let looking = tokio::task::spawn_blocking(move || owner(&shared, &spec));
+    looking.await.map_err(|source| Error::Lane { action: "look at the mounts".into(), source: source.into() })?
+}
+
+fn owner(shared: &Lane, spec: &Spec) -> Result<(u32, u32)> {
+    let owner = spec.mounts.iter().find(|m| m.access == Access::ReadWrite).map(|m| &m.source).or(spec.home.as_ref());
+    match owner {
+        None => Ok(NOBODY),
+        Some(owner) => shared.facts.user(owner).map_err(|source| Error::Lane {
+            action: format!("find the owner of {}", owner.display()),
+            source: source.into(),
+        }),
+    }
+}
+
+pub(super) fn no_workdir(workdir: &Path) -> Error {
     let problem =
         "it does not exist inside; use a directory of a mount, of the image, /tmp or the home directory".into();
     Error::InvalidSpec { what: format!("working directory {}", workdir.display()), problem }
 }
 
 /// What the engine says at the very last that it will not enforce.
-fn discarded(policy: &Policy, facts: &Facts, warnings: &[String]) -> Result<()> {
+pub(super) fn discarded(policy: &Policy, facts: &Facts, warnings: &[String]) -> Result<()> {
     let about = |warning: &str| {
         let warning = warning.to_lowercase();
         let topics = [

@@ -22,6 +22,7 @@ mod outlet;
 mod outlet;
 mod owner;
 mod pins;
+mod pool;
 mod probe;
 mod reap;
 mod record;
@@ -44,10 +45,12 @@ use bollard::models::ContainerSummary;
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check, pinned};
 
 pub use options::{DockerOptions, Pull, Scratch};
+pub use pool::{Trees, Warm, Warmth};
 pub use reap::{Doubt, Leftover, Reaped};
 
 use engine::Engine;
 use owner::{Near, Owner};
+use pool::Pool;
 use probe::Facts;
 use running::DockerRunning;
 use workdirs::Workdirs;
@@ -79,6 +82,7 @@ const LANE: &str = "docker";
 pub struct DockerSandbox {
     lane: Arc<Lane>,
     egress: outlet::Setting,
+    pool: Option<Arc<Pool>>,
 }
 
 /// What all sandboxes of the lane share.
@@ -117,7 +121,7 @@ impl DockerSandbox {
             left_over: Mutex::default(),
             workdirs: Workdirs::default(),
         };
-        Ok(Self { lane: Arc::new(lane), egress: outlet::Setting::default() })
+        Ok(Self { lane: Arc::new(lane), egress: outlet::Setting::default(), pool: None })
     }
 
     /// The same lane with this proxy for sandboxes whose policy has a list.
@@ -126,6 +130,48 @@ impl DockerSandbox {
     pub fn egress(mut self, egress: crate::Egress) -> Self {
         self.egress = egress;
         self
+    }
+
+    /// The same lane with containers kept ready, so that a command starts in a fraction of the time.
+    ///
+    /// Each is made and started beforehand, exactly as it would be for a sandbox like the pattern, and its only program is a
+    /// `/bin/sh` of the image that waits. It is given to one command and removed with it, so nothing of one command is there
+    /// for the next. What differs from command to command comes over its standard input, which nothing keeps; a sandbox's
+    /// trees are mounted into it by this process. A sandbox of another kind, one more than are ready, and a command that a shell
+    /// cannot be told of (a variable with a dot in its name, or more than 128 KiB of arguments) start cold, and
+    /// [`Process::start`](crate::Process::start) says why. Limits, deadline, kill and output are as ever.
+    ///
+    /// The first of each kind is made before this returns, the others in the background, which also replaces what was claimed,
+    /// what has died, and what an engine that was restarted has lost. Those that wait end when this process dies, and
+    /// [`reap`](Self::reap) removes what is left of them; so does dropping the last clone of the lane and the last of its sandboxes.
+    /// A command in such a container is not taken over when this process dies: [`adopt`](Sandbox::adopt) kills and removes it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a tree cannot be mounted into a container from here, or the image has no shell that can wait;
+    /// [`Error::Refused`] and [`Error::InvalidSpec`] for a pattern that [`start`](Sandbox::start) would refuse.
+    pub async fn warm(mut self, kinds: impl IntoIterator<Item = Warm> + Send) -> Result<Self> {
+        let kinds: Vec<_> = kinds.into_iter().collect();
+        for kind in &kinds {
+            self.checked(kind.pattern().clone()).await?;
+        }
+        self.pool = Some(Pool::new(Arc::clone(&self.lane), kinds).await?);
+        Ok(self)
+    }
+
+    /// What is kept ready, kind by kind in the order in which they were given.
+    pub fn warmth(&self) -> Vec<Warmth> {
+        self.pool.as_ref().map_or_else(Vec::new, |pool| pool.warmth())
+    }
+
+    /// Removes the containers that wait, and makes no more; for the end of a program that waits for nothing.
+    ///
+    /// # Errors
+    /// When one of them could not be removed; it ends with this process at the latest, and is reaped by the next one.
+    pub async fn cool(&self) -> Result<()> {
+        match &self.pool {
+            Some(pool) => pool.cool().await,
+            None => Ok(()),
+        }
     }
 
     /// Removes the containers whose owner is dead, made and never started ones too, with whatever they still have to tell: take
@@ -142,6 +188,15 @@ impl DockerSandbox {
     /// When the engine could not be asked. What could not be removed is in [`Reaped::left`].
     pub async fn reap(&self, doubt: Doubt) -> Result<Reaped> {
         reap::reap(&self.lane, doubt).await
+    }
+
+    /// Refuses what this lane cannot keep, or what cannot be meant so.
+    async fn checked(&self, spec: Spec) -> Result<Spec> {
+        check::policy(LANE, self, &spec.policy)?;
+        reserved(&spec.labels)?;
+        let socket = self.lane.facts.socket.clone();
+        let checking = tokio::task::spawn_blocking(move || usable(&spec, &socket).map(|()| spec));
+        checking.await.map_err(|source| Error::Lane { action: "check the mounts".into(), source: source.into() })?
     }
 
     /// The id of the image that every container is made of: what [`DockerOptions::image`] stood for when the lane connected.
@@ -164,21 +219,16 @@ impl Sandbox for DockerSandbox {
     }
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
-        check::policy(LANE, self, &spec.policy)?;
-        reserved(&spec.labels)?;
-        let socket = self.lane.facts.socket.clone();
-        let checking = tokio::task::spawn_blocking(move || usable(&spec, &socket).map(|()| spec));
-        let spec = checking
-            .await
-            .map_err(|source| Error::Lane { action: "check the mounts".into(), source: source.into() })??;
+        let spec = self.checked(spec).await?;
         self.lane.enter(&spec)?;
         let running = DockerRunning::new(Arc::clone(&self.lane), spec, 1, None);
-        Ok(Box::new(running.let_out(&self.egress)))
+        Ok(Box::new(running.let_out(&self.egress).warmed(self.pool.clone())))
     }
 
     async fn adopt(&self, id: &SandboxId) -> Result<Option<Box<dyn Running>>> {
         let adopted = adopt::adopt(&self.lane, id).await?;
-        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(running.let_out(&self.egress)) }))
+        let equipped = |running: DockerRunning| running.let_out(&self.egress).warmed(self.pool.clone());
+        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(equipped(running)) }))
     }
 
     async fn list(&self, labels: &Labels) -> Result<Vec<SandboxId>> {
@@ -187,6 +237,7 @@ impl Sandbox for DockerSandbox {
             let carries = |wanted: &Labels| wanted.iter().all(|(k, v)| label(&container, k) == Some(v));
             if carries(labels)
                 && carries(&self.lane.labels)
+                && !pool::was_kept(&container)
                 && let Some(Ok(id)) = label(&container, record::SANDBOX).map(SandboxId::new)
             {
                 found.insert(id);
@@ -200,6 +251,9 @@ impl Lane {
     /// The containers of one sandbox, in any state.
     async fn containers(&self, id: &SandboxId) -> Result<Vec<ContainerSummary>> {
         let mut found = self.engine.containers(Some(id.as_str())).await?;
+        found.retain(|container| !pool::was_kept(container));
+        let kept = self.engine.containers(Some(pool::NOBODYS)).await?.into_iter();
+        found.extend(kept.filter(|container| pool::claimed_by(container).as_ref() == Some(id)));
         found.retain(|container| self.labels.iter().all(|(k, v)| label(container, k) == Some(v)));
         Ok(found)
     }
@@ -232,7 +286,8 @@ fn label<'a>(container: &'a ContainerSummary, key: &str) -> Option<&'a String> {
 
 /// Labels that would be taken for ours.
 fn reserved(labels: &Labels) -> Result<()> {
-    match [record::SANDBOX, record::RECORD, lease::LEASE].into_iter().find(|key| labels.contains_key(*key)) {
+    match [record::SANDBOX, record::RECORD, lease::LEASE, pool::LABEL].into_iter().find(|key| labels.contains_key(*key))
+    {
         None => Ok(()),
         Some(key) => {
             let problem = "the docker lane uses it itself; take another name".into();

@@ -12,7 +12,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::egress::{PROXY_PORT, Proxy, Serving};
 use crate::{Egress, Error, Network, Result, Spec};
 
-use super::engine::{Engine, lane};
+use super::engine::Engine;
 
 /// How the lane lets out, if a policy asks for it.
 pub(super) type Setting = Egress;
@@ -50,11 +50,11 @@ impl Outlets {
     /// Makes the socket in a container that was started, and serves it; none when the container has ended already.
     pub(super) async fn open(&self, engine: &Engine, container: &str) -> Result<Option<Outlet>> {
         let failed = |e: io::Error| Error::Lane { action: "enter a container's network".into(), source: e.into() };
-        let Some(process) = process(engine, container).await? else { return Ok(None) };
+        let Some(process) = engine.process(container).await? else { return Ok(None) };
         let namespace = File::open(format!("/proc/{process}/ns/net"));
         let groups = fs::read_to_string(format!("/proc/{process}/cgroup"));
         // The number may have become another process's in between, and it may count in another machine's or container's list.
-        if self::process(engine, container).await? != Some(process) {
+        if engine.process(container).await? != Some(process) {
             return Ok(None);
         }
         let (namespace, groups) = (namespace.map_err(failed)?, groups.map_err(failed)?);
@@ -77,11 +77,4 @@ impl Outlets {
 fn enter(namespace: &File) -> io::Result<()> {
     use std::os::fd::AsFd;
     Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
-}
-
-/// The number of the container's first process, while it runs.
-async fn process(engine: &Engine, container: &str) -> Result<Option<i64>> {
-    let found = engine.inspect(container).await.map_err(|e| lane("look at a container", e))?;
-    let state = found.state.unwrap_or_default();
-    Ok(state.pid.filter(|pid| *pid > 0 && state.running == Some(true)))
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::models::SystemInfo;
+use bollard::models::{SystemInfo, SystemVersion};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::timeout;
 
@@ -49,6 +49,8 @@ pub(super) struct Facts {
     /// The engine gives containers other user ids than the host's unless it is told not to.
     pub(super) remapped: bool,
     pub(super) recursive_read_only: bool,
+    /// Why containers may not be processes of the host's kernel, if so.
+    pub(super) foreign_kernel: Option<String>,
     pub(super) coverage: EngineCoverage,
 }
 
@@ -85,6 +87,17 @@ pub(super) async fn probe(options: &DockerOptions) -> Result<Probed> {
         );
         return Err(unavailable(problem));
     }
+    let about = timeout(PATIENCE, docker.version())
+        .await
+        .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+        .map_err(|e| silent(reason(&e)))?;
+    if let Some(podman) = podman(&about) {
+        return Err(unavailable(format!(
+            "the engine at {} is Podman {podman}, which does not take this lane's system call filter over its API, nor keep its \
+             log; use a Docker engine, or the native lane, which needs neither an engine nor root",
+            socket.display()
+        )));
+    }
     let info = timeout(PATIENCE, docker.info())
         .await
         .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
@@ -96,16 +109,23 @@ pub(super) async fn probe(options: &DockerOptions) -> Result<Probed> {
     facts.recursive_read_only = version >= RECURSIVE_READ_ONLY;
     facts.runtime = known_runtime(&info, options.runtime.as_deref())?;
     facts.scratch = options.scratch;
-    facts.coverage.closed = closed(facts.runtime.as_deref().or(info.default_runtime.as_deref()));
+    facts.foreign_kernel = foreign(facts.runtime.as_deref().or(info.default_runtime.as_deref()));
+    facts.coverage.closed = facts.foreign_kernel.clone().or_else(outlet::problem);
     facts.image = image::find(&docker, &options.image, options.pull).await?;
     Ok(Probed { docker, facts })
 }
 
-/// Why no way out can be made into the containers of this runtime; none when it can.
-fn closed(runtime: Option<&str>) -> Option<String> {
+/// The version of Podman, if that is what answers as an engine.
+fn podman(about: &SystemVersion) -> Option<&str> {
+    let parts = about.components.iter().flatten();
+    parts.into_iter().find(|part| part.name.starts_with("Podman")).map(|part| part.version.as_str())
+}
+
+/// Why what this process does to a namespace may not reach the containers of this runtime; none when it does.
+fn foreign(runtime: Option<&str>) -> Option<String> {
     match runtime {
-        None | Some("runc" | "crun" | "io.containerd.runc.v2") => outlet::problem(),
-        Some(other) => Some(format!("containers of the runtime {other} may have a network stack of their own kernel")),
+        None | Some("runc" | "crun" | "io.containerd.runc.v2") => None,
+        Some(other) => Some(format!("containers of the runtime {other} may have a kernel of their own")),
     }
 }
 

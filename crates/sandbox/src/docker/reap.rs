@@ -8,7 +8,7 @@ use crate::{Result, SandboxId};
 
 use super::lease::{self, Lease};
 use super::owner::Fate;
-use super::{Lane, label, record};
+use super::{Lane, label, pool, record};
 
 /// What to do with containers of whose owner it cannot be told whether it is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Reaped {
 /// One container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
-    /// The sandbox that it was made for.
+    /// The sandbox that it was made for, or given to; `warm` for one that waited for a command.
     pub sandbox: SandboxId,
     /// Its id, as the engine knows it.
     pub container: String,
@@ -46,11 +46,9 @@ pub(super) async fn reap(lane: &Arc<Lane>, doubt: Doubt) -> Result<Reaped> {
         if !lane.labels.iter().all(|(k, v)| label(&container, k) == Some(v)) {
             continue;
         }
-        let (Some(Ok(sandbox)), Some(id)) =
-            (label(&container, record::SANDBOX).map(SandboxId::new), container.id.clone())
-        else {
-            continue;
-        };
+        let made_for = || label(&container, record::SANDBOX).and_then(|id| SandboxId::new(id).ok());
+        let sandbox = pool::claimed_by(&container).or_else(made_for);
+        let (Some(sandbox), Some(id)) = (sandbox, container.id.clone()) else { continue };
         let (gone, why) = match verdict(lane, &container, doubt) {
             Verdict::Leave(why) => (false, why),
             Verdict::Remove(why) => match remove(lane, &container, &id).await {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::redact::Redactor;
-use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, SandboxId, Witness};
+use crate::{End, Error, Exit, Feed, Limits, Overflow, Result, SandboxId, Start, Witness};
 
 use super::capture::Capture;
 use super::disk::Watch;
@@ -55,6 +55,8 @@ pub(super) struct Watched {
     pub(super) contact: Contact,
     /// Whether it had ended before this process followed it.
     pub(super) sight: Sight,
+    /// Whether its container was made for it.
+    pub(super) start: Start,
     pub(super) program: PathBuf,
     pub(super) image: String,
     pub(super) limits: Limits,
@@ -68,7 +70,7 @@ pub(super) struct Watched {
     pub(super) redactor: Redactor,
 }
 
-type Started = oneshot::Sender<Result<()>>;
+type Started = oneshot::Sender<Result<Start>>;
 type Sending<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
 
 /// What is done next to bring about the end, and why.
@@ -110,7 +112,8 @@ pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot
         // Whoever asked for the command hears it now; there is no process to wait for.
         (Err(error), Some(started)) => drop(started.send(Err(error))),
         (exit, mut started) => {
-            tell(&mut started);
+            // It was told before.
+            drop(started.take());
             feed.finish(exit);
         }
     }
@@ -152,7 +155,7 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
     if exit.is_err() && started.is_some() {
         return exit;
     }
-    tell(started);
+    tell(started, &job.start);
     if let Some(sending) = sending {
         sending.await;
     }
@@ -174,6 +177,8 @@ async fn watch<'f>(
 ) -> Finish {
     let begun = Instant::now();
     let deadline = after(begun, job.deadline.saturating_sub(job.age));
+    // One that waited has found its program already.
+    let settle = if job.start == Start::Warm { Duration::ZERO } else { SETTLE };
     let mut quiet_since = begun;
     let mut cause = None;
     let mut failed = None;
@@ -210,7 +215,7 @@ async fn watch<'f>(
                 if fresh {
                     quiet_since = Instant::now();
                     if end::init_failed(capture.only_stderr()).is_none() {
-                        tell(started);
+                        tell(started, &job.start);
                     }
                 }
                 let too_much = job.limits.overflow == Overflow::End && capture.written() > job.limits.output;
@@ -241,8 +246,8 @@ async fn watch<'f>(
                 }
                 continue;
             }
-            () = sleep_until(begun + SETTLE), if started.is_some() => {
-                tell(started);
+            () = sleep_until(begun + settle), if started.is_some() => {
+                tell(started, &job.start);
                 continue;
             }
             pid = &mut first, if !found => {
@@ -332,7 +337,9 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
             let report = Report { code, out_of_memory: state.oom_killed == Some(true) };
             let end = end::end(report, &Known { cause, lost_contact: contact != Contact::Kept });
             let witness = if matches!(end, End::Lost { .. }) { Witness::Nobody } else { Witness::Engine };
-            Ok(Exit { wall: took(&state).unwrap_or(elapsed), ..exit(end, witness) })
+            // A container that waited began long before its command.
+            let took = took(&state).filter(|_| job.start != Start::Warm);
+            Ok(Exit { wall: took.unwrap_or(elapsed), ..exit(end, witness) })
         }
     }
 }
@@ -356,10 +363,10 @@ async fn done(future: &mut Option<Sending<'_>>) {
     }
 }
 
-fn tell(started: &mut Option<Started>) {
+fn tell(started: &mut Option<Started>, start: &Start) {
     if let Some(started) = started.take() {
         // The caller may have given up; its process is dropped then, which is a kill.
-        let _unheard = started.send(Ok(()));
+        let _unheard = started.send(Ok(start.clone()));
     }
 }
 

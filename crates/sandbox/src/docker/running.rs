@@ -17,6 +17,7 @@ use super::launch::{Launch, launch};
 use super::lease::Lease;
 use super::outlet::{Outlets, Setting};
 use super::owner::Fate;
+use super::pool::Pool;
 use super::run::follow;
 use super::tally::Tally;
 
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct DockerRunning {
     lane: Arc<Lane>,
+    pool: Option<Arc<Pool>>,
     spec: Arc<Spec>,
     next: u64,
     current: Option<Current>,
@@ -45,12 +47,27 @@ struct Current {
 
 impl DockerRunning {
     pub(super) fn new(lane: Arc<Lane>, spec: Spec, next: u64, underway: Option<Underway>) -> Self {
-        Self { lane, spec: Arc::new(spec), next, current: None, underway, tally: Tally::default(), outlets: None }
+        Self {
+            lane,
+            pool: None,
+            spec: Arc::new(spec),
+            next,
+            current: None,
+            underway,
+            tally: Tally::default(),
+            outlets: None,
+        }
     }
 
     /// The same with a way out, if its policy has a list.
     pub(super) fn let_out(mut self, setting: &Setting) -> Self {
         self.outlets = Outlets::new(setting, &self.spec);
+        self
+    }
+
+    /// The same with containers that are kept ready.
+    pub(super) fn warmed(mut self, pool: Option<Arc<Pool>>) -> Self {
+        self.pool = pool;
         self
     }
 
@@ -86,6 +103,7 @@ impl Running for DockerRunning {
         let (leave, gone) = oneshot::channel();
         let job = Launch {
             lane: Arc::clone(&self.lane),
+            pool: self.pool.clone(),
             spec: Arc::clone(&self.spec),
             command,
             number: self.next,
@@ -96,7 +114,7 @@ impl Running for DockerRunning {
         self.current = Some(Current { stopper: process.stopper(), gone });
         tokio::spawn(launch(job, feed, started, leave));
         match begun.await {
-            Ok(outcome) => outcome.map(|()| process),
+            Ok(outcome) => outcome.map(|start| process.started(start)),
             Err(lost) => Err(Error::Lane { action: "start a command".into(), source: lost.into() }),
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Tap {
     source: Source,
     /// What of the log has been taken already.
     unseen: Unseen,
+    /// How much of the log's standard error is not the command's.
+    said: u64,
     /// Whether nothing can have been missed so far.
     gapless: bool,
 }
@@ -48,13 +50,26 @@ enum Source {
 impl Tap {
     /// The connection that was made before the start.
     pub(super) fn attached(engine: Engine, container: String, connection: Items<LogOutput>) -> Self {
-        Self { engine, container, source: Source::Connection(connection), unseen: Unseen::default(), gapless: true }
+        Self {
+            engine,
+            container,
+            source: Source::Connection(connection),
+            unseen: Unseen::default(),
+            said: 0,
+            gapless: true,
+        }
     }
 
     /// The log from its beginning. An engine may close a log that it is followed in before it gave the last words.
     pub(super) fn logged(engine: Engine, container: String) -> Self {
         let log = engine.followed_log(&container);
-        Self { engine, container, source: Source::Log(log), unseen: Unseen::default(), gapless: false }
+        Self { engine, container, source: Source::Log(log), unseen: Unseen::default(), said: 0, gapless: false }
+    }
+
+    /// The same of a container whose standard error had so many bytes before its command began.
+    pub(super) fn behind(mut self, said: u64) -> Self {
+        self.said = said;
+        self
     }
 
     /// Waits for the next piece and takes it; whether there was one. For ever once there is nothing more. Cancel safe.
@@ -73,7 +88,7 @@ impl Tap {
             // The end of the output is not the end of the command: it may have closed it, or the connection broke.
             Some(Err(_)) | None => {
                 self.gapless &= item.is_none();
-                self.unseen = Unseen::after(capture);
+                self.unseen = Unseen::after(capture, self.said);
                 let (engine, container) = (self.engine.clone(), self.container.clone());
                 let later = async move {
                     sleep(REOPEN).await;
@@ -102,7 +117,7 @@ impl Tap {
         if self.gapless && !doubtful {
             return Rest::Taken;
         }
-        self.unseen = Unseen::after(capture);
+        self.unseen = Unseen::after(capture, self.said);
         let mut log = self.engine.log(&self.container);
         while let Ok(Some(item)) = timeout(DRAIN, log.next()).await {
             match item {

@@ -163,7 +163,7 @@ pub(crate) fn text(path: &Path) -> &str {
 
 /// Says loudly that something was not tested here.
 #[expect(clippy::print_stderr, reason = "a test that proved nothing must not look like one that did")]
-#[cfg(feature = "native")]
+#[cfg(any(feature = "native", feature = "docker"))]
 pub(crate) fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
 }

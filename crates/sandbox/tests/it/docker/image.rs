@@ -27,7 +27,7 @@ fn archive(name: &str) -> Vec<u8> {
 }
 
 /// An image without any program, under a name of its own.
-async fn imported(docker: &Docker, file: &str, name: &str) {
+pub(super) async fn imported(docker: &Docker, file: &str, name: &str) {
     let (repo, tag) = name.split_once(':').expect("a tag");
     let options = CreateImageOptionsBuilder::default().from_src("-").repo(repo).tag(tag).build();
     let mut steps = docker.create_image(Some(options), Some(bollard::body_full(archive(file).into())), None);
@@ -36,7 +36,7 @@ async fn imported(docker: &Docker, file: &str, name: &str) {
     }
 }
 
-async fn forget(docker: &Docker, image: &str) {
+pub(super) async fn forget(docker: &Docker, image: &str) {
     let force = RemoveImageOptionsBuilder::default().force(true).build();
     docker.remove_image(image, Some(force), None).await.expect("removed");
 }

@@ -14,6 +14,10 @@ mod leftovers;
 mod life;
 mod limits;
 mod pinned;
+#[cfg(target_os = "linux")]
+mod podman;
+#[cfg(target_os = "linux")]
+mod pool;
 mod secrets;
 mod walls;
 
@@ -57,8 +61,16 @@ pub(crate) async fn lane() -> Option<DockerSandbox> {
 
 /// A tree that a sandbox may write, owned by an ordinary user where the test may give it away.
 struct Tree {
-    _dir: TempDir,
+    _dir: Option<TempDir>,
     path: PathBuf,
+}
+
+impl Tree {
+    /// One of another process.
+    #[cfg(target_os = "linux")]
+    fn at(path: PathBuf) -> Self {
+        Self { _dir: None, path }
+    }
 }
 
 fn tree() -> Tree {
@@ -68,7 +80,7 @@ fn tree() -> Tree {
     if path.metadata().expect("metadata").uid() == 0 {
         chown(&path, Some(5000), Some(5001)).expect("root may give a directory away");
     }
-    Tree { _dir: dir, path }
+    Tree { _dir: Some(dir), path }
 }
 
 fn fresh_id(name: &str) -> SandboxId {
