@@ -61,13 +61,15 @@ pub(crate) fn launch<F: FnOnce() -> i32>(child: F) -> Result<Pid> {
         let _never_back = NeverBack;
         // SAFETY: the pointer is to the option below, which is of this type and which its owner does not touch meanwhile.
         let child = unsafe { (*child.cast::<Option<F>>()).take() };
-        child.map_or(1, |child| child())
+        let code = child.map_or(1, |child| child());
+        // SAFETY: ends this process alone, without running anything of the caller's.
+        unsafe { libc::_exit(code) }
     }
     let stack = Stack::new()?;
     let mut child = Some(child);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the child has a stack of its own. With CLONE_VFORK the calling thread goes on only when the child has left
-    // this memory, so stack and closure outlive it; and the C library's function ends the child when `enter` returns.
+    // this memory, so stack and closure outlive it; and `enter` never returns.
     let pid = unsafe { libc::clone(enter::<F>, stack.top(), flags, (&raw mut child).cast()) };
     check(c_long::from(pid))?;
     Pid::from_raw(pid).ok_or(Errno::RANGE)
@@ -370,40 +372,5 @@ fn last_error() -> Errno {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustix::process::{Resource, Rlimit, Uid, setrlimit};
-
-    use super::*;
-
-    /// The exit code of a child that runs this.
-    fn code(child: impl FnOnce() -> i32) -> Option<i32> {
-        let child = fork(UnshareFlags::empty(), child).unwrap();
-        reap(child.pid).0.filter(|status| libc::WIFEXITED(*status)).map(|status| libc::WEXITSTATUS(status))
-    }
-
-    #[test]
-    fn a_child_that_may_not_fork_gets_an_error_and_does_not_panic() {
-        let code = code(|| {
-            // No limit holds for root. Where it is another user already, it has more processes than none.
-            let nobody = Uid::from_raw(65_534);
-            let _already = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
-            let none = Rlimit { current: Some(0), maximum: Some(0) };
-            let limited = setrlimit(Resource::Nproc, none);
-            match (limited, fork(UnshareFlags::empty(), || 0)) {
-                (Ok(()), Err(Errno::AGAIN)) => 42,
-                _ => 43,
-            }
-        });
-        assert_eq!(code, Some(42));
-    }
-
-    #[test]
-    fn a_child_that_unwinds_ends_there() {
-        // What unwinding does; a real panic allocates, and another test may hold the allocator's lock right now.
-        let code = code(|| {
-            drop(NeverBack);
-            0
-        });
-        assert_eq!(code, Some(1));
-    }
-}
+#[path = "sys_tests.rs"]
+mod tests;
