@@ -13,7 +13,7 @@ mod commit;
 mod convert;
 mod crew;
 mod delta;
-mod differ;
+pub(crate) mod differ;
 mod durable;
 mod edit;
 pub(crate) mod fault;
@@ -27,6 +27,7 @@ mod index;
 mod inflate;
 mod land;
 mod limits;
+mod look;
 mod loose;
 mod nested;
 mod notices;
@@ -67,6 +68,7 @@ pub(crate) use uncaptured::uncaptured;
 
 use base::Base;
 use beneath::Dir;
+use look::Look;
 use notices::Notices;
 use tree::{Changes, Tree};
 
@@ -125,20 +127,12 @@ pub(crate) struct Turn {
 /// When the repository or the tree cannot be read, or the repository cannot be written; no ref was moved then, unless
 /// the error is that the branch could not be.
 pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, fence: Fence<'_>) -> Result<Capture> {
-    let mut repo = repo.clone();
-    repo.objects.ignore_replacements = true;
-    let repo = &repo;
-    let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
-    let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
-    let mut notices = Notices::default();
-    let previous = branch_value(&common, input)?;
-    let history = history::take(repo, &common, input, &mut notices)?;
-    let base = open_base(repo, input)?;
-    let mut lines = history.lines;
-    let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &of_agent, &mut notices)?;
-    let lines_of = commit::Lines { repo, agent, of_agent: &of_agent, previous };
-    let placed = lines_of.place(&content, message)?;
+    look::take(repo, input, |found| store(found, message, fence))
+}
+
+fn store(found: Look<'_>, message: &Message, fence: Fence<'_>) -> Result<Capture> {
+    let Look { repo, input, branch: previous, agent, of_agent, mut lines, content, mut notices, .. } = found;
+    let placed = commit::Lines { repo, agent, of_agent, previous }.place(&content, message)?;
     let tip = placed.tip;
     if let Some(previous) = previous
         && !contains(repo, tip, previous)?

@@ -9,11 +9,12 @@ use gix::bstr::{BString, ByteSlice};
 
 use super::beneath::Dir;
 use super::index::{self, Staged};
+use super::look::{self, Look};
 use super::notices::Notices;
 use super::refs::Refs;
 use super::tree::{Changes, Tree};
-use super::{Input, Keep, agent_tip, branch_value, fault, history, open_base, snapshot, stash};
-use crate::{GitAccess, HiddenRepositories, Notice, Operation, Result, Unknown, view};
+use super::{Input, fault, history, stash};
+use crate::{GitAccess, Notice, Operation, Result, Unknown, view};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -52,20 +53,12 @@ pub(crate) struct Marks {
 /// # Errors
 /// When the repository or the tree cannot be read at all.
 pub(crate) fn observe(repo: &gix::Repository, input: &Input) -> Result<Observed> {
-    let mut repo = repo.clone().with_object_memory();
-    repo.objects.ignore_replacements = true;
-    let repo = &repo;
-    let input = &Input { keep: Keep::Nothing, hidden: HiddenRepositories::Remove, ..input.clone() };
-    let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
-    let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
+    look::only(repo, input, state)
+}
+
+fn state(look: Look<'_>) -> Result<Observed> {
+    let Look { repo, input, common, branch, agent, of_agent, lines, content, notices, .. } = look;
     let mut found = Observed { stash_is_shared: input.git == GitAccess::Direct, ..Observed::default() };
-    let mut notices = Notices::default();
-    let branch = branch_value(&common, input)?;
-    let history = history::take(repo, &common, input, &mut notices)?;
-    let base = open_base(repo, input)?;
-    let mut lines = history.lines;
-    let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &of_agent, &mut notices)?;
     found.head = Some(agent);
     match own_dir(input) {
         Ok(own) => {
@@ -74,8 +67,8 @@ pub(crate) fn observe(repo: &gix::Repository, input: &Input) -> Result<Observed>
                 found.unknown.push(Unknown { subject: "what is staged".into(), why });
                 None
             });
-            compare(&mut found, &of_agent, &content, staged.as_ref());
-            if let Err(e) = found.commits(repo, &common, &own, input, agent, branch, &lines) {
+            compare(&mut found, of_agent, &content, staged.as_ref());
+            if let Err(e) = found.commits(repo, common, &own, input, agent, branch, &lines) {
                 let why = fault::with_causes(&e);
                 found.unknown.push(Unknown { subject: "the commits".into(), why });
             }

@@ -3,14 +3,10 @@
 use gix::bstr::{BString, ByteSlice};
 
 use super::base::Item;
-use super::beneath::Dir;
-use super::notices::Notices;
+use super::look::{self, Look};
 use super::tree::Tree;
-use super::{
-    Input, Keep, agent_tip, base, branch_value, contains, differ, fault, history, index, observe, open_base, rescues,
-    snapshot,
-};
-use crate::{HiddenRepositories, Notice, Result};
+use super::{Input, base, contains, differ, fault, index, observe, rescues};
+use crate::{Notice, Result};
 
 /// Why not everything in the worktree is on its branch, in words; none when it provably is.
 ///
@@ -19,19 +15,11 @@ use crate::{HiddenRepositories, Notice, Result};
 /// # Errors
 /// When the repository or the tree cannot be read; then nothing is known about the work in it.
 pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option<String>> {
-    let mut repo = repo.clone().with_object_memory();
-    repo.objects.ignore_replacements = true;
-    let repo = &repo;
-    let input = &Input { keep: Keep::Nothing, hidden: HiddenRepositories::Remove, ..input.clone() };
-    let common = Dir::open(&input.common).map_err(fault::io("open", &input.common))?;
-    let root = Dir::open(&input.tree).map_err(fault::io("open", &input.tree))?;
-    let mut notices = Notices::default();
-    let branch = branch_value(&common, input)?;
-    let history = history::take(repo, &common, input, &mut notices)?;
-    let base = open_base(repo, input)?;
-    let mut lines = history.lines;
-    let (agent, of_agent) = agent_tip(repo, input, history.tip, &base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, &common, &root, input, &of_agent, &mut notices)?;
+    look::only(repo, input, judge)
+}
+
+fn judge(look: Look<'_>) -> Result<Option<String>> {
+    let Look { repo, input, base, branch, agent, of_agent, lines, content, notices, .. } = look;
     if let Some(notice) = notices.into_list().into_iter().next() {
         return Ok(Some(told(&notice)));
     }
@@ -49,7 +37,7 @@ pub(crate) fn uncaptured(repo: &gix::Repository, input: &Input) -> Result<Option
     if *content.changes() != of_tip {
         return Ok(Some("files in it are not as its branch has them".into()));
     }
-    staged(repo, input, &of_agent, &Tree::new(&base, of_tip))
+    staged(repo, input, of_agent, &Tree::new(base, of_tip))
 }
 
 /// Whether the index holds something that neither the branch nor the agent's last commit does.

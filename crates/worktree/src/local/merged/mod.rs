@@ -97,7 +97,7 @@ fn has_content(repo: &gix::Repository, total: &Wanted, into: ObjectId) -> std::r
     for change in total.changes() {
         let there = changes::at(repo, root, &change.path)?;
         // Where we have no file, a directory of theirs is in nobody's way.
-        if there.filter(|item| !item.mode.is_tree()) != change.new {
+        if there.filter(|item| !item.mode.is_tree()) != change.after {
             return Ok(false);
         }
     }

@@ -44,8 +44,8 @@ pub(super) fn identify(repo: &gix::Repository, changes: &[Change], way: Way) -> 
     let mut text = Text::new(repo.object_hash());
     for change in changes {
         let (old, new) = match way {
-            Way::Forward => (change.old, change.new),
-            Way::Backward => (change.new, change.old),
+            Way::Forward => (change.before, change.after),
+            Way::Backward => (change.after, change.before),
         };
         match (old, new) {
             // A file that becomes a symlink is deleted, and another one made.
