@@ -78,20 +78,20 @@ sub together {
             if (!$pid) {
                 setpgrp; close $from; close $_->{from} for values %busy;
                 open(STDIN, '<', '/dev/null'); open(STDOUT, '>&', $to); open(STDERR, '>&', $to); close $to; $| = 1;
-                alarm $seconds; $! = 0; eval { $do->(); 1 } or told("failed: $@"); POSIX::_exit(0);
+                $! = 0; eval { $do->(); 1 } or told("failed: $@"); POSIX::_exit(0);
             }
             close $to;
-            $busy{fileno $from} = { id => $id, pid => $pid, from => $from, said => '', until => time + $seconds + 1 };
+            $busy{fileno $from} = { id => $id, pid => $pid, from => $from, said => '', until => time + $seconds };
         }
         my $ready = ''; vec($ready, $_, 1) = 1 for keys %busy;
         select($ready, undef, undef, 0.5) >= 0 or $ready = '';
         for my $fd (keys %busy) {
             my $one = $busy{$fd};
-            my $over = time > $one->{until};
+            my $over = time > $one->{until} ? 2 : 0;
             $over = 1 if vec($ready, $fd, 1) && !sysread($one->{from}, $one->{said}, 8192, length $one->{said});
             next unless $over || length $one->{said} >= 65536;
             kill 'KILL', -$one->{pid}, $one->{pid}; waitpid $one->{pid}, 0;
-            my $end = $? & 127 ? 'signal ' . ($? & 127) : 'nothing';
+            my $end = $over > 1 ? 'late' : $? & 127 ? 'signal ' . ($? & 127) : 'nothing';
             $one->{said} .= "\nTRIED $end\n" unless $one->{said} =~ /^(TRIED|SKIP) /m;
             printf "\n\@$nonce $one->{id} %s\n", unpack('H*', $one->{said});
             close $one->{from}; delete $busy{$fd};

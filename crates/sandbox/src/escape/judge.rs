@@ -119,6 +119,8 @@ pub(super) fn seen(effect: Effect, expected: Expected, through: bool, said: &str
         (_, Ok("ok"), None) if effect == Effect::Said => Seen::Through,
         (_, Ok("ok"), None) => Seen::Contained,
         (_, Ok(word), _) if word.starts_with("stopped") => Seen::Limited { how: word.to_owned() },
+        // Ended by us, which is no wall.
+        (_, Ok("late"), _) => Seen::NotRun { why: "it did not end in time".to_owned() },
         (_, Ok(word), _) if word == "nothing" || word.starts_with("failed: ") => Seen::NotRun { why: word.to_owned() },
         (_, Ok(word), _) => Seen::Blocked { why: word.to_owned() },
         (_, Err(_), Some(end)) => Seen::Limited { how: end.to_owned() },
@@ -202,7 +204,14 @@ mod tests {
     #[test]
     fn a_probe_that_said_nothing_or_could_not_be_tried_never_passes() {
         let all = [Expected::Blocked, Expected::Harmless, Expected::Limited, Expected::Works];
-        for said in ["", "SKIP make is not there", "perl: not found", "TRIED failed: syntax error", "TRIED nothing"] {
+        for said in [
+            "",
+            "SKIP make is not there",
+            "perl: not found",
+            "TRIED failed: syntax error",
+            "TRIED nothing",
+            "TRIED late",
+        ] {
             for expected in all {
                 let seen = seen(Effect::Said, expected, false, said, None);
                 assert!(!expected.met(&seen), "{said}: {seen:?}");

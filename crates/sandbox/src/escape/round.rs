@@ -8,20 +8,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Seen;
 use super::judge;
 use super::limits;
-use super::probe::{Effect, How, Manner, Probe, Proof};
+use super::probe::{Effect, Expected, How, Manner, Probe, Proof};
 use super::run::run;
 use super::script::{self, Part};
 use super::stage::Stage;
 use super::suite::failed;
-use super::{Category, Seen};
 use crate::{Command, Coverage, Guarantee, Limits, Result, Running, Sandbox, Spec};
 
 /// How long something may take that has no end of its own.
 const LONG: Duration = Duration::from_secs(60);
 /// How long all that runs together may take.
 const TOGETHER: Duration = Duration::from_secs(300);
+/// How many seconds one of those may take.
+const PATIENCE: u32 = 60;
 
 /// Whether there is a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,10 +213,7 @@ impl<'a> Round<'a> {
         if parts.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let part = |(probe, code): &(&Probe, String)| -> Part {
-            let seconds = if probe.category() == Category::Works { 60 } else { 10 };
-            (probe.id, seconds, code.clone())
-        };
+        let part = |(probe, code): &(&Probe, String)| -> Part { (probe.id, PATIENCE, code.clone()) };
         let parts: Vec<Part> = parts.iter().map(part).collect();
         let nonce = self.stage.nonce().to_owned();
         let text = script::together(&self.driver, &nonce, &parts);
@@ -253,9 +252,6 @@ impl<'a> Round<'a> {
 /// What is known of a probe that could not plant anything.
 fn planted(said: Option<&Vec<u8>>) -> Option<Seen> {
     let text = String::from_utf8_lossy(said.map(Vec::as_slice).unwrap_or_default()).into_owned();
-    match judge::word(&text) {
-        Ok("ok") => None,
-        Ok(why) => Some(Seen::Blocked { why: why.to_owned() }),
-        Err(seen) => Some(seen),
-    }
+    let seen = judge::seen(Effect::Own, Expected::Harmless, false, &text, None);
+    Some(seen).filter(|seen| *seen != Seen::Contained)
 }

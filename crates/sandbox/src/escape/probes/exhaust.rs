@@ -41,6 +41,18 @@ pub(super) const PROBES: &[Probe] = &[
         "mkdir '<ID>'; for my $n (1 .. 4) { open(my $f, '>', \"<ID>/$n\") or return tried(0); syscall(<SYS_fallocate>, fileno($f), 0, 0, <DISK> << 19) == 0 or return tried(0) } tried(1); sleep <WAIT>;",
     ),
     bomb(
+        "resource.disk-hidden",
+        "write twice as much to its tree as it may, in a directory that nobody may look into",
+        Disk,
+        "my ($part, @all) = (chr(65 + $$ % 26) x (1 << 20)); mkdir '<ID>'; for my $n (1 .. 4) { open(my $f, '>', \"<ID>/$n\") or return tried(0); push @all, $f } chmod 0, '<ID>'; for my $f (@all) { for (1 .. <DISK> / 2) { defined syswrite($f, $part) or return tried(0) } } tried(1); sleep <WAIT>;",
+    ),
+    bomb(
+        "resource.disk-names",
+        "make more empty files in its tree than its limit has room for",
+        Disk,
+        "mkdir '<ID>'; for (1 .. 256 * <DISK>) { open(my $f, '>', \"<ID>/$_\") or return tried(0) } tried(1); sleep <WAIT>;",
+    ),
+    bomb(
         "resource.disk-sparse",
         "make a file that is a terabyte long",
         Disk,

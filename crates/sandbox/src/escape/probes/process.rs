@@ -12,7 +12,7 @@ const fn disturbs(id: &'static str, tries: &'static str, code: &'static str) -> 
 }
 
 pub(super) const PROBES: &[Probe] = &[
-    at("process.see", "read the command lines of all processes", Effect::Leaks, "for my $line (glob '/proc/[0-9]*/cmdline') { open(my $f, '<', $line) or next; local $/; print <$f>, \"\\n\" } tried(1);").expect(Expected::Harmless),
+    at("process.see", "read the command lines of all processes", Effect::Leaks, "for my $line (glob '/proc/[0-9]*/cmdline') { open(my $f, '<', $line) or next; local $/; my $all = <$f>; print \"$1\\n\" while $all =~ /(secret-[^;]*;)/g } tried(1);").expect(Expected::Harmless),
     at("process.environment", "read the environment of a process of the host", Effect::Leaks, "get('/proc/<PID>/environ');"),
     at("process.memory-file", "read the memory of a process of the host through /proc", Effect::Leaks, "open(my $f, '<', '/proc/<PID>/mem') or return tried(0); sysseek($f, <ENVIRON>, 0); my $all; tried(sysread($f, $all, 4096)); print $all;").if_allowed(),
     at("process.memory-call", "read the memory of a process of the host with process_vm_readv", Effect::Leaks, "my $all = \"\\0\" x 4096; my $to = pack('QQ', address($all), 4096); my $from = pack('QQ', <ENVIRON>, 4096); call(<SYS_process_vm_readv>, <PID>, $to, 1, $from, 1, 0); print $all;").if_allowed(),

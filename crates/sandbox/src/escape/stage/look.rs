@@ -79,8 +79,8 @@ impl Stage {
     fn survives(&self, probe: &Probe, grace: Duration) -> bool {
         let (until, sign) = (Instant::now() + grace, self.sign(probe));
         loop {
-            // One that is another one all the time may be missed once.
-            if (0..3).all(|_| processes(&sign).is_empty()) {
+            // One that is another one all the time may be missed now and then.
+            if (0..10).all(|_| processes(&sign).is_empty()) {
                 return false;
             }
             if Instant::now() > until {

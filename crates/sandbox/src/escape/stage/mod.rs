@@ -9,9 +9,12 @@ pub(super) mod words;
 
 use std::collections::BTreeMap;
 use std::io::Result;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::probe::{How, Probe, Proof};
 use crate::run::token;
@@ -94,6 +97,12 @@ impl Stage {
     /// Removes what a probe that had a command of its own wrote, so that it does not count against the next one.
     pub(super) fn remove(tree: &Path, probe: &Probe) {
         let path = tree.join(probe.id);
+        // A directory that nobody may look into cannot be emptied; a link in its place leads to nothing of ours.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(directory) = rustix::fs::open(&path, flags, Mode::empty()) {
+            let place = format!("/proc/self/fd/{}", directory.as_raw_fd());
+            let _not_ours = std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o700));
+        }
         // It is a file, a directory, or nothing at all.
         let _none = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
     }
