@@ -21,6 +21,7 @@ mod markers;
 mod plan;
 mod random;
 mod sandbox_bench;
+mod sandbox_escape;
 mod sandbox_flood;
 mod sandbox_kill;
 mod table;
@@ -77,6 +78,11 @@ enum Command {
     /// The embedding program of `sandbox-flood`.
     #[command(hide = true)]
     SandboxReader(sandbox_flood::ReaderArgs),
+    /// What hostile programs reach in each lane, as root and as an ordinary user, and elsewhere.
+    SandboxEscape(sandbox_escape::Args),
+    /// The process of one user of `sandbox-escape`.
+    #[command(hide = true)]
+    SandboxEscapeChild(sandbox_escape::ChildArgs),
     /// Making, capturing, removing and recovering worktrees, killed at random moments and after every step.
     WorktreeKill(worktree_kill::Args),
     /// Many threads and processes at once, beside loops of git.
@@ -105,6 +111,11 @@ fn main() -> ExitCode {
         },
         Command::Hostile(args) => hostile::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::SandboxEscape(args) => sandbox_escape::run(&args),
+        Command::SandboxEscapeChild(args) => match sandbox_escape::child(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
         Command::SandboxBench(args) => sandbox_bench::run(&args),
         Command::SandboxKill(args) => sandbox_kill::run(&args),
         Command::SandboxChild(args) => match sandbox_kill::child(&args) {

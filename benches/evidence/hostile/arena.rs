@@ -56,14 +56,6 @@ impl Arena {
             ("OBJECT", text(object)),
             ("BASE", base),
             ("NONCE", nonce),
-            ("SYS_PTRACE", libc::SYS_ptrace.to_string()),
-            ("SYS_MKNODAT", libc::SYS_mknodat.to_string()),
-            ("SYS_MOUNT", libc::SYS_mount.to_string()),
-            ("SYS_UMOUNT2", libc::SYS_umount2.to_string()),
-            ("SYS_UNSHARE", libc::SYS_unshare.to_string()),
-            ("SYS_KEYCTL", libc::SYS_keyctl.to_string()),
-            ("SYS_IO_URING_SETUP", libc::SYS_io_uring_setup.to_string()),
-            ("SYS_USERFAULTFD", libc::SYS_userfaultfd.to_string()),
         ]);
         words.extend(listeners.words());
         let refs = git::lines(&repo, &["for-each-ref", "--format=%(refname)"])?;

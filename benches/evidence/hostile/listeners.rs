@@ -1,9 +1,8 @@
 //! Services of the host that a sandbox must not reach.
 
 use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,18 +30,10 @@ impl Listeners {
         let tcp = TcpListener::bind("0.0.0.0:0")?;
         let udp = UdpSocket::bind("0.0.0.0:0")?;
         let path = UnixListener::bind(root.join("socket"))?;
-        let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let abstr = UnixListener::bind_addr(&UnixAddr::from_abstract_name(&name)?)?;
-        let words = vec![
-            ("TCP", tcp.local_addr()?.port().to_string()),
-            ("UDP", udp.local_addr()?.port().to_string()),
-            ("ABSTRACT", name),
-            ("ADDRESS", address()),
-        ];
+        let words = vec![("TCP", tcp.local_addr()?.port().to_string()), ("UDP", udp.local_addr()?.port().to_string())];
         tcp.set_nonblocking(true)?;
         udp.set_nonblocking(true)?;
         path.set_nonblocking(true)?;
-        abstr.set_nonblocking(true)?;
         let mut all = Self { heard: Arc::default(), over: Arc::default(), threads: Vec::new(), words };
         all.serve(move || {
             let (mut stream, _) = tcp.accept()?;
@@ -50,14 +41,12 @@ impl Listeners {
             stream.set_read_timeout(Some(PATIENCE))?;
             first(&mut stream)
         });
-        for listener in [path, abstr] {
-            all.serve(move || {
-                let (mut stream, _) = listener.accept()?;
-                stream.set_nonblocking(false)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                first(&mut stream)
-            });
-        }
+        all.serve(move || {
+            let (mut stream, _) = path.accept()?;
+            stream.set_nonblocking(false)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            first(&mut stream)
+        });
         all.serve(move || {
             let mut bytes = vec![0; 2048];
             let (length, _) = udp.recv_from(&mut bytes)?;
@@ -110,14 +99,4 @@ fn first(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     bytes.truncate(length);
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// The address that this machine would use towards others; no packet is sent. Its loopback when it has no other.
-fn address() -> String {
-    let towards = || {
-        let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.connect("192.0.2.1:9")?;
-        socket.local_addr()
-    };
-    towards().map_or_else(|_| "127.0.0.1".to_owned(), |address: SocketAddr| address.ip().to_string())
 }

@@ -2,7 +2,6 @@
 
 mod files;
 mod handback;
-mod kernel;
 mod limits;
 mod network;
 mod processes;
@@ -12,16 +11,7 @@ use super::probe::Probe;
 
 /// All probes in the order of the table.
 pub(super) fn all() -> Vec<Probe> {
-    [
-        files::PROBES,
-        repository::PROBES,
-        handback::PROBES,
-        network::PROBES,
-        processes::PROBES,
-        kernel::PROBES,
-        limits::PROBES,
-    ]
-    .concat()
+    [files::PROBES, repository::PROBES, handback::PROBES, network::PROBES, processes::PROBES, limits::PROBES].concat()
 }
 
 #[cfg(test)]

@@ -16,30 +16,6 @@ pub(super) const PROBES: &[Probe] = &[
         end: Ending::Fails,
     },
     Probe {
-        id: "tcp-address",
-        tries: "connect to the host's own network address",
-        script: Script::Perl(
-            "socket(my $s, PF_INET, SOCK_STREAM, 0) or do { tried(0); exit };\
-             \ntried(connect($s, sockaddr_in(<TCP>, inet_aton('<ADDRESS>'))) && syswrite($s, \"<ID>\\n\"));",
-        ),
-        effect: Effect::Heard,
-        control: Control::Plain,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
-        id: "udp",
-        tries: "send a datagram to the host's own network address",
-        script: Script::Perl(
-            "socket(my $s, PF_INET, SOCK_DGRAM, 0) or do { tried(0); exit };\
-             \ntried(send($s, \"<ID>\\n\", 0, sockaddr_in(<UDP>, inet_aton('<ADDRESS>'))));",
-        ),
-        effect: Effect::Heard,
-        control: Control::Plain,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
         id: "dns",
         tries: "ask a resolver on the host's loopback for a name that carries data",
         script: Script::Perl(
@@ -54,18 +30,6 @@ pub(super) const PROBES: &[Probe] = &[
         end: Ending::Fails,
     },
     Probe {
-        id: "unix-abstract",
-        tries: "connect to an abstract unix socket of the host",
-        script: Script::Perl(
-            "socket(my $s, PF_UNIX, SOCK_STREAM, 0) or do { tried(0); exit };\
-             \ntried(connect($s, pack_sockaddr_un(\"\\0<ABSTRACT>\")) && syswrite($s, \"<ID>\\n\"));",
-        ),
-        effect: Effect::Heard,
-        control: Control::Plain,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
         id: "unix-path",
         tries: "connect to a unix socket in a directory of the user",
         script: Script::Perl(
@@ -74,27 +38,6 @@ pub(super) const PROBES: &[Probe] = &[
         ),
         effect: Effect::Heard,
         control: Control::Plain,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
-        id: "docker-socket",
-        tries: "connect to the container engine",
-        script: Script::Perl(
-            "socket(my $s, PF_UNIX, SOCK_STREAM, 0) or do { tried(0); exit };\
-             \ntried(connect($s, pack_sockaddr_un('/var/run/docker.sock')));",
-        ),
-        effect: Effect::Said,
-        control: Control::IfAllowed,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
-        id: "vsock",
-        tries: "make a socket to the hypervisor (AF_VSOCK)",
-        script: Script::Perl("tried(socket(my $s, 40, SOCK_STREAM, 0));"),
-        effect: Effect::Said,
-        control: Control::IfAllowed,
         expect: Expect::Blocked,
         end: Ending::Fails,
     },

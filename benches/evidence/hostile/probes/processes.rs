@@ -24,34 +24,4 @@ pub(super) const PROBES: &[Probe] = &[
         expect: Expect::Blocked,
         end: Ending::Fails,
     },
-    Probe {
-        id: "kill-everything",
-        tries: "kill every process (kill -9 -1)",
-        // Whoever kills all others should be the one that is waited for; `<PID>` is among the others.
-        script: Script::Shell(
-            "exec perl -e 'print kill(\"KILL\", -1) ? \"TRIED ok\\n\" : \"TRIED refused\\n\"; exit 7' <PID>",
-        ),
-        effect: Effect::Dies,
-        control: Control::Withheld("it would"),
-        expect: Expect::Harmless,
-        end: Ending::Fails,
-    },
-    Probe {
-        id: "trace",
-        tries: "trace a process of the host",
-        script: Script::Perl("call(<SYS_PTRACE>, 0x4206, <PID>, 0, 0);"),
-        effect: Effect::Said,
-        control: Control::IfAllowed,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
-    Probe {
-        id: "environment",
-        tries: "read the environment of a process of the host",
-        script: Script::Perl("get('/proc/<PID>/environ');"),
-        effect: Effect::Leaks,
-        control: Control::Plain,
-        expect: Expect::Blocked,
-        end: Ending::Fails,
-    },
 ];
