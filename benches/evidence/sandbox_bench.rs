@@ -7,6 +7,7 @@ mod engine;
 mod floor;
 mod idle;
 mod place;
+mod warm;
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     let (heavy, light): (Vec<_>, Vec<_>) = Arm::ALL.into_iter().filter(wanted).partition(|arm| arm.heavy());
     let mut samples = Samples::default();
     runtime.block_on(measure(&mut place, &light, args.rounds, &mut samples));
+    // Nothing is made in the background while the light ones are measured.
+    runtime.block_on(place.warm_up())?;
     runtime.block_on(measure(&mut place, &heavy, args.rounds.div_ceil(10), &mut samples));
+    runtime.block_on(place.cool_down())?;
     costs(&samples, &mut evidence);
     evidence.missed.append(&mut samples.failed);
     if args.crowd > 0 {

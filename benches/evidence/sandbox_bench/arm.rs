@@ -14,6 +14,8 @@ pub(super) enum Arm {
     DockerCold,
     DockerMore,
     DockerRun,
+    DockerFirst,
+    DockerWarm,
 }
 
 /// The most that one may cost, as a ratio.
@@ -25,7 +27,7 @@ pub(super) enum Bar {
 }
 
 impl Arm {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Plain,
         Self::Floor,
         Self::Host,
@@ -37,6 +39,8 @@ impl Arm {
         Self::DockerCold,
         Self::DockerMore,
         Self::DockerRun,
+        Self::DockerFirst,
+        Self::DockerWarm,
     ];
 
     pub(super) fn title(self) -> &'static str {
@@ -52,18 +56,21 @@ impl Arm {
             Self::DockerCold => "docker: start, exec, stop",
             Self::DockerMore => "docker: exec",
             Self::DockerRun => "docker run --rm, the same flags",
+            Self::DockerFirst => "docker: until the first output",
+            Self::DockerWarm => "docker: until the first output, in a container that was ready",
         }
     }
 
     /// Whether an engine does it.
     pub(super) fn heavy(self) -> bool {
-        matches!(self, Self::DockerCold | Self::DockerMore | Self::DockerRun)
+        matches!(self, Self::DockerCold | Self::DockerMore | Self::DockerRun | Self::DockerFirst | Self::DockerWarm)
     }
 
     pub(super) fn counterpart(self) -> Option<Self> {
         match self {
             Self::Native | Self::NativeMore | Self::NativeLimited => Some(Self::Bubblewrap),
             Self::DockerCold | Self::DockerMore => Some(Self::DockerRun),
+            Self::DockerWarm => Some(Self::DockerFirst),
             _ => None,
         }
     }
@@ -74,6 +81,7 @@ impl Arm {
                 &[Bar::OfPlainOrFloor(5.0, 1.25), Bar::OfCounterpart(0.7)]
             }
             Self::DockerCold | Self::DockerMore => &[Bar::OfCounterpart(1.0)],
+            Self::DockerWarm => &[Bar::OfCounterpart(0.2)],
             _ => &[],
         }
     }

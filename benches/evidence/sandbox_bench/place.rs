@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::arm::Arm;
 use super::floor::Floor;
-use super::{bubblewrap, engine};
+use super::warm::Warmed;
+use super::{bubblewrap, engine, warm};
 use crate::lane::{IMAGE, Lane, Lanes};
 use crate::{Failure, clone};
 
@@ -23,6 +24,7 @@ pub(super) struct Place {
     kept: BTreeMap<Lane, Box<dyn Running>>,
     pub(super) same: Vec<String>,
     floor: Floor,
+    warm: Option<Warmed>,
     run: Vec<String>,
     count: u32,
     _files: TempDir,
@@ -46,7 +48,7 @@ impl Place {
             None => Vec::new(),
         };
         let same = bubblewrap::same(&made_up)?;
-        let place = Self { lanes, kept, same, floor: Floor::new(PROGRAM)?, run, count: 0, _files: files };
+        let place = Self { lanes, kept, same, floor: Floor::new(PROGRAM)?, warm: None, run, count: 0, _files: files };
         if place.has(Arm::Bubblewrap) {
             // What cannot run costs nothing and proves nothing.
             plain(bubblewrap::command(&place.same, &[PROGRAM]))?;
@@ -60,7 +62,24 @@ impl Place {
             Arm::Floor | Arm::Native | Arm::NativeMore | Arm::NativeLimited | Arm::Bubblewrap => {
                 self.lanes.contains_key(&Lane::Native)
             }
-            Arm::DockerCold | Arm::DockerMore | Arm::DockerRun => self.lanes.contains_key(&Lane::Docker),
+            Arm::DockerCold | Arm::DockerMore | Arm::DockerRun | Arm::DockerFirst | Arm::DockerWarm => {
+                self.lanes.contains_key(&Lane::Docker)
+            }
+        }
+    }
+
+    /// Has containers made that are ready before they are asked for, and takes them away again.
+    pub(super) async fn warm_up(&mut self) -> Result<(), Failure> {
+        if self.lanes.contains_key(&Lane::Docker) {
+            self.warm = Some(Warmed::open().await?);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn cool_down(&mut self) -> Result<(), Failure> {
+        match self.warm.take() {
+            Some(warm) => warm.close().await,
+            None => Ok(()),
         }
     }
 
@@ -84,6 +103,14 @@ impl Place {
             Arm::HostMore => self.more(Lane::Host).await,
             Arm::NativeMore => self.more(Lane::Native).await,
             Arm::DockerMore => self.more(Lane::Docker).await,
+            Arm::DockerFirst => {
+                let docker = self.lanes.get(&Lane::Docker).ok_or("the lane is not measured")?;
+                warm::cold(docker, spec(Lane::Docker, &name, Load::Limited)?).await
+            }
+            Arm::DockerWarm => {
+                let warm = self.warm.as_ref().ok_or("no containers are kept ready")?;
+                warm.first(spec(Lane::Docker, &name, Load::Limited)?).await
+            }
         }
     }
 

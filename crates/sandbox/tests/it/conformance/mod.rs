@@ -1,5 +1,7 @@
 //! The rules for implementors hold for the lanes of this crate, and find what is wrong with broken ones.
 
+mod broken;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
