@@ -1,6 +1,6 @@
 //! What one side changed, without looking for renames.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
@@ -16,8 +16,8 @@ use crate::Result;
 pub(super) struct Changes {
     /// Files that only the side has.
     pub(super) added: BTreeSet<BString>,
-    /// Files that only the base has.
-    pub(super) deleted: BTreeSet<BString>,
+    /// Files that only the base has, with their objects.
+    pub(super) deleted: BTreeMap<BString, ObjectId>,
     /// Files that both have, with different content or mode.
     pub(super) modified: BTreeSet<BString>,
     /// Directories of which the side has nothing left.
@@ -53,15 +53,18 @@ impl Changes {
                     self.added.insert(path);
                 }
             }
-            Change::Deletion { entry_mode, path, .. } => {
-                let set = if entry_mode.is_no_tree() { &mut self.deleted } else { &mut self.gone };
-                set.insert(path);
+            Change::Deletion { entry_mode, oid, path, .. } => {
+                if entry_mode.is_no_tree() {
+                    self.deleted.insert(path, oid);
+                } else {
+                    self.gone.insert(path);
+                }
             }
-            Change::Modification { previous_entry_mode, entry_mode, oid, path, .. } => {
+            Change::Modification { previous_entry_mode, previous_oid, entry_mode, oid, path, .. } => {
                 self.brought.push((path.clone(), entry_mode, oid));
                 match (previous_entry_mode.is_no_tree(), entry_mode.is_no_tree()) {
                     (true, true) => _ = self.modified.insert(path),
-                    (true, false) => _ = self.deleted.insert(path),
+                    (true, false) => _ = self.deleted.insert(path, previous_oid),
                     (false, true) => _ = self.added.insert(path),
                     (false, false) => {}
                 }
@@ -71,12 +74,12 @@ impl Changes {
 
     /// Whether a file at `path` was added, deleted or modified.
     pub(super) fn touched(&self, path: &BString) -> bool {
-        self.modified.contains(path) || self.deleted.contains(path) || self.added.contains(path)
+        self.modified.contains(path) || self.deleted.contains_key(path) || self.added.contains(path)
     }
 
     /// The directories in which files differ, and all above them; the root is the empty path.
     pub(super) fn directories(&self, into: &mut BTreeSet<BString>) {
-        for path in self.added.iter().chain(&self.deleted).chain(&self.modified) {
+        for path in self.added.iter().chain(self.deleted.keys()).chain(&self.modified) {
             for directory in above(path.as_bstr()) {
                 // What is above a known directory is known too.
                 if !into.insert(directory.to_owned()) {

@@ -1,6 +1,6 @@
 //! When renames matter, and when a directory's rename is a guess.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use gix::ObjectId;
@@ -21,9 +21,55 @@ use crate::{ConflictKind, ConflictPath, Result};
 /// other changes a rename is a deletion and an addition, at a hundredth of the cost.
 pub(super) fn can_matter(we: &Changes, they: &Changes) -> bool {
     let lost = |one: &Changes, other: &Changes| {
-        one.deleted.iter().any(|path| other.touched(path)) || added_under_gone(one, other).next().is_some()
+        one.deleted.keys().any(|path| other.touched(path)) || added_under_gone(one, other).next().is_some()
     };
     lost(we, they) || lost(they, we)
+}
+
+/// Files that `one` deleted and whose new names, should they have any, cannot change the result: nobody else touched them,
+/// nor added to a directory that went with them. git does not look for their new names either.
+///
+/// Those that are somewhere else now as they were are not among them: as the source of that file they must keep another
+/// one, which changed, from being taken for it.
+fn unneeded<'c>(one: &'c Changes, other: &Changes) -> Vec<&'c BString> {
+    let directories: BTreeSet<&BStr> = added_under_gone(one, other)
+        .flat_map(|path| above(path.as_bstr()).filter(|directory| one.gone.contains(*directory)))
+        .collect();
+    let brought: HashSet<&ObjectId> = one.brought.iter().map(|(_, _, id)| id).collect();
+    let needed = |path: &BString, id: &ObjectId| {
+        other.touched(path)
+            || brought.contains(id)
+            || above(path.as_bstr()).any(|directory| directories.contains(directory))
+    };
+    one.deleted.iter().filter(|(path, id)| !needed(path, id)).map(|(path, _)| path).collect()
+}
+
+/// The three trees without what both sides agree on by the end and only one side deleted, so that there is less to look
+/// for. Merging them gives what merging the whole ones gives.
+pub(super) fn without_unneeded(
+    session: &gix::Repository,
+    base: ObjectId,
+    (ours, we): (ObjectId, &Changes),
+    (theirs, they): (ObjectId, &Changes),
+) -> Result<[ObjectId; 3]> {
+    let (our_deletions, their_deletions) = (unneeded(we, they), unneeded(they, we));
+    let in_base: Vec<_> = our_deletions.iter().chain(&their_deletions).copied().collect();
+    Ok([
+        without(session, base, &in_base)?,
+        without(session, ours, &their_deletions)?,
+        without(session, theirs, &our_deletions)?,
+    ])
+}
+
+fn without(session: &gix::Repository, tree: ObjectId, paths: &[&BString]) -> Result<ObjectId> {
+    if paths.is_empty() {
+        return Ok(tree);
+    }
+    let mut editor = session.find_tree(tree).map_err(failed("read a tree"))?.edit().map_err(failed("read a tree"))?;
+    for path in paths {
+        editor.remove(path.as_bstr()).map_err(failed("leave a file out of a tree"))?;
+    }
+    Ok(editor.write().map_err(failed("write a tree"))?.detach())
 }
 
 /// Files that `other` added in directories of which `one` has nothing left.

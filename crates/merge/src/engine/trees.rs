@@ -54,9 +54,13 @@ impl<'s> Workbench<'s> {
         we.directories(&mut directories);
         they.directories(&mut directories);
         let rewrites = renames::can_matter(we, they).then_some(RENAMES);
+        let trees = match rewrites {
+            Some(_) => renames::without_unneeded(self.session, base, (ours, we), (theirs, they))?,
+            None => [base, ours, theirs],
+        };
         let attempt = |binary_base| {
             let merge = self.merge_platform(&directories)?;
-            Ok(self.attempt([base, ours, theirs], merge, self.diff_platform()?, options(depth, rewrites, binary_base)))
+            Ok(self.attempt(trees, merge, self.diff_platform()?, options(depth, rewrites, binary_base)))
         };
         let found = match attempt(binary::ResolveWith::Ancestor)? {
             // A binary file that both bases added has no ancestor to fall back to. Which side is taken does not matter:
