@@ -14,13 +14,15 @@ mod repository;
 mod resolve;
 mod strategies;
 mod strategy;
+mod trial;
 
 pub use candidate::{Candidate, Checkout, Landing};
 pub use change::{Change, Identity, Target};
 pub use conflict::{Conflict, ConflictKind, ConflictPath, Side};
 pub use error::{Error, Result};
-pub use name::{BranchName, CommitId};
+pub use name::{BranchName, CommitId, TreeId};
 pub use repository::Repository;
 pub use resolve::{GiveUp, Resolution, Resolver};
 pub use strategies::MergeCommit;
 pub use strategy::{MergeStrategy, Prepared};
+pub use trial::Trial;

@@ -75,6 +75,13 @@ name!(
     check_commit
 );
 
+name!(
+    /// A full object id of a tree, written like a [`CommitId`].
+    TreeId,
+    "tree id",
+    check_commit
+);
+
 fn check_branch(text: &str) -> std::result::Result<(), &'static str> {
     if text.len() > 200 {
         return Err("use at most 200 bytes");

@@ -25,7 +25,7 @@ pub(crate) enum Merged {
     /// Ours contains theirs.
     Contained,
     /// A tree, in the session's object memory.
-    Clean { tree: ObjectId },
+    Clean { tree: ObjectId, bases: Vec<ObjectId> },
     /// A decision is needed.
     Conflict(Conflict),
 }
@@ -42,8 +42,8 @@ pub(crate) fn merge(session: &gix::Repository, ours: ObjectId, theirs: ObjectId)
             return Err(graph::unusable(theirs, problem));
         }
         [] => vec![whole(ConflictKind::Unrelated)],
-        bases => match merge_from(session, bases, ours, theirs)? {
-            Ok(tree) => return Ok(Merged::Clean { tree }),
+        several => match merge_from(session, several, ours, theirs)? {
+            Ok(tree) => return Ok(Merged::Clean { tree, bases }),
             Err(paths) => paths,
         },
     };

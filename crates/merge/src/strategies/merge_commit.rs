@@ -24,21 +24,22 @@ pub struct MergeCommit;
 
 impl MergeStrategy for MergeCommit {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
-        let mut session = repository.session().with_object_memory();
-        let ours = graph::commit(&session, &target.expected)?;
-        let theirs = graph::commit(&session, &change.tip)?;
-        let tree = match merge(&session, ours, theirs)? {
-            Merged::Contained => return Ok(Prepared::AlreadyMerged),
-            Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
-            Merged::Clean { tree } => tree,
-        };
-        let commit = draft(&session, tree, &[ours, theirs], change)?;
-        persist::persist(&mut session, commit)?;
-        Ok(Prepared::Candidate(Candidate {
-            commit: graph::public(commit)?,
-            target: target.clone(),
-            change: change.tip.clone(),
-            reflog: one_line(&format!("merge: {}", change.subject)),
-        }))
+        repository.in_memory(|session| {
+            let ours = graph::commit(session, &target.expected)?;
+            let theirs = graph::commit(session, &change.tip)?;
+            let tree = match merge(session, ours, theirs)? {
+                Merged::Contained => return Ok(Prepared::AlreadyMerged),
+                Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
+                Merged::Clean { tree, .. } => tree,
+            };
+            let commit = draft(session, tree, &[ours, theirs], change)?;
+            persist::persist(session, commit)?;
+            Ok(Prepared::Candidate(Candidate {
+                commit: graph::public(commit)?,
+                target: target.clone(),
+                change: change.tip.clone(),
+                reflog: one_line(&format!("merge: {}", change.subject)),
+            }))
+        })
     }
 }

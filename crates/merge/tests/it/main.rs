@@ -11,3 +11,4 @@ mod merge_commit;
 mod race;
 mod repo;
 mod scene;
+mod trial;

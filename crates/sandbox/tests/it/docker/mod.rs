@@ -19,7 +19,6 @@ mod podman;
 #[cfg(target_os = "linux")]
 mod pool;
 mod secrets;
-mod verify;
 mod walls;
 
 use std::os::unix::fs::{MetadataExt, chown};
