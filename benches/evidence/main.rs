@@ -18,6 +18,7 @@ mod lane;
 mod leftovers;
 mod machine;
 mod markers;
+mod merge_replay;
 mod plan;
 mod random;
 mod sandbox_bench;
@@ -66,6 +67,8 @@ enum Command {
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
     Import(import::Args),
+    /// The merges of real histories, made again and compared with git's.
+    MergeReplay(merge_replay::Args),
     /// What a sandbox costs, against a plain spawn, bubblewrap and `docker run`.
     SandboxBench(sandbox_bench::Args),
     /// What is left of agents that do not want to end, in each lane.
@@ -116,6 +119,7 @@ fn main() -> ExitCode {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => Err(error),
         },
+        Command::MergeReplay(args) => merge_replay::run(&args),
         Command::SandboxBench(args) => sandbox_bench::run(&args),
         Command::SandboxKill(args) => sandbox_kill::run(&args),
         Command::SandboxChild(args) => match sandbox_kill::child(&args) {

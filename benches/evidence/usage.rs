@@ -59,6 +59,14 @@ pub(crate) fn own() -> (Duration, u64) {
     (time(usage.ru_utime) + time(usage.ru_stime), u64::try_from(usage.ru_maxrss).unwrap_or(0))
 }
 
+/// How long the calling thread has kept a processor busy.
+pub(crate) fn thread_busy() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live value of the right type. It fails for bad arguments only, and then it is zero.
+    let _asked = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// Limits how many signals may be pending for this process and for what it starts.
 pub(crate) fn limit_own_pending_signals(most: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
