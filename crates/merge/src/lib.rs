@@ -10,6 +10,7 @@ mod graph;
 mod land;
 mod name;
 mod open;
+pub mod queue;
 mod repository;
 mod resolve;
 mod strategies;

@@ -8,6 +8,7 @@ mod checkout;
 mod conflicts;
 mod land;
 mod merge_commit;
+mod queue;
 mod race;
 mod repo;
 mod scene;
