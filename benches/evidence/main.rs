@@ -20,6 +20,8 @@ mod machine;
 mod markers;
 mod merge_replay;
 mod plan;
+mod queue_check;
+mod queue_sim;
 mod random;
 mod sandbox_bench;
 mod sandbox_escape;
@@ -69,6 +71,10 @@ enum Command {
     Import(import::Args),
     /// The merges of real histories, made again and compared with git's.
     MergeReplay(merge_replay::Args),
+    /// Everything that can happen to a small merge queue, in every order.
+    QueueCheck(queue_check::Args),
+    /// Many changes through the merge queue on a virtual clock, against an oracle and what else there is.
+    QueueSim(queue_sim::Args),
     /// What a sandbox costs, against a plain spawn, bubblewrap and `docker run`.
     SandboxBench(sandbox_bench::Args),
     /// What is left of agents that do not want to end, in each lane.
@@ -120,6 +126,8 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::MergeReplay(args) => merge_replay::run(&args),
+        Command::QueueCheck(args) => queue_check::run(&args),
+        Command::QueueSim(args) => queue_sim::run(&args),
         Command::SandboxBench(args) => sandbox_bench::run(&args),
         Command::SandboxKill(args) => sandbox_kill::run(&args),
         Command::SandboxChild(args) => match sandbox_kill::child(&args) {

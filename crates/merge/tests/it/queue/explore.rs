@@ -84,7 +84,7 @@ pub(crate) fn explore(scenario: &Scenario, most: usize) -> Result<Explored, Stri
                 explored.ends += 1;
                 scenario.verdict(&next.world).map_err(explain)?;
             }
-            let fresh = u32::try_from(seen.len()).unwrap();
+            let fresh = u32::try_from(seen.len()).expect("as this world names it");
             let known = *seen.entry(fingerprint(&next.state, &next.world)).or_insert(fresh);
             if happens.is_progress() {
                 edges.push((number, known));
@@ -227,7 +227,7 @@ fn serde_round(state: &State) -> Result<State, String> {
 
 /// Whether edges lead back to where they began; takes away what nothing leads to until nothing is left.
 fn has_cycle(nodes: usize, edges: &[(u32, u32)]) -> bool {
-    let index = |node: u32| usize::try_from(node).unwrap();
+    let index = |node: u32| usize::try_from(node).expect("as this world names it");
     let (mut into, mut starts) = (vec![0_u32; nodes], vec![0_usize; nodes + 1]);
     for (from, to) in edges {
         into[index(*to)] += 1;

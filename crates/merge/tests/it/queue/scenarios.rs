@@ -4,35 +4,35 @@ use hedgerow_merge::queue::Guarantee;
 
 use super::world::{Faults, Scenario, Spec};
 
-fn good() -> Spec {
+pub(crate) fn good() -> Spec {
     Spec { scope: 1, ..Spec::default() }
 }
 
-fn bad() -> Spec {
+pub(crate) fn bad() -> Spec {
     Spec { bad: true, ..good() }
 }
 
-fn breaks(other: u8) -> Spec {
+pub(crate) fn breaks(other: u8) -> Spec {
     Spec { breaks: Some(other), ..good() }
 }
 
-fn conflicts(other: u8) -> Spec {
+pub(crate) fn conflicts(other: u8) -> Spec {
     Spec { conflicts: Some(other), ..good() }
 }
 
-fn needs(other: u8) -> Spec {
+pub(crate) fn needs(other: u8) -> Spec {
     Spec { needs: Some(other), ..good() }
 }
 
-fn variant(spec: Spec) -> Spec {
+pub(crate) fn variant(spec: Spec) -> Spec {
     Spec { group: Some(1), ..spec }
 }
 
-fn certified(spec: Spec) -> Spec {
+pub(crate) fn certified(spec: Spec) -> Spec {
     Spec { certified: true, ..spec }
 }
 
-fn apart(spec: Spec) -> Spec {
+pub(crate) fn apart(spec: Spec) -> Spec {
     Spec { scope: 2, ..spec }
 }
 
@@ -41,7 +41,7 @@ fn messages() -> Faults {
     Faults { lost: 1, doubled: 1, crash: 1, ..Faults::default() }
 }
 
-fn one(name: &'static str, guarantee: Guarantee, changes: Vec<Spec>, faults: Faults) -> Scenario {
+pub(crate) fn one(name: &'static str, guarantee: Guarantee, changes: Vec<Spec>, faults: Faults) -> Scenario {
     Scenario { name, guarantee, slots: 2, changes, faults }
 }
 

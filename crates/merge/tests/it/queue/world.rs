@@ -87,13 +87,16 @@ pub(crate) struct World {
 /// A commit with these changes, in this order.
 pub(crate) fn commit(changes: &[u8]) -> CommitId {
     let digits: String = changes.iter().map(|change| format!("{change:02x}")).collect();
-    CommitId::new(format!("{digits:0>40}")).unwrap()
+    CommitId::new(format!("{digits:0>40}")).expect("as this world names it")
 }
 
 /// The changes of a commit.
 pub(crate) fn changes(commit: &CommitId) -> Vec<u8> {
     let pairs = commit.as_str().as_bytes().chunks(2);
-    let numbers = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap());
+    let numbers = pairs.map(|pair| {
+        u8::from_str_radix(std::str::from_utf8(pair).expect("as this world names it"), 16)
+            .expect("as this world names it")
+    });
     numbers.filter(|change| *change != 0).collect()
 }
 
@@ -112,7 +115,7 @@ fn id(change: u8) -> ChangeId {
 }
 
 fn number(id: &ChangeId) -> u8 {
-    id.as_str().parse().unwrap()
+    id.as_str().parse().expect("as this world names it")
 }
 
 /// The gate of every world.
@@ -289,7 +292,7 @@ impl Scenario {
                 "need" => spec.needs.is_some(),
                 "archived" => spec.group.is_some(),
                 end if end.starts_with("pair ") => {
-                    let with: u8 = end[5..].parse().unwrap();
+                    let with: u8 = end[5..].parse().expect("as this world names it");
                     spec.breaks == Some(with) || (with < FOREIGN && self.spec(with).breaks == Some(change))
                 }
                 _ => true,
@@ -303,7 +306,7 @@ impl Scenario {
 }
 
 fn hex(pair: &[u8]) -> u8 {
-    u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()
+    u8::from_str_radix(std::str::from_utf8(pair).expect("as this world names it"), 16).expect("as this world names it")
 }
 
 fn said(end: &End) -> String {
