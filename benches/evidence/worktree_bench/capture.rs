@@ -20,14 +20,13 @@ pub(crate) fn change(tree: &Path, capture: impl FnOnce() -> Result<Said, Failure
     let mut content = std::fs::read(tree.join(middle))?;
     content.extend_from_slice(b"changed\n");
     std::fs::write(tree.join(middle), content)?;
-    // Beside a file of its kind, because a repository may ignore what is new anywhere else.
-    let middle = Path::new(middle);
-    let name = middle.file_name().unwrap_or_default().to_string_lossy();
-    std::fs::write(tree.join(middle).with_file_name(format!("added-by-the-bench-{name}")), "added\n")?;
+    std::fs::write(tree.join("added-by-the-bench"), "added\n")?;
+    // Some repositories ignore whatever is new.
+    let ignored = git::command(tree).args(["check-ignore", "-q", "added-by-the-bench"]).status()?.success();
     let started = Instant::now();
     let status = git::lines(tree, &["status", "--porcelain"])?;
     let took = started.elapsed().as_secs_f64();
-    if status.len() != 2 {
+    if status.len() != 2 - usize::from(ignored) {
         return Err(format!("git sees {status:?}").into());
     }
     Ok(Seen { capture: capture()?.took.as_secs_f64(), status: took })
