@@ -74,7 +74,7 @@ async fn threads_processes_and_git_at_once_disturb_nobody_and_lose_nothing() {
     let listed = manager.list().await.unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(status(&repo.root().join("bystander")), "", "a bystander was pruned");
-    // It is deleted with the lowest priority, and this machine has enough to do.
+    // It is deleted in the background, and this machine has enough to do.
     let purged = manager.purge().await.unwrap();
     assert_eq!(purged.left, Vec::<String>::new());
     assert_eq!(std::fs::read_dir(repo.root().join("repo.worktrees")).unwrap().count(), 0);

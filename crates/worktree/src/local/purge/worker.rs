@@ -77,7 +77,6 @@ impl Shared {
 
     fn work(&self, layout: &Layout, grace: Duration) {
         let _end = End(self);
-        last_in_line();
         let mut purge = Purge::new(layout, grace, &self.stop);
         loop {
             // What could not be deleted is reported to whoever asks for it.
@@ -95,13 +94,6 @@ impl Shared {
             *state = Thread::Running;
         }
     }
-}
-
-/// Has this thread run when nobody else wants to: whoever releases many trees at once waits for nothing that is deleted.
-fn last_in_line() {
-    // On Linux this is about the calling thread alone. Where it is not allowed, nothing is lost but time.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 /// Lets the next call start a thread again, should this one panic.
