@@ -26,7 +26,7 @@ fn record(repo: &Path, name: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_repository_takes_the_living_tree_of_the_original() {
+async fn a_copy_of_a_repository_is_refused_the_living_tree_of_the_original() {
     let repo = Repo::new();
     let worktree = repo.manager().create(request("x")).await.unwrap();
     write(&worktree.path().join("work"), "p\n");
@@ -68,7 +68,7 @@ async fn a_copy_of_a_repository_takes_the_living_tree_of_the_original() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_repository_purges_the_trash_of_the_original() {
+async fn a_copy_of_a_repository_leaves_the_trash_of_the_original_alone() {
     let repo = Repo::new();
     let grace = Some(Duration::from_secs(3600));
     let options = LocalOptions { grace, ..LocalOptions::default() };
@@ -98,7 +98,7 @@ async fn a_copy_of_a_repository_purges_the_trash_of_the_original() {
 }
 
 #[tokio::test]
-async fn a_copy_in_the_place_of_a_repository_takes_the_slots_of_the_original() {
+async fn a_copy_in_the_place_of_a_repository_is_refused_the_slots_of_the_original() {
     let repo = Repo::new();
     let pool = Pool::open(repo.manager(), options(1)).await.unwrap();
     assert_eq!(pool.refill(&Base::Head).await.unwrap().made, 1);
@@ -175,7 +175,7 @@ async fn a_repository_that_was_renamed_is_no_copy_and_keeps_its_trees() {
 }
 
 #[tokio::test]
-async fn a_record_of_before_a_reboot_that_renumbered_the_devices_is_taken_for_a_copy() {
+async fn a_record_is_taken_for_a_copy_by_its_device_only_within_one_boot() {
     let repo = Repo::new();
     drop(repo.manager().create(request("x")).await.unwrap());
     let path = record(repo.path(), "x");
@@ -192,7 +192,7 @@ async fn a_record_of_before_a_reboot_that_renumbered_the_devices_is_taken_for_a_
 }
 
 #[tokio::test]
-async fn a_clone_that_was_given_the_inode_of_a_deleted_tree_is_discarded_as_that_tree() {
+async fn a_clone_that_was_given_the_inode_of_a_deleted_tree_is_never_discarded_as_that_tree() {
     let repo = Repo::new();
     let manager = repo.manager();
     let worktree = manager.create(Request::detached(id("x"), repo.head())).await.unwrap();
@@ -204,7 +204,8 @@ async fn a_clone_that_was_given_the_inode_of_a_deleted_tree_is_discarded_as_that
     let path = record(repo.path(), "x");
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     if text["root"]["born"].is_null() {
-        return; // This file system does not tell; nothing can be told then.
+        eprintln!("SKIPPED: this file system has no times of birth, without which nothing can be told");
+        return;
     }
     let inode = std::os::unix::fs::MetadataExt::ino(&tree.symlink_metadata().unwrap());
     text["root"]["inode"] = inode.into();
