@@ -19,6 +19,7 @@ mod podman;
 #[cfg(target_os = "linux")]
 mod pool;
 mod secrets;
+mod verify;
 mod walls;
 
 use std::os::unix::fs::{MetadataExt, chown};

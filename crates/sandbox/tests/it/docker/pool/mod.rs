@@ -23,7 +23,7 @@ async fn fenced(mark: &SandboxId) -> Option<DockerSandbox> {
 }
 
 /// The same with so many containers for a sandbox on this tree, when they are ready.
-async fn warm(mark: &SandboxId, tree: &Tree, count: usize) -> Option<DockerSandbox> {
+pub(super) async fn warm(mark: &SandboxId, tree: &Tree, count: usize) -> Option<DockerSandbox> {
     warm_for(mark, [Warm::like(spec("pattern", tree), count)], count).await
 }
 
