@@ -192,6 +192,7 @@ async fn a_record_is_taken_for_a_copy_by_its_device_only_within_one_boot() {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_clone_that_was_given_the_inode_of_a_deleted_tree_is_never_discarded_as_that_tree() {
     let repo = Repo::new();
     let manager = repo.manager();
