@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hedgerow_worktree::{
     Disposition, Fate, HiddenRepositories, LocalOptions, LocalWorktrees, Notice, Released, WorktreeManager,
+    usage::Budget,
 };
 
 use crate::another_user::unprivileged;
@@ -111,4 +112,19 @@ pub(crate) async fn unreadable() {
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
     assert!(why(&released).contains("build/closed"), "{released:?}");
+}
+
+#[tokio::test]
+async fn ignored_clones_of_packages_spare_a_tree_from_eviction_only_where_they_would_keep_it() {
+    for (hidden, goes) in [(HiddenRepositories::Remove, true), (HiddenRepositories::Keep, false)] {
+        let (_repo, manager) = ignoring(hidden);
+        let worktree = manager.create(request("fix")).await.unwrap();
+        commit(&worktree.path().join("build/package"));
+        let path = worktree.path().to_owned();
+        manager.release(worktree, Disposition::Keep).await.unwrap();
+        let plan = manager.plan_eviction(&Budget { most: 0, least_free: 0 }).await.unwrap();
+        assert_eq!((plan.evictions.len(), plan.spared.len()), if goes { (1, 0) } else { (0, 1) }, "{plan:?}");
+        manager.evict(&Budget { most: 0, least_free: 0 }).await.unwrap();
+        assert_eq!(path.exists(), !goes, "{hidden:?}");
+    }
 }

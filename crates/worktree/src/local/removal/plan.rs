@@ -5,11 +5,12 @@ use super::super::record::Record;
 use super::super::safety;
 use super::super::{base, locked, release};
 use crate::capture::{self, rescue_prefix};
-use crate::{Disposition, Fact, HiddenRepositories, Removal, Result, SafetyReport, Seen, Step, repo};
+use crate::{Disposition, Fact, Removal, Result, SafetyReport, Seen, Step, repo};
 
 /// Plans for the worktree of this record.
 pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, precious: &[String]) -> Result<Removal> {
     let found = safety::inspect(layout, record, precious)?;
+    let nested = found.is_kept_by_a_repository(layout.hidden);
     let report = found.report;
     let parts = &record.parts;
     let steps = match &disposition {
@@ -23,7 +24,6 @@ pub(super) fn plan(layout: &Layout, record: &Record, disposition: Disposition, p
             steps.into_iter().flatten().collect()
         }
     };
-    let nested = !found.ignored.nested.is_empty() || layout.hidden == HiddenRepositories::Keep;
     let speaks_against = |fact: &Fact| match fact {
         Fact::Processes(_) => true,
         Fact::Precious(_) | Fact::Submodules(_) => disposition != Disposition::Discard,

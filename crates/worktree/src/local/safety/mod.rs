@@ -17,7 +17,7 @@ use super::record::Record;
 use super::release::{input, lost};
 use crate::capture::{self, Marks, Observed, fault};
 use crate::safety::SAMPLE;
-use crate::{Fact, Result, SafetyReport, Sample, Unknown, WorktreeId, repo};
+use crate::{Fact, HiddenRepositories, Result, SafetyReport, Sample, Unknown, WorktreeId, repo};
 
 /// What was found, and what tells whether it is still so.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ pub(super) struct Found {
     pub(super) marks: Marks,
     /// The last commit that was made inside.
     pub(super) head: Option<ObjectId>,
+}
+
+impl Found {
+    /// Whether a repository in it keeps the tree: one whose files are captured always does, one that is ignored unless the
+    /// options give it up.
+    pub(super) fn is_kept_by_a_repository(&self, hidden: HiddenRepositories) -> bool {
+        !self.ignored.nested.is_empty() || hidden == HiddenRepositories::Keep && !self.ignored.hidden.is_empty()
+    }
 }
 
 /// The record of this id, which must be there.

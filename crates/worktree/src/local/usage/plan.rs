@@ -121,8 +121,14 @@ pub(super) fn obstacle(layout: &Layout, tree: &TreeUsage, precious: &[String]) -
         if let Some(why) = capture::uncaptured(&repo::open(&layout.common)?, &release::input(layout, &record)?)? {
             return Ok(Some(why));
         }
-        let report = safety::inspect(layout, &record, precious)?.report;
-        let facts = report.facts.iter().filter(|fact| !is_held(fact)).map(ToString::to_string);
+        let found = safety::inspect(layout, &record, precious)?;
+        let nested = found.is_kept_by_a_repository(layout.hidden);
+        let speaks_against = |fact: &&Fact| match fact {
+            Fact::NestedRepositories(_) => nested,
+            fact => !is_held(fact),
+        };
+        let report = found.report;
+        let facts = report.facts.iter().filter(speaks_against).map(ToString::to_string);
         Ok(facts.chain(report.unknowns.iter().map(ToString::to_string)).next())
     };
     looked().unwrap_or_else(|e| Some(format!("it could not be told whether it holds work: {}", fault::with_causes(&e))))
