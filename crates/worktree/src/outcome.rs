@@ -134,7 +134,8 @@ pub struct Released {
     /// Every ref under which work of this worktree was put by this release, the most telling one last: the tip, when no
     /// branch and nothing else holds it. Also those that the release found it under already.
     pub rescues: Vec<Rescue>,
-    /// What the caller should know of what was put there.
+    /// What the caller should know of what was found there, whether the tree is gone or stays. None where nothing was looked
+    /// at, as for [`Disposition::Keep`](crate::Disposition::Keep), or where an error ended that.
     pub notices: Vec<Notice>,
 }
 

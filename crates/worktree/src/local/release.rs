@@ -135,7 +135,10 @@ pub(super) fn release(
         };
         let work = match found {
             Ok(Work::Whole(work)) => work,
-            Ok(Work::Partly { why, rescued }) => return keep(layout, &mut record, Keeper::Work, Some(why), rescued),
+            Ok(Work::Partly { why, rescued, notices }) => {
+                let kept = keep(layout, &mut record, Keeper::Work, Some(why), rescued)?;
+                return Ok(Released { notices, ..kept });
+            }
             Err(e) => {
                 // It may have failed after it had put something under a ref.
                 let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
@@ -159,7 +162,7 @@ pub(super) fn release(
         if tries == TRIES {
             let why =
                 "what was rescued was deleted by a garbage collection right away, each time; release it after that";
-            return Ok(leave(&record, why.into(), rescues));
+            return Ok(Released { notices: work.notices, ..leave(&record, why.into(), rescues) });
         }
         tries += 1;
     };
@@ -174,7 +177,7 @@ pub(super) fn release(
     record.write(layout)?;
     drop(turn);
     if let Err(e) = remove::remove(&repo, layout, &record) {
-        return stays(layout, record, e, rescues);
+        return Ok(Released { notices: work.notices, ..stays(layout, record, e, rescues)? });
     }
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
@@ -220,13 +223,15 @@ enum Work {
         why: String,
         /// The refs under which other lines of history were put before.
         rescued: Vec<Rescue>,
+        /// What was noticed until then.
+        notices: Vec<Notice>,
     },
 }
 
 impl Work {
     /// Nothing was taken at all.
     fn untouched(why: &str) -> Self {
-        Self::Partly { why: why.to_owned(), rescued: Vec::new() }
+        Self::Partly { why: why.to_owned(), rescued: Vec::new(), notices: Vec::new() }
     }
 }
 
@@ -272,17 +277,17 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     };
     let input = input(layout, record)?;
     let head = capture::head(repo, &input);
-    let capture = take_over(repo, layout, record, &message)?;
+    let Capture { tip, rescued, notices, .. } = take_over(repo, layout, record, &message)?;
     let untouched = |notice: &Notice| match notice {
         Notice::Unstorable { path, .. } => touched::is_untouched(layout, record, path),
         _ => false,
     };
-    let mut notices = capture.notices.iter().filter(|notice| !untouched(notice));
-    if let Some(why) = notices.find_map(|notice| obstacle(&parts.path, notice)) {
-        return Ok(Work::Partly { why, rescued: capture.rescued });
+    let mut notices: Vec<Notice> = notices.into_iter().filter(|notice| !untouched(notice)).collect();
+    if let Some(why) = notices.iter().find_map(|notice| obstacle(&parts.path, notice)) {
+        return Ok(Work::Partly { why, rescued, notices });
     }
-    let tip = base::object_id(&capture.tip)?;
-    let in_use = capture.notices.iter().any(|notice| matches!(notice, Notice::BranchInUse { .. }));
+    let tip = base::object_id(&tip)?;
+    let in_use = notices.iter().any(|notice| matches!(notice, Notice::BranchInUse { .. }));
     let branch = match &parts.branch {
         // Whoever is on it may commit to it, and leave it again before it would be deleted.
         Some(branch) if !in_use => refs::branch_tip(repo, branch)?,
@@ -290,25 +295,25 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
     };
     if branch.is_some_and(|branch| branch != tip) {
         let why = "its branch was moved by somebody else while it was captured".to_owned();
-        return Ok(Work::Partly { why, rescued: capture.rescued });
+        return Ok(Work::Partly { why, rescued, notices });
     }
     let mut whole = capture::keep(repo, &input, tip, head)?;
-    if let Some(why) = whole.unkept.take() {
-        return Ok(Work::Partly { why: format!("what is staged could not be kept: {why}"), rescued: capture.rescued });
-    }
-    let mut notices: Vec<Notice> = capture.notices.into_iter().filter(|notice| !untouched(notice)).collect();
     for notice in std::mem::take(&mut whole.notices) {
         // Both look at what is staged.
         if !notices.contains(&notice) {
             notices.push(notice);
         }
     }
+    if let Some(why) = whole.unkept.take() {
+        let why = format!("what is staged could not be kept: {why}");
+        return Ok(Work::Partly { why, rescued, notices });
+    }
     let aside = match capture::aside(repo, &input, &[tip])? {
         Ok(aside) => aside,
-        Err(why) => return Ok(Work::Partly { why, rescued: capture.rescued }),
+        Err(why) => return Ok(Work::Partly { why, rescued, notices }),
     };
     Ok(Work::Whole(Box::new(Tips {
-        rescued: capture.rescued,
+        rescued,
         aside,
         base: base::object_id(&parts.base)?,
         branch,
@@ -366,14 +371,15 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let input = input(layout, record)?;
     match capture::aside(repo, &input, &work.tips)? {
         Ok(aside) => work.aside = aside,
-        Err(why) => return Ok(Work::Partly { why, rescued: Vec::new() }),
+        Err(why) => return Ok(Work::Partly { why, rescued: Vec::new(), notices: work.notices }),
     }
     let tip = work.tips.last().copied().unwrap_or(base);
     let mut whole = capture::keep(repo, &input, tip, capture::head(repo, &input))?;
-    if let Some(why) = whole.unkept.take() {
-        return Ok(Work::untouched(&format!("what is staged could not be kept: {why}")));
-    }
     work.notices.append(&mut whole.notices);
+    if let Some(why) = whole.unkept.take() {
+        let why = format!("what is staged could not be kept: {why}");
+        return Ok(Work::Partly { why, rescued: Vec::new(), notices: work.notices });
+    }
     if work.tips.is_empty() {
         work.tips.push(tip);
     }

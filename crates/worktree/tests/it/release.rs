@@ -146,6 +146,22 @@ async fn a_nested_repository_keeps_the_tree() {
 }
 
 #[tokio::test]
+async fn a_tree_that_stays_tells_everything_that_was_noticed_and_not_only_what_keeps_it() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let path = worktree.path().to_owned();
+    git_in(&path, ["init", "-q", "vendor"]);
+    let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
+    let captured = manager.capture(&worktree, message()).await.unwrap().notices;
+    assert!(captured.iter().any(|one| matches!(one, Notice::NestedRepository { .. })), "{captured:?}");
+    assert!(captured.iter().any(|one| matches!(one, Notice::Unstorable { .. })), "{captured:?}");
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(matches!(released.fate, Fate::Kept { by: Keeper::Work, .. }), "{released:?}");
+    assert_eq!(released.notices, captured);
+}
+
+#[tokio::test]
 async fn a_git_directory_in_place_of_the_git_file_keeps_the_tree() {
     let repo = Repo::new();
     let manager = repo.manager();
