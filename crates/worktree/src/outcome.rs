@@ -45,7 +45,7 @@ pub enum Notice {
         path: PathBuf,
     },
     /// A repository in an ignored directory, of which nothing was captured, so the tree is kept on release, unless
-    /// [`LocalOptions::hidden`](crate::LocalOptions::hidden) says otherwise.
+    /// [`LocalOptions::hidden`](crate::LocalOptions::hidden) says otherwise. Only a release looks for it.
     HiddenRepository {
         /// Where it lies, relative to the tree.
         path: PathBuf,
@@ -57,8 +57,8 @@ pub enum Notice {
         /// Why not.
         why: String,
     },
-    /// There are more ignored directories than are searched for repositories. This does not keep the tree, and the others go
-    /// with it: see [`HiddenRepositories::Keep`](crate::HiddenRepositories::Keep).
+    /// There are more ignored directories than are searched for repositories, so that the tree is kept on release, unless
+    /// [`HiddenRepositories::Remove`](crate::HiddenRepositories::Remove) gives them all up.
     HiddenUnsearched {
         /// How many were searched.
         most: usize,

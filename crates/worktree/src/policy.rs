@@ -24,17 +24,14 @@ pub enum Sparse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HiddenRepositories {
-    /// The worktree is kept if there is one, and a capture [names](crate::Notice::HiddenRepository) it. It is kept as well if
-    /// an ignored directory cannot be searched.
-    ///
-    /// The search ends three directories below each directory that is ignored, and after five thousand directories in all of
-    /// them together: level by level, and by name. What lies beyond **goes with the tree**; where the number was not enough,
-    /// [`Notice::HiddenUnsearched`](crate::Notice::HiddenUnsearched) says so, and does not keep the tree. An
-    /// [inspection](crate::WorktreeManager::inspect) searches all.
+    /// The worktree is kept if there is one, and the release [names](crate::Notice::HiddenRepository) it. It is kept as well if
+    /// an ignored directory cannot be searched, and if there are more than two hundred thousand of them, which
+    /// [`Notice::HiddenUnsearched`](crate::Notice::HiddenUnsearched) says. A capture does not search; an
+    /// [inspection](crate::WorktreeManager::inspect) does, up to two million files.
     #[default]
     Keep,
     /// It goes with the tree, as everything that is ignored does: for trees with clones that some tool made, such as those
-    /// of packages. Captures do not search for any.
+    /// of packages. A release does not search for any.
     Remove,
 }
 

@@ -7,7 +7,7 @@ use super::beneath::Dir;
 use super::notices::Notices;
 use super::tree::Tree;
 use super::{Input, Keep, agent_tip, branch_value, fault, history, open_base, snapshot};
-use crate::{HiddenRepositories, Result};
+use crate::Result;
 
 /// What was found in a worktree.
 pub(super) struct Look<'a> {
@@ -47,7 +47,7 @@ pub(super) fn take<T>(repo: &gix::Repository, input: &Input, then: impl FnOnce(L
     then(Look { repo, input, common, base, branch, agent, of_agent: &of_agent, lines, content, notices })
 }
 
-/// As [`take`], without storing anything. Repositories in ignored directories are for others to find.
+/// As [`take`], without storing anything.
 pub(super) fn only<T>(repo: &gix::Repository, input: &Input, then: impl FnOnce(Look<'_>) -> Result<T>) -> Result<T> {
-    take(repo, &Input { keep: Keep::Nothing, hidden: HiddenRepositories::Remove, ..input.clone() }, then)
+    take(repo, &Input { keep: Keep::Nothing, ..input.clone() }, then)
 }

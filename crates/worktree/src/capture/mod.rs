@@ -95,7 +95,7 @@ pub(crate) struct Input {
     pub(crate) git: GitAccess,
     /// What becomes of what is found.
     pub(crate) keep: Keep,
-    /// Whether repositories in ignored directories are looked for.
+    /// Whether repositories in ignored directories are looked for, which only who deletes them must know.
     pub(crate) hidden: HiddenRepositories,
 }
 

@@ -22,8 +22,8 @@ pub(crate) enum Extent<'a> {
     Everything,
     /// What git would look at: neither ignored directories nor nested repositories.
     Visible,
-    /// Only directories: these, which are ignored, and those in them down to this depth and up to this number.
-    Ignored { dirs: &'a [BString], depth: usize, most: usize },
+    /// Only directories: these, which are ignored, and all of those in them, up to this number.
+    Ignored { dirs: &'a [BString], most: usize },
 }
 
 /// A thing that was found.
@@ -68,7 +68,7 @@ impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { path, why } => write!(f, "{path:?}: {why}"),
-            Self::TooMuch(what) => write!(f, "it has more {what}, or longer paths, than are looked at"),
+            Self::TooMuch(what) => write!(f, "it has more {what} than are looked at"),
         }
     }
 }
@@ -104,11 +104,14 @@ pub(super) fn look(
 ) -> Result<Option<Unseen>> {
     let first = |path, ignored| Step { path, ignore: ignore.clone(), ignored, depth: 0 };
     let (waiting, most) = match extent {
-        Extent::Ignored { dirs, most, .. } => (dirs.iter().map(|dir| first(dir.clone(), true)).collect(), most),
+        Extent::Ignored { dirs, most } => {
+            // One more than are opened tells that there are more.
+            (dirs.iter().take(most.saturating_add(1)).map(|dir| first(dir.clone(), true)).collect(), most)
+        }
         Extent::Everything | Extent::Visible => (VecDeque::from([first(BString::default(), false)]), limits::PATHS),
     };
     let device = root.own_stat()?.st_dev;
-    let mut survey = Survey { root, device, extent, waiting, seen: 0, waits: 0, problem: None };
+    let mut survey = Survey { root, device, extent, waiting, around: None, seen: 0, waits: 0, problem: None };
     let mut opened = 0;
     while let Some(step) = survey.waiting.pop_front() {
         if opened == most {
@@ -131,6 +134,8 @@ struct Survey<'a> {
     device: u64,
     extent: Extent<'a>,
     waiting: VecDeque<Step>,
+    /// The directory around the last one that was opened, and its path: those in it follow one another.
+    around: Option<(BString, Dir)>,
     /// How many things were shown.
     seen: usize,
     /// How long the paths are together of all directories that were put among those that wait.
@@ -171,6 +176,10 @@ impl Survey<'_> {
                 continue;
             }
             let inner = joined(&step.path, name);
+            if inner.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
+                let _ = self.unreadable(inner.as_bstr(), "its path is longer than is looked at".into());
+                continue;
+            }
             let stat = match dir.stat(name) {
                 Ok(stat) => stat,
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
@@ -182,7 +191,7 @@ impl Survey<'_> {
             let is_dir = beneath::kind(&stat) == FileType::Directory;
             let ignored = step.ignored || ignore.covers(inner.as_bstr(), is_dir);
             self.seen += 1;
-            if self.seen > limits::PATHS || inner.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
+            if self.seen > limits::PATHS {
                 return Ok(self.too_much("files"));
             }
             let whose = if step.ignored { Repository::Hidden(path) } else { Repository::Visible(path) };
@@ -193,7 +202,7 @@ impl Survey<'_> {
             let enters = match self.extent {
                 Extent::Everything => true,
                 Extent::Visible => !ignored,
-                Extent::Ignored { depth, .. } => !is_git && step.depth < depth,
+                Extent::Ignored { .. } => !is_git,
             };
             if is_dir && enters {
                 self.waits += inner.len();
@@ -207,8 +216,18 @@ impl Survey<'_> {
     }
 
     /// Opens a directory and reads its names, unless it lies on another file system.
-    fn open(&self, path: &BStr) -> Result<Option<(Dir, Names)>> {
-        let dir = self.root.dir(path)?;
+    fn open(&mut self, path: &BStr) -> Result<Option<(Dir, Names)>> {
+        let dir = match path.rfind_byte(b'/') {
+            None => self.root.dir(path)?,
+            Some(at) => {
+                let above = &path[..at];
+                let around = match self.around.take().filter(|(path, _)| path == above) {
+                    Some(around) => around,
+                    None => (above.into(), self.root.dir(above)?),
+                };
+                self.around.insert(around).1.child(&path[at + 1..])?
+            }
+        };
         if dir.own_stat()?.st_dev != self.device {
             return Ok(None);
         }

@@ -27,6 +27,7 @@ mod merged;
 mod modules;
 mod moved;
 mod number;
+mod obstacle;
 mod pool;
 mod processes;
 mod promised;

@@ -1,20 +1,19 @@
 //! Ends a lease. Nothing is removed before everything in it is under a ref.
 
-use std::path::Path;
-
 use gix::ObjectId;
 
 use super::history::{self, Lasting};
 use super::layout::Layout;
 use super::lease::Lease;
+use super::obstacle::obstacle;
 use super::pruned::{self, Before};
 use super::record::{Record, Stage};
 use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
 use crate::{
-    BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, Keeper, Life, Message, Notice, Released,
-    Rescue, Result, Worktree, WorktreeId, repo,
+    BranchName, Capture, CommitId, Disposition, Error, Fate, GitAccess, HiddenRepositories, Keeper, Life, Message,
+    Notice, Released, Rescue, Result, Worktree, WorktreeId, repo,
 };
 
 /// How often it is captured again what somebody else's garbage collection has deleted.
@@ -68,10 +67,16 @@ pub(super) fn lost(id: &WorktreeId, problem: &str) -> Error {
 /// Commits what was left in the worktree.
 pub(super) fn capture(layout: &Layout, held: &Held, message: &Message) -> Result<Capture> {
     let record = leased(layout, held)?;
-    take_over(&repo::open(&layout.common)?, layout, &record, message)
+    take_over(&repo::open(&layout.common)?, layout, &record, &input(layout, &record)?, message)
 }
 
-fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: &Message) -> Result<Capture> {
+fn take_over(
+    repo: &gix::Repository,
+    layout: &Layout,
+    record: &Record,
+    input: &capture::Input,
+    message: &Message,
+) -> Result<Capture> {
     let parts = &record.parts;
     if !record.has_tree() {
         return Err(fault::strange(&parts.path, &moved::problem(layout, record)));
@@ -82,10 +87,10 @@ fn take_over(repo: &gix::Repository, layout: &Layout, record: &Record, message: 
         let user = branch.map(|branch| scan::user_of(&layout.common, branch, &record.admin)).transpose()?.flatten();
         Ok(capture::Turn { _hold: hold, user })
     };
-    capture::capture(repo, &input(layout, record)?, message, &fence)
+    capture::capture(repo, input, message, &fence)
 }
 
-/// What a capture of this worktree must know.
+/// What a capture of this worktree must know. It leaves aside what lies in ignored directories.
 pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> {
     let parts = &record.parts;
     Ok(capture::Input {
@@ -98,7 +103,7 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
         branch: parts.branch.clone(),
         git: parts.git,
         keep: capture::Keep::Objects,
-        hidden: layout.hidden,
+        hidden: HiddenRepositories::Remove,
     })
 }
 
@@ -275,9 +280,9 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         name: "hedgerow".into(),
         email: "hedgerow@localhost".into(),
     };
-    let input = input(layout, record)?;
+    let input = capture::Input { hidden: layout.hidden, ..input(layout, record)? };
     let head = capture::head(repo, &input);
-    let Capture { tip, rescued, notices, .. } = take_over(repo, layout, record, &message)?;
+    let Capture { tip, rescued, notices, .. } = take_over(repo, layout, record, &input, &message)?;
     let untouched = |notice: &Notice| match notice {
         Notice::Unstorable { path, .. } => touched::is_untouched(layout, record, path),
         _ => false,
@@ -321,32 +326,6 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
         whole: Some(whole),
         notices,
     })))
-}
-
-/// Why a tree with this notice must not be deleted, if so.
-fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
-    match notice {
-        Notice::NestedRepository { path } => Some(format!("{path:?} is a repository of its own, with its own history")),
-        Notice::HistoryRefused { why } => Some(format!("the history made inside could not be taken over: {why}")),
-        // A socket or a device holds no work. A file or a directory does, and what cannot be looked at may.
-        Notice::Unstorable { path, why } => match tree.join(path).symlink_metadata() {
-            Ok(meta) if !(meta.is_file() || meta.is_dir() || meta.is_symlink()) => None,
-            Ok(meta) if meta.is_file() && meta.len() == 0 => None,
-            _ => Some(format!("{path:?} could not be stored: {why}")),
-        },
-        // Said by what keeps the index, which says as well whether anything is lost with it.
-        Notice::NotStaged { .. } | Notice::Conflict { .. } => None,
-        Notice::HiddenRepository { path } => {
-            Some(format!("{path:?} is a repository of its own in an ignored directory, of which nothing is captured"))
-        }
-        Notice::HiddenUnreadable { path, why } => {
-            Some(format!("the ignored {path:?} could not be searched for repositories: {why}"))
-        }
-        // As `HiddenRepositories::Keep` says: else each tree with the packages of a large project would stay.
-        Notice::HiddenUnsearched { .. } => None,
-        Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
-        Notice::BranchInUse { .. } | Notice::TreeMissing { .. } => None,
-    }
 }
 
 /// What is left of a worktree whose tree somebody else deleted: its commits.

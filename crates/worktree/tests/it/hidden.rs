@@ -1,6 +1,7 @@
 //! Repositories in ignored directories: nothing of them is captured, and their histories would go with the tree.
 
 use std::fs::{self, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -52,11 +53,12 @@ async fn a_repository_with_commits_in_an_ignored_directory_keeps_the_tree() {
         let nested = worktree.path().join("build/deep/er");
         commit(&nested);
         let capture = manager.capture(&worktree, message()).await.unwrap();
-        assert_eq!(capture.notices, [Notice::HiddenRepository { path: "build/deep/er".into() }], "{around}");
+        assert_eq!(capture.notices, [], "{around}: only what deletes it has to search");
         let plan = manager.plan(&worktree, Disposition::Archive).await.unwrap();
         assert!(plan.obstacles.iter().any(|why| why.contains("build/deep/er")), "{around}: {plan}");
         let released = manager.release(worktree, Disposition::Archive).await.unwrap();
         assert!(why(&released).contains("build/deep/er"), "{around}: {released:?}");
+        assert_eq!(released.notices, [Notice::HiddenRepository { path: "build/deep/er".into() }], "{around}");
         assert_eq!(git_in(&nested, ["log", "--format=%s"]), "the only copy");
     }
 }
@@ -87,15 +89,47 @@ async fn repositories_without_objects_in_an_ignored_directory_keep_no_tree() {
 }
 
 #[tokio::test]
-async fn a_build_directory_too_large_to_be_searched_is_named_and_keeps_no_tree() {
+async fn a_large_build_directory_is_searched_and_keeps_no_tree() {
     let (_repo, manager) = ignoring(HiddenRepositories::Keep);
     let worktree = manager.create(request("fix")).await.unwrap();
-    for n in 0..5_001 {
+    for n in 0..6_000 {
         fs::create_dir_all(worktree.path().join(format!("build/{n}"))).unwrap();
     }
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
-    assert_eq!(released.fate, Fate::Removed, "{released:?}");
-    assert_eq!(released.notices, [Notice::HiddenUnsearched { most: 5_000 }]);
+    assert_eq!((released.fate, released.notices), (Fate::Removed, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_repository_far_below_an_ignored_directory_keeps_the_tree() {
+    let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let nested = worktree.path().join("build").join(["d"; 40].join("/"));
+    commit(&nested);
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert!(why(&released).contains("d/d/d/d/d"), "{released:?}");
+    assert_eq!(git_in(&nested, ["log", "--format=%s"]), "the only copy");
+}
+
+#[tokio::test]
+async fn a_path_too_long_to_be_searched_keeps_the_tree_and_hides_no_repository_beside_it() {
+    let (_repo, manager) = ignoring(HiddenRepositories::Keep);
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let mut dir = fs::File::open(worktree.path()).unwrap();
+    for name in std::iter::once("build".to_owned()).chain(vec!["x".repeat(250); 17]) {
+        // No path may be as long as what is made here.
+        let at = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
+        fs::create_dir(&at).unwrap();
+        dir = fs::File::open(at).unwrap();
+    }
+    let beside =
+        ["build", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y", "y"];
+    commit(&worktree.path().join(beside.join("/")));
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    let hidden = |one: &Notice| matches!(one, Notice::HiddenRepository { path } if path.starts_with("build/y"));
+    let unread = |one: &Notice| matches!(one, Notice::HiddenUnreadable { path, .. } if path.starts_with("build"));
+    assert!(released.notices.iter().any(hidden), "{released:?}");
+    assert!(released.notices.iter().any(unread), "{released:?}");
+    assert!(matches!(released.fate, Fate::Kept { .. }), "{released:?}");
 }
 
 #[test]
