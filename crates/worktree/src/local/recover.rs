@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::{lost, write_reason};
-use super::root::Root;
+use super::remove::Tree;
 use super::{base, fence, moved, refs, remove, stale, trash, unflushed};
 use crate::capture::{self, fault};
 use crate::disk;
@@ -126,7 +126,8 @@ fn finish_creation(
 fn finish_removal(repo: &gix::Repository, layout: &Layout, record: &Record, recovery: &mut Recovery) -> Result<()> {
     // Anew, because it tells when the entry left.
     record.write(layout)?;
-    remove::remove(repo, layout, record)?;
+    // Whoever calls this has found no tree in its place.
+    remove::remove(repo, layout, record, Tree::Absent)?;
     recovery.mended.push(Mended::RemovalFinished(record.parts.id.clone()));
     Ok(())
 }
@@ -181,9 +182,9 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     // An operation of the last holder that goes on in the background looks at the record and moves something under this
     // lock: it is either over, or will see that it is too late.
     let turn = fence::enter(layout, &record)?;
-    if record.has_tree() {
-        // Its device may have another number since a reboot, and yet another after the next one.
-        record.root = Root::of(&record.parts.path).or(record.root);
+    // Its device may have another number since a reboot, and yet another after the next one.
+    if let Some(root) = record.root.as_ref().and_then(|root| root.found_at(&record.parts.path)) {
+        record.root = Some(root);
     }
     record.holder = holder;
     record.offer = None;

@@ -8,6 +8,7 @@ use super::lease::Lease;
 use super::obstacle::obstacle;
 use super::pruned::{self, Before};
 use super::record::{Record, Stage};
+use super::remove::Tree;
 use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
@@ -131,12 +132,13 @@ pub(super) fn release(
         Disposition::Discard => return discard(layout, worktree, record, goes),
     };
     let mut tries = 1;
-    let (repo, work, rescues) = loop {
+    let (repo, tree, work, rescues) = loop {
         let repo = repo::open(&layout.common)?;
         let before = Before::now(&repo, layout, &record)?;
-        let found = match disk::identity(&record.parts.path) {
-            None if moved::is_gone(&record.parts.path) => left_behind(&repo, layout, &record),
-            _ => everything(&repo, layout, &record),
+        let tree = seen(&record);
+        let found = match tree {
+            Tree::Absent => left_behind(&repo, layout, &record),
+            Tree::There => everything(&repo, layout, &record),
         };
         let work = match found {
             Ok(Work::Whole(work)) => work,
@@ -162,7 +164,7 @@ pub(super) fn release(
         }
         drop(turn);
         if pruned::is_whole(layout, &record, &before, work.branch, &mut rescues)? {
-            break (repo, work, rescues);
+            break (repo, tree, work, rescues);
         }
         if tries == TRIES {
             let why =
@@ -181,11 +183,16 @@ pub(super) fn release(
     record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
     record.write(layout)?;
     drop(turn);
-    if let Err(e) = remove::remove(&repo, layout, &record) {
+    if let Err(e) = remove::remove(&repo, layout, &record, tree) {
         return Ok(Released { notices: work.notices, ..stays(layout, record, e, rescues)? });
     }
     drop(worktree);
     Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
+}
+
+/// Whether there is anything in the place of the tree, looked at once: a tree that comes back is not rescued.
+fn seen(record: &Record) -> Tree {
+    if moved::is_gone(&record.parts.path) { Tree::Absent } else { Tree::There }
 }
 
 /// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
@@ -205,13 +212,14 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
         return keep(layout, &mut record, Keeper::Work, Some(why), Vec::new());
     }
+    let tree = seen(&record);
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
     history::note(layout, &record, Life::Discarded, Lasting::Durable)?;
     record.stage = Stage::Removing { tip: None };
     record.write(layout)?;
     drop(turn);
-    if let Err(e) = repo::open(&layout.common).and_then(|repo| remove::remove(&repo, layout, &record)) {
+    if let Err(e) = repo::open(&layout.common).and_then(|repo| remove::remove(&repo, layout, &record, tree)) {
         return stays(layout, record, e, Vec::new());
     }
     drop(worktree);

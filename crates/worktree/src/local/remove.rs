@@ -16,11 +16,23 @@ use crate::capture::fault;
 use crate::disk;
 use crate::{CommitId, Life, Result, view};
 
-/// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work.
-pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<()> {
+/// What whoever has a worktree removed has found in the place of its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tree {
+    /// The tree. What is in it is rescued, or not wanted.
+    There,
+    /// No tree. One that is there by now was put back since, and nothing in it is rescued.
+    Absent,
+}
+
+/// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work in what it found.
+pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record, found: Tree) -> Result<()> {
     let _turn = turn(layout, record)?;
     fence::check(layout, record)?;
     let parts = &record.parts;
+    if found == Tree::Absent && record.has_tree() {
+        return Err(fault::strange(&parts.path, "its tree was put back while it was removed, and stays"));
+    }
     // Only the very directory that we made; what somebody else put in its place is theirs.
     if record.has_tree() {
         disk::rename_new(&parts.path, &record.trash).map_err(fault::io("move to the trash", &parts.path))?;

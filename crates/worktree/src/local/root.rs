@@ -24,11 +24,19 @@ impl Root {
     }
 
     /// Whether this is the directory at the path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        self.found_at(path).is_some()
+    }
+
+    /// This directory as it is now, if it is the one at the path.
     ///
     /// The numbers of devices may change with the boot. From then on the inode and the time of birth must do, and where a
     /// file system knows no births no directory is taken for this one.
-    pub(super) fn is_at(&self, path: &Path) -> bool {
-        disk::identity(path).is_some_and(|now| now == self.identity || self.is_of_another_boot() && self.was(&now))
+    pub(super) fn found_at(&self, path: &Path) -> Option<Self> {
+        // One look: another one may find another directory.
+        let now = Self::of(path)?;
+        let same = now.identity == self.identity || self.is_of_another_boot() && self.was(&now.identity);
+        same.then_some(now)
     }
 
     fn was(&self, now: &Identity) -> bool {

@@ -1,8 +1,11 @@
 //! Trees that somebody moved with `mv`, of which git knows nothing.
 
+use std::fs::File;
+use std::time::Duration;
+
 use hedgerow_worktree::{Disposition, Fate, Keeper, Notice, Owner, WorktreeManager};
 
-use crate::repo::{Repo, id, request, status, write};
+use crate::repo::{Repo, id, request, status, try_git, write};
 
 #[tokio::test]
 async fn a_tree_that_was_moved_with_mv_is_named_and_kept_with_its_branch_until_it_is_back() {
@@ -63,5 +66,41 @@ async fn a_release_that_finds_no_tree_says_so_and_leaves_it_alone_wherever_it_is
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     assert!(released.notices.contains(&Notice::TreeMissing { path }), "{released:?}");
     assert_eq!(std::fs::read_to_string(away.join("work")).unwrap(), "not committed\n");
+    repo.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_that_is_put_back_during_a_release_is_not_deleted_with_what_nobody_captured() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let (path, away) = (worktree.path().to_owned(), repo.root().join("far/away/saved"));
+    write(&path.join("work"), "not committed\n");
+    std::fs::create_dir_all(away.parent().unwrap()).unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    // The release has looked for the tree when it comes to this lock, and goes on once it is free.
+    let lock = File::open(repo.path().join(".git/hedgerow/lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let releasing = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.release(worktree, Disposition::Archive).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    std::fs::rename(&away, &path).unwrap();
+    drop(lock);
+    let released = releasing.await.unwrap().unwrap();
+    // On a busy machine it may not have looked before; it has captured everything then.
+    let held = released.rescues.iter().any(|rescue| {
+        let found = try_git(repo.path(), ["cat-file", "-p", &format!("{}:work", rescue.reference)]);
+        found.stdout == b"not committed\n"
+    });
+    assert!(held || path.join("work").exists(), "{released:?}");
+    if let Fate::Kept { by, .. } = released.fate {
+        assert_eq!(by, Keeper::Failure);
+        assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+        let [worktree] = <[_; 1]>::try_from(manager.recover().await.unwrap().adopted).unwrap();
+        assert_eq!(status(worktree.path()), "?? work");
+        assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    }
     repo.assert_sound();
 }
