@@ -17,9 +17,9 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Home {
     /// Its common directory.
-    common: Identity,
+    pub(super) common: Identity,
     /// The boot in which that was looked at.
-    boot: String,
+    pub(super) boot: String,
 }
 
 impl Home {

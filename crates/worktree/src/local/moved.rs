@@ -25,7 +25,9 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
         return Ok(Some("its tree is missing with the directory that it was in, which may not be mounted".into()));
     };
     // A tree is renamed into its place, so it is on the same file system as the directory that it is in.
-    if record.root.as_ref().is_some_and(|root| !root.identity.is_beside(parent)) {
+    let home = record.home.as_ref();
+    let beside = record.root.as_ref().map(|root| root.may_be_beside(parent, home, layout)).transpose()?;
+    if beside == Some(false) {
         let why = "its tree is missing, and the directory that it was in is on another file system than the tree; its \
                    own may not be mounted";
         return Ok(Some(why.into()));

@@ -34,7 +34,7 @@ pub(super) struct Record {
     version: u32,
     /// The repository in which it was made.
     #[serde(default)]
-    home: Option<Home>,
+    pub(super) home: Option<Home>,
     /// What its handles are made of.
     pub(super) parts: Parts,
     /// How far it is.

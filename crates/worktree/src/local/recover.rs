@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::handover::Offer;
 use super::history::{self, Lasting};
+use super::home::Home;
 use super::layout::Layout;
 use super::lease::{self, Holder};
 use super::lock::Lock;
@@ -185,6 +186,8 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     // Its device may have another number since a reboot, and yet another after the next one.
     if let Some(root) = record.root.as_ref().and_then(|root| root.found_at(&record.parts.path)) {
         record.root = Some(root);
+        // Of the same boot, so that both tell whether they share a file system.
+        record.home = Some(Home::of(layout)?);
     }
     record.holder = holder;
     record.offer = None;

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::home::Home;
+use super::layout::Layout;
 use super::lease;
+use crate::Result;
 use crate::disk::{self, Identity};
 
 /// A tree, as it was when it was looked at.
@@ -37,6 +40,21 @@ impl Root {
         let now = Self::of(path)?;
         let same = now.identity == self.identity || self.is_of_another_boot() && self.was(&now.identity);
         same.then_some(now)
+    }
+
+    /// Whether another directory may be on the file system that this one was on.
+    ///
+    /// After a reboot the numbers of devices tell nothing by themselves. That the tree shared one with the repository, or
+    /// did not, stays so; where even that is not known, it may be.
+    pub(super) fn may_be_beside(&self, other: Identity, home: Option<&Home>, layout: &Layout) -> Result<bool> {
+        if !self.is_of_another_boot() {
+            return Ok(self.identity.is_beside(other));
+        }
+        let before = home.filter(|home| self.boot.as_ref() == Some(&home.boot));
+        match before.map(|home| self.identity.is_beside(home.common)) {
+            Some(shared) => Ok(shared == Home::of(layout)?.common.is_beside(other)),
+            None => Ok(true),
+        }
     }
 
     fn was(&self, now: &Identity) -> bool {

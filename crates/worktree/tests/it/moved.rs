@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hedgerow_worktree::{Disposition, Fate, Keeper, Notice, Owner, WorktreeManager};
 
+use serde_json::Value;
+
 use crate::repo::{Repo, id, request, status, try_git, write};
 
 #[tokio::test]
@@ -103,4 +105,40 @@ async fn a_tree_that_is_put_back_during_a_release_is_not_deleted_with_what_nobod
         assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
     }
     repo.assert_sound();
+}
+
+#[tokio::test]
+async fn a_tree_that_was_deleted_before_a_reboot_which_renumbers_the_disks_can_be_released() {
+    let number = |value: &mut Value| *value = (value.as_u64().unwrap() + 1).into();
+    // The tree was on the disk of the repository, on another one, or it is not known.
+    for (shared, known) in [(true, true), (false, true), (true, false)] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let worktree = manager.create(request("fix")).await.unwrap();
+        let path = worktree.path().to_owned();
+        drop(worktree);
+        std::fs::remove_dir_all(&path).unwrap();
+        let file = repo.path().join(".git/hedgerow/worktrees/fix.json");
+        let mut record: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        record["root"]["boot"] = "another".into();
+        number(&mut record["root"]["device"]);
+        if known {
+            record["home"]["boot"] = "another".into();
+        }
+        if shared && known {
+            number(&mut record["home"]["common"]["device"]);
+        }
+        std::fs::write(&file, record.to_string()).unwrap();
+
+        let worktree = manager.adopt(&id("fix")).await.unwrap();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        if shared {
+            assert_eq!(released.fate, Fate::Removed, "{known}");
+            assert!(released.notices.contains(&Notice::TreeMissing { path }), "{known}: {released:?}");
+        } else {
+            let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else { panic!("{released:?}") };
+            assert!(why.contains("may not be mounted"), "{why}");
+        }
+        repo.assert_sound();
+    }
 }
