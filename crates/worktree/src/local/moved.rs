@@ -34,7 +34,17 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
     }
     // git writes down where it moves a tree, or finds it.
     let named = named(layout, record)?;
-    let moved = named.as_deref().filter(|named| !is_gone(named)).map(Path::to_owned).or_else(|| near(layout, record));
+    let moved = match named.as_deref().filter(|named| !is_gone(named)) {
+        Some(named) => Ok(Some(named.to_owned())),
+        None => near(layout, record),
+    };
+    let moved = match moved {
+        Ok(moved) => moved,
+        Err(e) => {
+            let why = fault::with_causes(&e);
+            return Ok(Some(format!("its tree is missing, and it could not be told whether it was moved: {why}")));
+        }
+    };
     if let Some(moved) = moved {
         return Ok(Some(format!("its tree was moved to {moved:?}; move it back, and release it then")));
     }
@@ -45,18 +55,22 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
 }
 
 /// Where a tree lies that somebody moved without telling git, if that is not far from where it was.
-pub(super) fn near(layout: &Layout, record: &Record) -> Option<PathBuf> {
+pub(super) fn near(layout: &Layout, record: &Record) -> Result<Option<PathBuf>> {
     let path = &record.parts.path;
     // What is in its place and names its entry is a copy of it.
-    doctor::trees_of(layout, &record.admin_dir(layout), Some(path)).into_iter().find(|tree| tree != path)
+    Ok(doctor::trees_of(layout, &record.admin_dir(layout), Some(path))?.into_iter().find(|tree| tree != path))
 }
 
 /// What is wrong with a tree that is not in its place, in words.
 pub(super) fn problem(layout: &Layout, record: &Record) -> String {
     match near(layout, record) {
-        Some(moved) => format!("its tree was moved to {moved:?}; move it back"),
-        None => "its tree is missing, moved or replaced; put it back, or adopt and release it to save its commits"
+        Ok(Some(moved)) => format!("its tree was moved to {moved:?}; move it back"),
+        Ok(None) => "its tree is missing, moved or replaced; put it back, or adopt and release it to save its commits"
             .to_owned(),
+        Err(e) => {
+            let why = fault::with_causes(&e);
+            format!("its tree is missing or replaced, and it could not be told whether it was moved: {why}")
+        }
     }
 }
 

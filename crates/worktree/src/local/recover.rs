@@ -150,7 +150,7 @@ fn survive(
             recovery.adopted.push(take(layout, record, lock)?);
             Ok(())
         }
-        (false, false) if !view && moved::near(layout, &record).is_none() => {
+        (false, false) if !view && moved::near(layout, &record)?.is_none() => {
             // Somebody removed it by other means. Its branch, if any is left, stays.
             history::note(layout, &record, Life::Vanished, Lasting::Durable)?;
             record.stage = Stage::Removing { tip: None };

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::time::Duration;
 
-use hedgerow_worktree::{Disposition, Fate, Keeper, Notice, Owner, WorktreeManager};
+use hedgerow_worktree::{
+    Disposition, Fate, Keeper, LocalOptions, LocalWorktrees, Mended, Notice, Owner, WorktreeManager,
+};
 
 use serde_json::Value;
 
@@ -141,4 +143,48 @@ async fn a_tree_that_was_deleted_before_a_reboot_which_renumbers_the_disks_can_b
         }
         repo.assert_sound();
     }
+}
+
+#[tokio::test]
+async fn a_tree_is_not_taken_for_deleted_where_it_cannot_be_told_whether_it_was_moved() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    std::fs::remove_dir_all(worktree.path()).unwrap();
+    let trees = worktree.path().parent().unwrap();
+    let crowd: Vec<_> = (0..10_001).map(|n| trees.join(format!("file-{n}"))).collect();
+    crowd.iter().for_each(|file| drop(File::create(file).unwrap()));
+    let told = "too many to find a tree";
+
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else { panic!("{released:?}") };
+    assert!(why.contains(told), "{why}");
+    assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+    let entries = manager.list().await.unwrap();
+    assert!(entries.iter().any(|e| e.problem.as_ref().is_some_and(|problem| problem.contains(told))), "{entries:?}");
+    let admin = std::fs::read_dir(repo.path().join(".git/worktrees")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_dir_all(admin).unwrap();
+    let findings = manager.doctor().await.unwrap();
+    assert!(findings.iter().any(|finding| finding.says.contains(told)), "{findings:?}");
+    let recovery = manager.recover().await.unwrap();
+    assert!(recovery.mended.is_empty() && recovery.left[0].contains(told), "{recovery:?}");
+
+    crowd.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let recovery = manager.recover().await.unwrap();
+    assert_eq!(recovery.mended, [Mended::RemovalFinished(id("fix"))]);
+    repo.assert_sound();
+}
+
+#[tokio::test]
+async fn a_tree_that_was_moved_beside_a_bare_repository_is_found() {
+    let repo = Repo::new();
+    let bare = repo.bare();
+    let options = LocalOptions { trees: Some(repo.root().join("far/trees")), ..LocalOptions::default() };
+    let manager = LocalWorktrees::open_with(&bare, options).unwrap();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let away = repo.root().join("saved");
+    std::fs::rename(worktree.path(), &away).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else { panic!("{released:?}") };
+    assert!(why.contains(away.to_str().unwrap()), "{why}");
 }

@@ -121,7 +121,7 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
         }
         Trouble::TreeMoved { to } => put("gitdir", names(to))?,
         Trouble::GitdirDamaged => {
-            let trees = backlink::trees_of(layout, dir, None);
+            let trees = backlink::trees_of(layout, dir, None)?;
             put("gitdir", names(trees.first().ok_or_else(unknown)?))?;
         }
         Trouble::IndexMissing => index(ward, facts)?,

@@ -10,6 +10,7 @@ use super::facts::{self, Content, Facts, Place};
 use super::finding::{Finding, Holds, Remedy, Severity, Trouble};
 use super::ward::{Keeper, Ward};
 use super::{backlink, busy, work};
+use crate::capture::fault;
 
 /// Everything that is wrong with the entry; `others` are all entries.
 pub(super) fn judge(ward: &Ward<'_>, facts: &Facts, others: &[Facts]) -> Vec<Finding> {
@@ -58,9 +59,9 @@ fn links(ward: &Ward<'_>, facts: &Facts) -> Option<Finding> {
     if facts.tree.is_none() {
         let trees = backlink::trees_of(ward.layout, &facts.dir, None);
         let what = "has a gitdir that does not lead to a tree: git does not show it, and its branch stays taken";
-        let remedy = match (trees.len(), kept) {
-            (1, _) => Remedy::Complete,
-            (0, None) => Remedy::Quarantine,
+        let remedy = match (trees.map(|trees| trees.len()), kept) {
+            (Ok(1), _) => Remedy::Complete,
+            (Ok(0), None) => Remedy::Quarantine,
             _ => Remedy::ByHand,
         };
         let way = "; `git worktree repair` in its tree mends it";
@@ -114,11 +115,12 @@ fn tree(ward: &Ward<'_>, facts: &Facts, others: &[Facts]) -> Option<Finding> {
         return None;
     }
     let trees = backlink::trees_of(ward.layout, &facts.dir, Some(expected));
-    if let [to] = trees.as_slice() {
+    if let Ok([to]) = trees.as_deref() {
         let what = format!("was made for {expected:?}, but its tree is now {to:?}: git there and here disagree");
         return Some(Finding::new(Trouble::TreeMoved { to: to.clone() }, &facts.dir, what).remedy(Remedy::Complete));
     }
-    let kept = work::only_in(ward.repo.as_ref(), facts);
+    let untold = |e| format!("it could not be told whether it was moved ({})", fault::with_causes(&e));
+    let kept = work::only_in(ward.repo.as_ref(), facts).or_else(|| trees.err().map(untold));
     if place == Place::Other {
         return Some(replaced(facts, others, expected, kept));
     }

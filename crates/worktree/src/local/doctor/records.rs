@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::finding::{Finding, Holds, Remedy, Severity, Trouble};
 use super::ward::{Chart, Ward};
 use super::{busy, facts};
+use crate::capture::fault;
 use crate::{disk, view};
 
 /// What is wrong with the records.
@@ -43,15 +44,16 @@ fn whole(ward: &Ward<'_>, chart: &Chart, record: &Record, path: &Path) -> Vec<Fi
     let entry = disk::identity(&admin).is_some();
     let view = disk::identity(&view::dir(&ward.layout.common, id)).is_some();
     let mut found = Vec::new();
-    let moved = if tree { Vec::new() } else { backlink::trees_of(ward.layout, &admin, Some(&parts.path)) };
-    if !tree && !entry && !view && !chart.living && moved.is_empty() {
+    let moved = if tree { Ok(Vec::new()) } else { backlink::trees_of(ward.layout, &admin, Some(&parts.path)) };
+    if !tree && !entry && !view && !chart.living && moved.as_ref().is_ok_and(Vec::is_empty) {
         let says = format!("{id} was removed by other means; a recovery forgets it, its branch stays");
         return vec![Finding::new(Trouble::RecordWithoutTree, path, says).remedy(Remedy::Recover)];
     }
     if !tree {
-        let way = match moved.as_slice() {
-            [at] => format!("it is at {at:?} now: move it back"),
-            _ => "put it back, or adopt and release it to save its commits".to_owned(),
+        let way = match moved.as_deref() {
+            Ok([at]) => format!("it is at {at:?} now: move it back"),
+            Err(e) => format!("it could not be told whether it was moved: {}", fault::with_causes(e)),
+            Ok(_) => "put it back, or adopt and release it to save its commits".to_owned(),
         };
         let says = format!("the tree of {id} is not at {:?}; {way}", parts.path);
         found.push(Finding::new(Trouble::RecordWithoutTree, path, says).holds(Holds::Work));
