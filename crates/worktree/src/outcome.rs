@@ -163,8 +163,8 @@ pub enum Keeper {
     Request,
     /// Somebody's `git worktree lock`. It stays kept until it is unlocked, adopted and released again.
     Lock,
-    /// Its tree is not in its place and was moved, or may be on a disk that is not mounted. It stays kept until it is back,
-    /// adopted and released again.
+    /// Its tree is not in its place: it was moved, may be on a disk that is not mounted, or something else is there, such
+    /// as a copy of it. It stays kept until it is back, adopted and released again.
     Moved,
     /// Work in it that could not be rescued whole. It stays kept until a person has seen to that, adopted it and released it
     /// again.
@@ -172,8 +172,8 @@ pub enum Keeper {
     /// The plan that was applied: it named obstacles, or something has changed since. Nothing was done; the next recovery
     /// finds its owner gone and hands it out again.
     Plan,
-    /// A failure that may pass, such as a full disk, a lock or a garbage collection. Nothing was written down; the next
-    /// recovery finds its owner gone and hands it out again.
+    /// A failure that may pass, such as a full disk, a lock or a garbage collection. It is not written down as kept, and
+    /// what was rescued stays rescued; the next recovery finds its owner gone and hands it out again.
     Failure,
 }
 

@@ -19,7 +19,9 @@ pub(super) fn is_gone(path: &Path) -> bool {
 pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<String>> {
     let path = &record.parts.path;
     if !is_gone(path) {
-        return Ok(None);
+        // What cannot be looked at now may be the tree.
+        let replaced = path.symlink_metadata().is_ok() && !record.has_tree();
+        return Ok(replaced.then(|| replaced_by_another(layout, record)));
     }
     let Some(parent) = path.parent().and_then(disk::identity) else {
         return Ok(Some("its tree is missing with the directory that it was in, which may not be mounted".into()));
@@ -59,6 +61,16 @@ pub(super) fn near(layout: &Layout, record: &Record) -> Result<Option<PathBuf>> 
     let path = &record.parts.path;
     // What is in its place and names its entry is a copy of it.
     Ok(doctor::trees_of(layout, &record.admin_dir(layout), Some(path))?.into_iter().find(|tree| tree != path))
+}
+
+/// What to do where another directory, a file or a symlink is in the place of the tree.
+fn replaced_by_another(layout: &Layout, record: &Record) -> String {
+    let back = match near(layout, record) {
+        Ok(Some(moved)) => format!("move that away and the tree back, which is at {moved:?}"),
+        // One that lies farther away names its entry as well, and nobody can tell a copy from it.
+        _ => "move that away and the tree back; a copy is not the tree, so take what is needed out of it".to_owned(),
+    };
+    format!("something else is in the place of its tree; {back}, then adopt and release it")
 }
 
 /// What is wrong with a tree that is not in its place, in words.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hedgerow_worktree::{Disposition, Fate, Keeper, LocalOptions, LocalWorktrees, Released, WorktreeManager};
+use hedgerow_worktree::{
+    Disposition, Fate, Keeper, LocalOptions, LocalWorktrees, Owner, Released, State, WorktreeManager,
+};
 
 use crate::capture::message;
 use crate::repo::{Repo, git_in, id, request, status, try_git, write};
@@ -73,7 +75,7 @@ fn is_held(repo: &Repo, released: &Released) -> bool {
 fn has_work(released: &Released) -> bool {
     match &released.fate {
         Fate::Kept { path, by, why } => {
-            let expected = *by != Keeper::Request && why.is_some();
+            let expected = matches!(by, Keeper::Work | Keeper::Failure | Keeper::Lock) && why.is_some();
             expected && std::fs::read_to_string(path.join("work")).unwrap() == WORK
         }
         Fate::Removed => false,
@@ -125,7 +127,17 @@ async fn a_path_that_holds_something_else_by_now_is_never_removed() {
         put(&path);
         let before = path.symlink_metadata().unwrap();
         let released = manager.release(worktree, Disposition::Archive).await.unwrap();
-        assert!(matches!(released.fate, Fate::Kept { why: Some(_), .. }), "{number}: {released:?}");
+        let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else {
+            panic!("{number}: {released:?}")
+        };
+        let moved = repo.root().join(format!("moved-{number}"));
+        assert!(why.contains("something else") && why.contains(moved.to_str().unwrap()), "{number}: {why}");
+        let list = manager.list().await.unwrap();
+        let state = list.iter().find_map(|entry| match &entry.owner {
+            Owner::Hedgerow { id: x, state } if *x == id(&name) => Some(*state),
+            _ => None,
+        });
+        assert_eq!(state, Some(State::Kept), "{number}");
         drop(manager.recover().await.unwrap());
         use std::os::unix::fs::MetadataExt;
         assert_eq!(path.symlink_metadata().unwrap().ino(), before.ino(), "{number}");
