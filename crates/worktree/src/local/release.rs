@@ -195,6 +195,14 @@ fn seen(record: &Record) -> Tree {
     if moved::is_gone(&record.parts.path) { Tree::Absent } else { Tree::There }
 }
 
+/// What to say of a tree that was not there.
+fn missing(record: &Record, tree: Tree) -> Vec<Notice> {
+    match tree {
+        Tree::Absent => vec![Notice::TreeMissing { path: record.parts.path.clone() }],
+        Tree::There => Vec::new(),
+    }
+}
+
 /// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
 fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
     if !remove::take_back(layout, &mut record).unwrap_or(false) {
@@ -223,7 +231,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
         return stays(layout, record, e, Vec::new());
     }
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: Vec::new() })
+    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: missing(&record, tree) })
 }
 
 /// What lies in a worktree, as commits.
@@ -340,7 +348,8 @@ fn everything(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resul
 fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Result<Work> {
     let parts = &record.parts;
     if parts.git == GitAccess::Private {
-        return Ok(Work::untouched("its tree is gone, but its private git directory may hold work"));
+        let why = "its tree is gone, but its private git directory may hold work".to_owned();
+        return Ok(Work::Partly { why, rescued: Vec::new(), notices: missing(record, Tree::Absent) });
     }
     let branch = match &parts.branch {
         Some(branch) => refs::branch_tip(repo, branch)?,
@@ -350,7 +359,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let tips: Vec<ObjectId> = branch.into_iter().chain(head).collect();
     let base = base::object_id(&parts.base)?;
     capture::make_durable(repo, base, &tips)?;
-    let notices = vec![Notice::TreeMissing { path: parts.path.clone() }];
+    let notices = missing(record, Tree::Absent);
     let mut work = Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices };
     if disk::identity(&record.admin_dir(layout)).is_none() {
         return Ok(Work::Whole(Box::new(work)));

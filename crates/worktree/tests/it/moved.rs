@@ -4,9 +4,9 @@ use std::fs::File;
 use std::time::Duration;
 
 use hedgerow_worktree::{
-    Disposition, Fate, Keeper, LocalOptions, LocalWorktrees, Mended, Notice, Owner, WorktreeManager,
+    Disposition, Fate, GitAccess, Head, Keeper, LocalOptions, LocalWorktrees, Mended, Notice, Owner, Request,
+    WorktreeManager,
 };
-
 use serde_json::Value;
 
 use crate::repo::{Repo, id, request, status, try_git, write};
@@ -187,4 +187,22 @@ async fn a_tree_that_was_moved_beside_a_bare_repository_is_found() {
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else { panic!("{released:?}") };
     assert!(why.contains(away.to_str().unwrap()), "{why}");
+}
+
+#[tokio::test]
+async fn every_release_without_a_tree_says_that_it_found_none() {
+    for (disposition, git) in [
+        (Disposition::Discard, GitAccess::Direct),
+        (Disposition::Archive, GitAccess::Private),
+        (Disposition::Archive, GitAccess::Direct),
+    ] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let worktree = manager.create(Request { head: Head::Detached, git, ..request("fix") }).await.unwrap();
+        let path = worktree.path().to_owned();
+        std::fs::remove_dir_all(&path).unwrap();
+        let released = manager.release(worktree, disposition.clone()).await.unwrap();
+        assert_eq!(released.notices, [Notice::TreeMissing { path }], "{disposition:?}, {git:?}: {released:?}");
+        assert_eq!(released.fate == Fate::Removed, git == GitAccess::Direct, "{released:?}");
+    }
 }
