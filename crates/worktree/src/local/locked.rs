@@ -2,7 +2,8 @@
 
 use super::layout::Layout;
 use super::record::Record;
-use crate::disk;
+use crate::capture::fault;
+use crate::{Result, disk};
 
 /// How our reasons begin.
 const OURS: &str = "hedgerow worktree ";
@@ -19,4 +20,16 @@ pub(super) fn by_somebody(layout: &Layout, record: &Record) -> Option<String> {
     }
     let reason = if text.is_empty() { "without a reason".to_owned() } else { format!("with the reason {text:?}") };
     Some(format!("somebody has locked it {reason}; `git worktree unlock` lets it go"))
+}
+
+/// Replaces the reason in git's lock of the worktree, if its admin directory is still there and nobody else locked it.
+pub(super) fn write_reason(layout: &Layout, record: &Record, reason: &str) -> Result<()> {
+    let admin = record.admin_dir(layout);
+    if disk::identity(&admin).is_none() || by_somebody(layout, record).is_some() {
+        return Ok(());
+    }
+    let text = layout.staging().join(format!("{}.locked", record.token));
+    disk::write_synced(&text, format!("{reason}\n").as_bytes())?;
+    let locked = admin.join("locked");
+    std::fs::rename(&text, &locked).map_err(fault::io("write", &locked))
 }

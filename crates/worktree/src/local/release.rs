@@ -135,7 +135,7 @@ pub(super) fn release(
     let (repo, tree, work, rescues) = loop {
         let repo = repo::open(&layout.common)?;
         let before = Before::now(&repo, layout, &record)?;
-        let tree = seen(&record);
+        let tree = Tree::seen(&record);
         let found = match tree {
             Tree::Absent => left_behind(&repo, layout, &record),
             Tree::There => everything(&repo, layout, &record),
@@ -190,19 +190,6 @@ pub(super) fn release(
     Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
 }
 
-/// Whether there is anything in the place of the tree, looked at once: a tree that comes back is not rescued.
-fn seen(record: &Record) -> Tree {
-    if moved::is_gone(&record.parts.path) { Tree::Absent } else { Tree::There }
-}
-
-/// What to say of a tree that was not there.
-fn missing(record: &Record, tree: Tree) -> Vec<Notice> {
-    match tree {
-        Tree::Absent => vec![Notice::TreeMissing { path: record.parts.path.clone() }],
-        Tree::There => Vec::new(),
-    }
-}
-
 /// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
 fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
     if !remove::take_back(layout, &mut record).unwrap_or(false) {
@@ -220,7 +207,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
         return keep(layout, &mut record, Keeper::Work, Some(why), Vec::new());
     }
-    let tree = seen(&record);
+    let tree = Tree::seen(&record);
     goes(&mut record)?;
     let turn = fence::enter(layout, &record)?;
     history::note(layout, &record, Life::Discarded, Lasting::Durable)?;
@@ -231,7 +218,7 @@ fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'
         return stays(layout, record, e, Vec::new());
     }
     drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: missing(&record, tree) })
+    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: tree.missing(&record) })
 }
 
 /// What lies in a worktree, as commits.
@@ -349,7 +336,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let parts = &record.parts;
     if parts.git == GitAccess::Private {
         let why = "its tree is gone, but its private git directory may hold work".to_owned();
-        return Ok(Work::Partly { why, rescued: Vec::new(), notices: missing(record, Tree::Absent) });
+        return Ok(Work::Partly { why, rescued: Vec::new(), notices: Tree::Absent.missing(record) });
     }
     let branch = match &parts.branch {
         Some(branch) => refs::branch_tip(repo, branch)?,
@@ -359,7 +346,7 @@ fn left_behind(repo: &gix::Repository, layout: &Layout, record: &Record) -> Resu
     let tips: Vec<ObjectId> = branch.into_iter().chain(head).collect();
     let base = base::object_id(&parts.base)?;
     capture::make_durable(repo, base, &tips)?;
-    let notices = missing(record, Tree::Absent);
+    let notices = Tree::Absent.missing(record);
     let mut work = Tips { rescued: Vec::new(), aside: Vec::new(), base, branch, tips, whole: None, notices };
     if disk::identity(&record.admin_dir(layout)).is_none() {
         return Ok(Work::Whole(Box::new(work)));
@@ -457,18 +444,6 @@ pub(super) fn keep(
     record.stage = Stage::Kept;
     record.write(layout)?;
     drop(turn);
-    write_reason(layout, record, &reason)?;
+    locked::write_reason(layout, record, &reason)?;
     Ok(Released { fate: kept(record, by, why), rescues, notices: Vec::new() })
-}
-
-/// Replaces the reason in git's lock of the worktree, if its admin directory is still there and nobody else locked it.
-pub(super) fn write_reason(layout: &Layout, record: &Record, reason: &str) -> Result<()> {
-    let admin = record.admin_dir(layout);
-    if disk::identity(&admin).is_none() || locked::by_somebody(layout, record).is_some() {
-        return Ok(());
-    }
-    let text = layout.staging().join(format!("{}.locked", record.token));
-    disk::write_synced(&text, format!("{reason}\n").as_bytes())?;
-    let locked = admin.join("locked");
-    std::fs::rename(&text, &locked).map_err(fault::io("write", &locked))
 }

@@ -11,10 +11,10 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::publish::Progress;
 use super::record::{Record, Stage};
-use super::{base, fence, refs, scan};
+use super::{base, fence, moved, refs, scan};
 use crate::capture::fault;
 use crate::disk;
-use crate::{CommitId, Life, Result, view};
+use crate::{CommitId, Life, Notice, Result, view};
 
 /// What whoever has a worktree removed has found in the place of its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,21 @@ pub(super) enum Tree {
     There,
     /// No tree. One that is there by now was put back since, and nothing in it is rescued.
     Absent,
+}
+
+impl Tree {
+    /// Looks once, before anything is rescued.
+    pub(super) fn seen(record: &Record) -> Self {
+        if moved::is_gone(&record.parts.path) { Self::Absent } else { Self::There }
+    }
+
+    /// What to say of a tree that was not there.
+    pub(super) fn missing(self, record: &Record) -> Vec<Notice> {
+        match self {
+            Self::Absent => vec![Notice::TreeMissing { path: record.parts.path.clone() }],
+            Self::There => Vec::new(),
+        }
+    }
 }
 
 /// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work in what it found.

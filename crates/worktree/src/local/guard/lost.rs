@@ -4,8 +4,8 @@ use gix::ObjectId;
 
 use super::super::layout::Layout;
 use super::super::lock::Lock;
+use super::super::locked::write_reason;
 use super::super::record::{self, Record, Stage};
-use super::super::release::write_reason;
 use super::change::Repair;
 use super::repair::left;
 use crate::swap::{self, COMMITTER, Log, Value};
