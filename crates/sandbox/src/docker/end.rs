@@ -61,10 +61,11 @@ pub(super) fn never_started(code: i64, stderr: Option<&[u8]>, program: &Path, im
     let said = init_failed(stderr)?;
     let hint = match code {
         127 => "give a path or a name in PATH that exists there",
+        125 => "nothing of it has run; start it again",
         126 => "make it executable, and check its first line and its architecture",
         _ => "pass large arguments on standard input or in a file",
     };
-    matches!(code, 1 | 126 | 127).then(|| Error::Program {
+    matches!(code, 1 | 125 | 126 | 127).then(|| Error::Program {
         lane: LANE,
         program: program.to_owned(),
         problem: format!("in image {image}: {said}; {hint}"),
@@ -135,6 +136,7 @@ mod tests {
         assert!(error.contains("nosuch") && error.contains("docker") && error.contains("i:1"), "{error}");
         assert!(error.contains("No such file or directory"), "{error}");
         assert!(never_started(0, Some(said), program, "i").is_none());
+        assert!(never_started(125, Some(b"sh: no\n"), program, "i").is_none(), "a program's own 125");
         let large: &[u8] = b"exec /sbin/docker-init: argument list too long\n";
         assert!(never_started(1, Some(large), program, "i").is_some());
     }

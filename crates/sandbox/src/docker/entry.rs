@@ -18,7 +18,13 @@ pub(super) const SECRETS: &str = "/run/secrets";
 /// Speaks like the init about a program that is not there, so that it is heard like the init. `printf` has to be the shell's
 /// own, because the arguments of a program can be seen.
 const SCRIPT: &str = r#"[ "$(command -v printf)" = printf ] || { echo "[FATAL tini (1)] exec sh failed: its printf is a program, and would show secrets" >&2; exit 126; }
-while :; do IFS= read -r _line || exit 125; [ "$_line" = . ] && break; eval "$_line" || exit 125; done
+_no() { echo "[FATAL tini (1)] exec sh failed: $1" >&2; exit 125; }
+while :; do
+IFS= read -r _line || _no "its input broke off before it was told everything"
+[ "$_line" = . ] && break
+{ eval "$_line"; } 2>/dev/null || _no "a secret could not be made"
+done
+unset -f _no
 unset _line
 command -v -- "$1" >/dev/null || { echo "[FATAL tini (1)] exec $1 failed: No such file or directory" >&2; exit 127; }
 exec "$@""#;
@@ -155,8 +161,10 @@ mod tests {
         let command = Command::new("echo", "/").args(["ran"]).secret(Secret::variable("KEY", "v").expect("a value"));
         let whole = input(&spec(), &command);
         for cut in 0..whole.len() - 1 {
-            let (code, out, _) = run(&command, &whole[..cut]);
+            let (code, out, said) = run(&command, &whole[..cut]);
             assert_eq!((code, out.as_slice()), (Some(125), b"".as_slice()), "{cut}");
+            let error = super::super::end::never_started(125, Some(said.as_bytes()), Path::new("echo"), "i");
+            assert!(error.is_some(), "taken for an end of the program's own: {said}");
         }
         assert_eq!(run(&command, &whole).1, b"ran\n");
     }

@@ -14,7 +14,10 @@ use crate::Command;
 use super::super::entry;
 
 /// What the shell runs. It has a line end at hand, which no line that it reads can hold.
-pub(super) const SCRIPT: &str = "_n='\n'\nwhile IFS= read -r _l; do eval \"$_l\" || exit 125; done; exit 125";
+///
+/// An end without the program has its own words, because a program may end with 125 as well.
+pub(super) const SCRIPT: &str = "_n='\n'\nwhile IFS= read -r _l; do eval \"$_l\" || break; done
+echo \"$0: its input broke off before it was told everything\" >&2; exit 125";
 /// How the shell calls itself where it complains.
 pub(in super::super) const NAME: &str = "hedgerow-entry";
 /// Asks a new shell whether it is there, and its answer.
@@ -80,7 +83,7 @@ fn quoted(what: &str, text: &OsStr) -> Result<String, String> {
 
 /// Whether a variable of this name means nothing to any shell, and can be exported by one.
 fn is_free(name: &str) -> bool {
-    const TAKEN: [&str; 24] = [
+    const TAKEN: [&str; 25] = [
         "COLUMNS",
         "COMP_WORDBREAKS",
         "DIRSTACK",
@@ -104,6 +107,7 @@ fn is_free(name: &str) -> bool {
         "SECONDS",
         "SHELLOPTS",
         "SHLVL",
+        "TMOUT",
         "UID",
     ];
     let first = name.starts_with(|c: char| c.is_ascii_alphabetic());
