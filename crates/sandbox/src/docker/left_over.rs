@@ -12,8 +12,8 @@ use super::lease::{self, Lease};
 use super::owner::Fate;
 
 /// How often, and how long apart, it is tried to remove them without being asked.
-const TRIES: u32 = 120;
-const PAUSE: Duration = Duration::from_secs(5);
+pub(super) const TRIES: u32 = 120;
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
 impl Lane {
     /// Notes that containers of these names may be there, and must not be.
@@ -41,9 +41,14 @@ impl Lane {
                 self.engine.remove(id).await?;
             }
         }
+        self.forget_left_over(&names);
+        Ok(())
+    }
+
+    /// Forgets names under which nothing is any more.
+    pub(super) fn forget_left_over(&self, names: &[String]) {
         let mut left = self.left_over.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|name, _| !names.contains(name));
-        Ok(())
     }
 
     /// The same, again and again until it succeeds, by a task that nobody waits for.

@@ -16,7 +16,7 @@ use super::lines::{GO, NO_PROGRAM, NO_WORKDIR, READY, WARM, lines};
 use super::plan::{Tree, trees};
 use super::ready::{ANSWER_WITHIN, Ready};
 use super::shape::Shape;
-use super::{Kind, Pool, Trees, discard};
+use super::{Kind, Pool, Trees};
 
 /// A command that wants a container.
 #[derive(Clone, Copy, Debug)]
@@ -98,11 +98,11 @@ impl Pool {
         match offer {
             Ok(None) => {}
             Ok(Some(offer)) => {
-                discard(&self.lane, ready).await;
+                let _later = ready.discard(&self.lane).await;
                 return Ok(offer);
             }
             Err(error) => {
-                discard(&self.lane, ready).await;
+                let _later = ready.discard(&self.lane).await;
                 return Err(error);
             }
         }
@@ -111,11 +111,11 @@ impl Pool {
             Some(outlets) => match outlets.open(&self.lane.engine, &ready.container).await {
                 Ok(Some(outlet)) => Some(outlet),
                 Ok(None) => {
-                    discard(&self.lane, ready).await;
+                    let _later = ready.discard(&self.lane).await;
                     return Ok(Offer::Spoilt("a container that was ready ended when it was claimed".into()));
                 }
                 Err(error) => {
-                    discard(&self.lane, ready).await;
+                    let _later = ready.discard(&self.lane).await;
                     return Err(error);
                 }
             },
@@ -146,7 +146,8 @@ impl Pool {
         told: &[u8],
         trees: &[Tree],
     ) -> Result<Option<Offer>> {
-        // From here on it is found as the sandbox's, and as one that may not be taken over.
+        // From here on it is found as the sandbox's, and as one that may not be taken over. It may be so also when the answer is lost.
+        ready.names.push(names.pending.clone());
         if let Err(why) = rename(&self.lane.engine, &ready.container, names).await {
             return Ok(Some(Offer::Spoilt(why)));
         }

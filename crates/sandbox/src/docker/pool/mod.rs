@@ -12,6 +12,7 @@ mod options;
 mod plan;
 mod ready;
 mod shape;
+mod spoilt;
 #[cfg_attr(not(target_os = "linux"), path = "no_trees.rs")]
 mod trees;
 
@@ -83,10 +84,6 @@ impl Pool {
                 claimed: AtomicU64::new(0),
                 failed: Mutex::default(),
             };
-            if kind.count > 0 {
-                let first = Ready::make(&lane, &kind.shape, trees).await?;
-                locked(&kind.ready).push_back(first);
-            }
             kinds.push(kind);
         }
         let pool = Arc::new(Self {
@@ -96,6 +93,17 @@ impl Pool {
             over: AtomicBool::new(false),
             making: Default::default(),
         });
+        // In the pool at once, so that none is left behind when a later one cannot be made or nobody waits any more.
+        for kind in pool.kinds.iter().filter(|kind| kind.count > 0) {
+            match Ready::make(&pool.lane, &kind.shape, kind.trees).await {
+                Ok(first) => locked(&kind.ready).push_back(first),
+                Err(error) => {
+                    // Why there is none matters more; what is left is removed later.
+                    let _later = pool.cool().await;
+                    return Err(error);
+                }
+            }
+        }
         fill::begin(&pool);
         Ok(pool)
     }
@@ -109,14 +117,16 @@ impl Pool {
         self.kinds.iter().map(of).collect()
     }
 
-    /// Removes what is ready, and makes no more.
+    /// Removes what is ready, and makes no more. All are tried; the error is that of the first one that could not be removed.
     pub(super) async fn cool(&self) -> Result<()> {
         self.over.store(true, Ordering::Relaxed);
         let _none = self.making.lock().await;
+        let mut outcome = Ok(());
         for container in self.emptied() {
-            self.lane.engine.remove(&container.container).await?;
+            let removed = container.discard(&self.lane).await;
+            outcome = outcome.and(removed);
         }
-        Ok(())
+        outcome
     }
 
     fn emptied(&self) -> Vec<Ready> {
@@ -132,7 +142,7 @@ impl Drop for Pool {
         let lane = Arc::clone(&self.lane);
         runtime.spawn(async move {
             for container in left {
-                discard(&lane, container).await;
+                let _later = container.discard(&lane).await;
             }
         });
     }
@@ -161,13 +171,6 @@ impl Kind {
         kept.push_back(ready);
         None
     }
-}
-
-/// Removes a container that waits. What cannot be removed ends with its input, and is reaped later.
-async fn discard(lane: &Lane, ready: Ready) {
-    let Ready { container, pipe, .. } = ready;
-    drop(pipe);
-    let _later = lane.engine.remove(&container).await;
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::container::LogOutput;
@@ -19,6 +20,7 @@ use super::super::{Lane, end};
 use super::lines::{HELLO, WARM};
 use super::options::Trees;
 use super::shape::Shape;
+use super::spoilt::discard;
 use super::trees::Door;
 
 /// The label of a container that is, or was, kept ready.
@@ -34,6 +36,8 @@ const WORDS: usize = 4096;
 /// A container whose shell waits.
 pub(super) struct Ready {
     pub(super) container: String,
+    /// The names that it may have.
+    pub(super) names: Vec<String>,
     pub(super) output: Items<LogOutput>,
     pub(super) pipe: Pin<Box<dyn AsyncWrite + Send>>,
     /// What the engine said that it will not do.
@@ -49,7 +53,7 @@ impl fmt::Debug for Ready {
 
 impl Ready {
     /// Makes and starts one, and waits until its shell answers.
-    pub(super) async fn make(shared: &Lane, shape: &Shape, trees: Trees) -> Result<Self> {
+    pub(super) async fn make(shared: &Arc<Lane>, shape: &Shape, trees: Trees) -> Result<Self> {
         let name = format!("hedgerow.warm-{}-{}", std::process::id(), now());
         let mut body = shape.body.clone();
         let labels = body.labels.get_or_insert_default();
@@ -59,22 +63,22 @@ impl Ready {
         labels.extend(shared.me.clone().map(|owner| (LEASE.to_owned(), Lease { epoch: 1, owner }.to_string())));
         let made = shared.engine.create(&name, body).await.map_err(|e| lane("make a container that is kept ready", e));
         let begun = match made {
-            Ok((container, warnings)) => Self::begin(shared, container, warnings, trees).await,
+            Ok((container, warnings)) => Self::begin(shared, container, &name, warnings, trees).await,
             Err(error) => Err(error),
         };
         if begun.is_err() {
-            // Also what may have been made although the answer was lost.
-            shared.engine.remove(&name).await?;
+            // Also what may have been made although the answer was lost. Why there is none matters more than this.
+            let _later = discard(shared, &name, std::slice::from_ref(&name)).await;
         }
         begun
     }
 
-    async fn begin(shared: &Lane, container: String, warnings: Vec<String>, trees: Trees) -> Result<Self> {
+    async fn begin(shared: &Lane, container: String, name: &str, warnings: Vec<String>, trees: Trees) -> Result<Self> {
         let engine = &shared.engine;
         let output = engine.attach(&container).await?;
         let pipe = engine.attach_input(&container).await?;
         engine.start(&container).await.map_err(|e| lane("start a container that is kept ready", e))?;
-        let mut ready = Self { container, output, pipe, warnings, door: None };
+        let mut ready = Self { container, names: vec![name.to_owned()], output, pipe, warnings, door: None };
         match ready.ask(HELLO.as_bytes(), HELLO_WITHIN).await {
             Ok(said) if said == WARM => {}
             Ok(said) | Err(said) => return Err(no_shell(shared, &said)),
@@ -103,6 +107,13 @@ impl Ready {
             Err(if said.is_empty() { "it has ended".to_owned() } else { said })
         };
         timeout(limit, asking).await.unwrap_or_else(|_| Err("it does not answer".to_owned()))
+    }
+
+    /// Removes it, now or later.
+    pub(super) async fn discard(self, lane: &Arc<Lane>) -> Result<()> {
+        let Self { container, names, pipe, .. } = self;
+        drop(pipe);
+        discard(lane, &container, &names).await
     }
 
     /// Whether it said or did something that nobody asked for, such as ending.

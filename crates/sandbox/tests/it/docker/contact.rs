@@ -63,10 +63,16 @@ impl Line {
     }
 
     /// Ends every call, and takes no more.
-    fn cut_for_good(&self) {
+    pub(super) fn cut_for_good(&self) {
         std::fs::remove_file(&self.path).expect("removed");
         self.open.lock().expect("lock").over = true;
         self.cut();
+    }
+
+    /// Takes calls again after all.
+    pub(super) fn mend(&self) {
+        self.open.lock().expect("lock").over = false;
+        self.listen();
     }
 }
 

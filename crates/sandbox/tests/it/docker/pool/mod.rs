@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "conformance", feature = "fake"))]
 mod conformance;
+mod leaks;
 mod lost;
 mod planted;
 mod same;
