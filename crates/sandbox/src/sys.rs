@@ -32,7 +32,7 @@ pub(crate) struct Child {
 /// Starts a copy of the calling thread, in namespaces of its own, that runs `child` and exits with what it returns.
 ///
 /// `child` must neither allocate nor lock nor panic.
-pub(crate) fn fork(namespaces: UnshareFlags, child: impl FnOnce() -> i32) -> Result<Child> {
+pub(crate) fn fork(namespaces: UnshareFlags, child: impl FnOnce(Forked) -> i32) -> Result<Child> {
     let mut pidfd: c_int = -1;
     let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD) | c_long::from(namespaces.bits());
     let none = ptr::null_mut::<c_int>();
@@ -41,7 +41,7 @@ pub(crate) fn fork(namespaces: UnshareFlags, child: impl FnOnce() -> i32) -> Res
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
     if pid == 0 {
         let _never_back = NeverBack;
-        let code = child();
+        let code = child(Forked(()));
         // SAFETY: ends this process without running anything of the parent's that was copied along.
         unsafe { libc::_exit(code) }
     }
@@ -108,10 +108,30 @@ impl Drop for Stack {
     }
 }
 
-/// Gives the pages of this range back, whatever is in them. Only for a process that was forked, and for what it will not
-/// use again.
-pub(crate) fn unmap(range: std::ops::Range<usize>) {
-    // SAFETY: callers pass what nothing in this process refers to any more.
+/// Proof that the process was made by [`fork`]: its memory is its own.
+#[derive(Debug)]
+pub(crate) struct Forked(());
+
+impl Forked {
+    /// Does what is left to do and ends the process with the result.
+    ///
+    /// The callers never go on and `rest` borrows nothing, so nothing that they refer to is used again: not even a
+    /// reference to it may be held by a function that goes on when it is unmapped.
+    pub(crate) fn finish(self, rest: impl FnOnce(&Lean) -> i32 + 'static) -> ! {
+        let _never_back = NeverBack;
+        let code = rest(&Lean(()));
+        // SAFETY: ends this process without running anything of the parent's that was copied along.
+        unsafe { libc::_exit(code) }
+    }
+}
+
+/// Proof that a forked process only does what [`Forked::finish`] was given, with nothing but its stack and what is of files.
+#[derive(Debug)]
+pub(crate) struct Lean(());
+
+/// Gives the pages of this range back, whatever is in them. Not for those of the caller's stack, nor of programs and libraries.
+pub(crate) fn unmap(_: &Lean, range: std::ops::Range<usize>) {
+    // SAFETY: the proof says that nothing in this process refers to heaps any more, and callers pass nothing else.
     unsafe { libc::munmap(ptr::without_provenance_mut(range.start), range.end.saturating_sub(range.start)) };
 }
 

@@ -9,6 +9,7 @@ use super::lane::Scratch;
 use super::secrets::SecretFiles;
 use super::{LANE, supervisor};
 use crate::run::{Bound, Buried, Fault, Keeper, Tree, kill_marked};
+use crate::sys::Forked;
 use crate::{Command, End, Error, Usage};
 
 /// The name of the variable by which processes of a command are known.
@@ -29,8 +30,9 @@ impl HostKeeper {
 }
 
 impl Keeper for HostKeeper {
-    fn supervise(&self, image: &Bound<'_>) -> i32 {
-        let code = supervisor::run(image, self.secrets.inherited(), || Ok(()));
+    fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32 {
+        // Returns only where there is something to unlink: else, what `self` refers to may be gone.
+        let code = supervisor::run(image, forked, self.secrets.inherited(), || Ok(()));
         self.secrets.unlink();
         code
     }

@@ -11,28 +11,39 @@ use rustix::process::{Pid, Signal, WaitOptions, wait};
 use crate::run::{
     Bound, CONTROL, Fault, Inherited, QUIET, Record, START, Stage, exec, first_signals, give_back_memory, report,
 };
-use crate::sys;
+use crate::sys::{self, Forked, Lean};
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 
 /// Starts the program, waits for its end or the host's, and leaves nothing of it behind. `last` runs in the program's
-/// process, just before it becomes the program.
-pub(crate) fn run(image: &Bound<'_>, inherited: Inherited, last: impl FnOnce() -> Result<(), Fault>) -> i32 {
+/// process, just before it becomes the program. Does not return where what is inherited is spare and the program ran.
+pub(crate) fn run(
+    image: &Bound<'_>,
+    forked: Forked,
+    inherited: Inherited,
+    last: impl FnOnce() -> Result<(), Fault>,
+) -> i32 {
     match start(image, last) {
-        Ok((program, signals)) => {
-            let end = stay(program, &signals, inherited);
-            let killed = sweep(&signals);
-            if end == Over::Ended {
-                report(Record::Killed(killed));
-            }
-            report(Record::Done);
-            0
-        }
+        Ok((program, signals)) => match inherited {
+            Inherited::Spare => forked.finish(move |lean| keep(program, &signals, Some(lean))),
+            Inherited::Needed => keep(program, &signals, None),
+        },
         Err(fault) => {
             fault.send(sys::fixed(START));
             1
         }
     }
+}
+
+/// Stays until all is over, and says so.
+fn keep(program: Pid, signals: &OwnedFd, lean: Option<&Lean>) -> i32 {
+    let end = stay(program, signals, lean);
+    let killed = sweep(signals);
+    if end == Over::Ended {
+        report(Record::Killed(killed));
+    }
+    report(Record::Done);
+    0
 }
 
 fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<(Pid, OwnedFd), Fault> {
@@ -67,14 +78,13 @@ enum Over {
 }
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd, inherited: Inherited) -> Over {
-    let mut quiet = Some(&QUIET).filter(|_| inherited == Inherited::Spare);
+fn stay(program: Pid, signals: &OwnedFd, mut lean: Option<&Lean>) -> Over {
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        match poll(&mut fds, quiet) {
+        match poll(&mut fds, lean.map(|_| &QUIET)) {
             // It is no command of milliseconds.
-            Ok(0) if quiet.take().is_some() => give_back_memory(),
+            Ok(0) => lean.take().into_iter().for_each(give_back_memory),
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return Over::Demanded,
         }
@@ -137,3 +147,7 @@ fn kill_children() {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "supervisor_tests.rs"]
+mod tests;

@@ -11,19 +11,20 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::enter;
 use super::keep::NativeKeeper;
 use super::outlet;
+use crate::Network;
 use crate::run::{Bound, CONTROL, Fault, QUIET, REPORT, Record, START, Stage, exec, give_back_memory, report};
-use crate::{Network, sys};
+use crate::sys::{self, Forked, Lean};
 
 /// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
 pub(super) const TERMINATE: u8 = b't';
 
 /// Builds the root, starts the program, collects orphans, and ends when the program has ended.
-pub(super) fn first_process(keeper: &NativeKeeper, image: &Bound<'_>) -> i32 {
+pub(super) fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, forked: Forked) -> i32 {
     match prepare(keeper).and_then(|()| start(keeper, image)) {
-        Ok((program, signals)) => {
-            stay(program, &signals);
+        Ok((program, signals)) => forked.finish(move |lean| {
+            stay(program, &signals, lean);
             0
-        }
+        }),
         Err(fault) => {
             fault.send(sys::fixed(START));
             1
@@ -125,14 +126,14 @@ fn sweep() -> u32 {
 }
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd) {
+fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
     let mut quiet = Some(&QUIET);
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
         match poll(&mut fds, quiet) {
             // It is no command of milliseconds.
-            Ok(0) if quiet.take().is_some() => give_back_memory(),
+            Ok(0) if quiet.take().is_some() => give_back_memory(lean),
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }

@@ -19,6 +19,7 @@ use super::wall::{Grants, Wall};
 use super::{LANE, init};
 use crate::disk::Disk;
 use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
+use crate::sys::Forked;
 use crate::{Command, End, Error, Limits, Network, Result, Usage};
 
 /// Process 1 counts as a process of the user namespace, too.
@@ -82,8 +83,8 @@ impl Keeper for NativeKeeper {
         enter::namespaces(&self.network)
     }
 
-    fn supervise(&self, image: &Bound<'_>) -> i32 {
-        init::first_process(self, image)
+    fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32 {
+        init::first_process(self, image, forked)
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {

@@ -8,6 +8,7 @@ use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 use super::{Bound, Fault, Image};
+use crate::sys::Forked;
 use crate::{Command, End, Error, Limits, Result, Usage};
 
 /// A sandbox that can make one command ready.
@@ -28,8 +29,8 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     }
 
     /// Runs in the forked supervisor, with its descriptors in place; starts the program and stays until all is over.
-    /// Must neither allocate nor lock nor panic.
-    fn supervise(&self, image: &Bound<'_>) -> i32;
+    /// Must neither allocate nor lock nor panic, and does not return where it gives memory back.
+    fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32;
 
     /// Descriptors that the supervisor finds after those that it always has.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;

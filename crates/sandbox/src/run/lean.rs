@@ -8,7 +8,7 @@ use std::ops::Range;
 use rustix::event::Timespec;
 use rustix::fs::{Mode, OFlags};
 
-use crate::sys;
+use crate::sys::{self, Lean};
 
 /// How long a program runs before its supervisor takes the time for this.
 pub(crate) const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -29,8 +29,8 @@ const PAGE: usize = 64 << 10;
 
 /// Gives back heaps, and stacks of other threads. The program's code and data stay, and the caller's own stack.
 ///
-/// Only for a process that was forked and uses nothing but its stack from here on. What cannot be found out is kept.
-pub(crate) fn give_back_memory() {
+/// What cannot be found out is kept.
+pub(crate) fn give_back_memory(lean: &Lean) {
     let maps = rustix::fs::open(c"/proc/self/maps", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let Ok(maps) = maps else { return };
     let mut buffer = [0; 4096];
@@ -45,7 +45,10 @@ pub(crate) fn give_back_memory() {
             }
             // What follows a file without a gap are the variables of that program or library.
             if line.is_heap() && line.range.start != file_ends {
-                own.spare(&line.range).into_iter().filter(|range| !range.is_empty()).for_each(sys::unmap);
+                own.spare(&line.range)
+                    .into_iter()
+                    .filter(|range| !range.is_empty())
+                    .for_each(|range| sys::unmap(lean, range));
             } else if line.inode != 0 || line.range.start == file_ends {
                 file_ends = line.range.end;
             }

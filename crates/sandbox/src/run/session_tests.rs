@@ -25,7 +25,7 @@ impl Lane for Stuck {
 }
 
 impl Keeper for Stuck {
-    fn supervise(&self, _: &Bound<'_>) -> i32 {
+    fn supervise(&self, _: &Bound<'_>, _: sys::Forked) -> i32 {
         if first_signals(Signal::KILL).is_err() {
             return 1;
         }

@@ -102,8 +102,8 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
         let more = keeper.descriptors();
         let (fds, count) = numbers(own, more.iter().map(|fd| fd.as_raw_fd()));
         let bound = image.bind();
-        let supervisor = || match sys::place(fds, count) {
-            Ok(()) => keeper.supervise(&bound),
+        let supervisor = |forked| match sys::place(fds, count) {
+            Ok(()) => keeper.supervise(&bound, forked),
             Err(_) => 1,
         };
         let namespaces = keeper.namespaces();

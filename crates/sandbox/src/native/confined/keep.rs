@@ -58,10 +58,11 @@ impl ConfinedKeeper {
 }
 
 impl Keeper for ConfinedKeeper {
-    fn supervise(&self, image: &Bound<'_>) -> i32 {
+    fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
         match self.join() {
             Ok(()) => {
-                let code = supervisor::run(image, self.secrets.inherited(), || self.lower());
+                // Returns only where there is something to unlink: else, what `self` refers to may be gone.
+                let code = supervisor::run(image, forked, self.secrets.inherited(), || self.lower());
                 self.secrets.unlink();
                 code
             }
