@@ -8,9 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, wait};
 
-use crate::run::{
-    Bound, CONTROL, Fault, Inherited, QUIET, Record, START, Stage, exec, first_signals, give_back_memory, report,
-};
+use crate::run::{Bound, CONTROL, Fault, Inherited, Keepsake, Record, START, Stage, exec, first_signals, report};
 use crate::sys::{self, Forked, Lean};
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
@@ -78,13 +76,12 @@ enum Over {
 }
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd, mut lean: Option<&Lean>) -> Over {
+fn stay(program: Pid, signals: &OwnedFd, lean: Option<&Lean>) -> Over {
+    let mut keepsake = Keepsake::new(lean);
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        match poll(&mut fds, lean.map(|_| &QUIET)) {
-            // It is no command of milliseconds.
-            Ok(0) => lean.take().into_iter().for_each(give_back_memory),
+        match poll(&mut fds, keepsake.wait().as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return Over::Demanded,
         }

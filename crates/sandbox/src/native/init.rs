@@ -12,7 +12,7 @@ use super::enter;
 use super::keep::NativeKeeper;
 use super::outlet;
 use crate::Network;
-use crate::run::{Bound, CONTROL, Fault, QUIET, REPORT, Record, START, Stage, exec, give_back_memory, report};
+use crate::run::{Bound, CONTROL, Fault, Keepsake, REPORT, Record, START, Stage, exec, report};
 use crate::sys::{self, Forked, Lean};
 
 /// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
@@ -127,13 +127,11 @@ fn sweep() -> u32 {
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
 fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
-    let mut quiet = Some(&QUIET);
+    let mut keepsake = Keepsake::new(Some(lean));
     loop {
         let mut fds =
             [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        match poll(&mut fds, quiet) {
-            // It is no command of milliseconds.
-            Ok(0) if quiet.take().is_some() => give_back_memory(lean),
+        match poll(&mut fds, keepsake.wait().as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }

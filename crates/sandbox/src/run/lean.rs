@@ -4,6 +4,7 @@
 //! then belong to the supervisors alone: each would cost as much as the host.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::fs::{Mode, OFlags};
@@ -11,7 +12,35 @@ use rustix::fs::{Mode, OFlags};
 use crate::sys::{self, Lean};
 
 /// How long a program runs before its supervisor takes the time for this.
-pub(crate) const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a supervisor still has what it was forked with. However much happens meanwhile: else a program that is never
+/// quiet could keep that for as long as it runs.
+#[derive(Debug)]
+pub(crate) struct Keepsake<'a> {
+    since: Instant,
+    /// Nothing where all is needed, or given back already.
+    lean: Option<&'a Lean>,
+}
+
+impl<'a> Keepsake<'a> {
+    /// From now on.
+    pub(crate) fn new(lean: Option<&'a Lean>) -> Self {
+        Self { since: Instant::now(), lean }
+    }
+
+    /// To be asked before every wait: gives the memory back when it is time, and says how long the wait may be till then.
+    pub(crate) fn wait(&mut self) -> Option<Timespec> {
+        let lean = self.lean?;
+        let left = QUIET.saturating_sub(self.since.elapsed());
+        if left.is_zero() {
+            self.lean = None;
+            give_back_memory(lean);
+            return None;
+        }
+        Some(Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() })
+    }
+}
 
 /// Whether a process will use again what it has of the host's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +59,7 @@ const PAGE: usize = 64 << 10;
 /// Gives back heaps, and stacks of other threads. The program's code and data stay, and the caller's own stack.
 ///
 /// What cannot be found out is kept.
-pub(crate) fn give_back_memory(lean: &Lean) {
+fn give_back_memory(lean: &Lean) {
     let maps = rustix::fs::open(c"/proc/self/maps", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let Ok(maps) = maps else { return };
     let mut buffer = [0; 4096];

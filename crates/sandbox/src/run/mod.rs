@@ -19,7 +19,7 @@ pub(crate) use self::{
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
-    lean::{Inherited, QUIET, give_back_memory},
+    lean::{Inherited, Keepsake},
     records::Record,
     session::Session,
     token::token,
