@@ -50,12 +50,13 @@ fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<
     let prepare = Fault::at(Stage::Prepare);
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(&prepare)?;
     let signals = sys::signals().map_err(&prepare)?;
+    let supervisor = rustix::process::getpid();
     let program = || {
-        exec(image, || {
-            // Should this supervisor be killed, at least the program itself goes with it.
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Fault::at(Stage::Prepare))?;
-            last()
-        })
+        match bind_to(supervisor) {
+            // Asked again at the very last: what `last` does may take back what the kernel promised.
+            Ok(()) => exec(image, || last().and_then(|()| still_below(supervisor))),
+            Err(fault) => fault,
+        }
         .send(sys::fixed(START));
         1
     };
@@ -64,6 +65,21 @@ fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<
         sys::close(fd);
     }
     Ok((program, signals))
+}
+
+/// Should the supervisor be killed, at least the program itself goes with it. The first thing that its process does: on
+/// the way to the program, a file system can hold it for any time.
+fn bind_to(supervisor: Pid) -> Result<(), Fault> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Fault::at(Stage::Prepare))?;
+    still_below(supervisor)
+}
+
+/// No program starts that nobody would end.
+fn still_below(supervisor: Pid) -> Result<(), Fault> {
+    match rustix::process::getppid() {
+        Some(parent) if parent == supervisor => Ok(()),
+        _ => Err(Fault::at(Stage::Prepare)(Errno::SRCH)),
+    }
 }
 
 /// Why a supervisor stops waiting.

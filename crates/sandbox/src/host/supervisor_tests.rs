@@ -60,3 +60,26 @@ fn a_supervisor_that_gave_its_memory_back_does_not_use_it_again_and_ends_well() 
     });
     assert_eq!((status, text.as_str()), (Some(0), "ran\n"));
 }
+
+#[test]
+fn no_program_starts_when_its_supervisor_was_killed_on_the_way_to_it() {
+    let (status, text) = apart(|| {
+        let (_keeper, image) = prepared("echo ran");
+        let bound = image.bind();
+        status(|forked| {
+            run(&bound, forked, Inherited::Spare, || {
+                let supervisor = rustix::process::getppid();
+                // As when the signal came before it could be asked for.
+                rustix::process::set_parent_process_death_signal(None).map_err(Fault::at(Stage::Prepare))?;
+                if let Some(pid) = supervisor {
+                    rustix::process::kill_process(pid, Signal::KILL).map_err(Fault::at(Stage::Prepare))?;
+                }
+                while rustix::process::getppid() == supervisor {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            })
+        })
+    });
+    assert_eq!((status, text.as_str()), (Some(9), ""), "killed, and nothing ran");
+}
