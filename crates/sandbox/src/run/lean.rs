@@ -64,7 +64,7 @@ fn give_back_memory(lean: &Lean) {
     let Ok(maps) = maps else { return };
     let mut buffer = [0; 4096];
     let own = Own { stack: (&raw const buffer).addr(), block: sys::thread_block() };
-    let (mut line, mut file_ends) = (Line::default(), 0);
+    let (mut line, mut programs) = (Line::default(), Programs::default());
     loop {
         // The kernel finds its place again by the address, so what is unmapped meanwhile confuses nothing.
         let Ok(length @ 1..) = rustix::io::read(&maps, &mut buffer) else { return };
@@ -72,17 +72,38 @@ fn give_back_memory(lean: &Lean) {
             if !line.take(*byte) {
                 continue;
             }
-            // What follows a file without a gap are the variables of that program or library.
-            if line.is_heap() && line.range.start != file_ends {
+            if !programs.have(&line) && line.is_heap() {
                 own.spare(&line.range)
                     .into_iter()
                     .filter(|range| !range.is_empty())
                     .for_each(|range| sys::unmap(lean, range));
-            } else if line.inode != 0 || line.range.start == file_ends {
-                file_ends = line.range.end;
             }
             line = Line::default();
         }
+    }
+}
+
+/// Tells the variables of programs and libraries, which are memory of no file too, from heaps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Programs {
+    /// The file whose code was seen last.
+    file: u64,
+    /// Where its data of its own end.
+    ends: usize,
+}
+
+impl Programs {
+    /// Whether this mapping, the next one, has such variables: it is the one that follows the data of a file with code
+    /// without a gap. Behind other files, and behind those variables, the kernel may well put heaps.
+    fn have(&mut self, line: &Line) -> bool {
+        if line.inode == 0 {
+            return line.range.start == std::mem::take(&mut self.ends);
+        }
+        if line.executable {
+            self.file = line.inode;
+        }
+        self.ends = if line.private && line.inode == self.file { line.range.end } else { 0 };
+        false
     }
 }
 
@@ -121,6 +142,7 @@ struct Line {
     fields: u32,
     in_field: bool,
     writable: bool,
+    executable: bool,
     private: bool,
     /// The beginning of the name.
     name: [u8; 6],
@@ -146,6 +168,7 @@ impl Line {
             0 => self.range.end = self.range.end.wrapping_mul(16).wrapping_add(digit(16) as usize),
             1 => {
                 self.writable |= byte == b'w';
+                self.executable |= byte == b'x';
                 self.private |= byte == b'p';
             }
             4 => self.inode = self.inode.wrapping_mul(10).wrapping_add(digit(10).into()),
@@ -195,6 +218,30 @@ mod tests {
         }
         let file = line("7f00a000-7f00c000 rw-p 00000000 fe:01 1234    /usr/lib/a b \n");
         assert_eq!((file.range, file.inode), (0x7f00_a000..0x7f00_c000, 1234));
+    }
+
+    #[test]
+    fn a_file_that_the_host_maps_beside_its_work_does_not_keep_that_and_variables_of_libraries_stay() {
+        let maps = "\
+            5000-6000 r--p 00000000 fe:01 7 /usr/bin/host\n\
+            6000-7000 r-xp 00001000 fe:01 7 /usr/bin/host\n\
+            7000-8000 rw-p 00002000 fe:01 7 /usr/bin/host\n\
+            8000-9000 rw-p 00000000 00:00 0\n\
+            9000-a000 rw-p 00000000 00:00 0 [heap]\n\
+            20000-21000 r--p 00000000 fe:01 50 /work/pack\n\
+            21000-29000 rw-p 00000000 00:00 0\n\
+            30000-31000 rw-p 00000000 fe:01 51 /work/copy\n\
+            31000-39000 rw-p 00000000 00:00 0\n\
+            39000-3a000 rw-s 00000000 fe:01 52 /work/shared\n\
+            3a000-3b000 rw-p 00000000 00:00 0\n\
+            40000-41000 r-xp 00000000 fe:01 9 /usr/lib/a b.so\n\
+            41000-42000 r--p 00001000 fe:01 9 /usr/lib/a b.so\n\
+            42000-43000 rw-p 00000000 00:00 0\n\
+            44000-45000 rw-p 00000000 00:00 0\n";
+        let mut programs = Programs::default();
+        let lines: Vec<_> = maps.split_inclusive('\n').map(line).collect();
+        let given = lines.iter().filter(|line| !programs.have(line) && line.is_heap()).map(|line| line.range.start);
+        assert_eq!(given.collect::<Vec<_>>(), [0x9000, 0x2_1000, 0x3_1000, 0x3_a000, 0x4_4000]);
     }
 
     #[test]
