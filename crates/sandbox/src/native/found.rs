@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::filter::Filters;
-use super::group_base::{self, Base, Controller};
+use super::group_base::{self, Base, Controller, Swap};
 use super::lane::{NativeLane, unavailable};
 use super::{Demand, Mechanism, NativeFacts, NativeOptions, confined, hint, wall};
 use crate::run::try_once;
@@ -120,7 +120,9 @@ impl Found {
             return coverage;
         }
         match guarantee {
-            Guarantee::Memory if group(Controller::Memory) => Coverage::Enforced,
+            Guarantee::Memory if group(Controller::Memory) => {
+                memory(&self.bases, &kernel_says("/proc/swaps").unwrap_or_default())
+            }
             Guarantee::Memory => Coverage::Partial(
                 "without a control group, the memory of all processes is summed up every 50 milliseconds, which does not \
                  count files in memory that no process has mapped, and a quick one can be over the limit for a moment; "
@@ -161,7 +163,44 @@ impl Found {
     }
 }
 
+/// How well groups keep a limit of memory, on a machine with these swaps: the kernel's list with its heading.
+fn memory(bases: &[Base], swaps: &str) -> Coverage {
+    let mut limiting = bases.iter().filter(|base| base.controllers.contains(&Controller::Memory));
+    if limiting.all(|base| base.swap == Swap::Limited) || swaps.lines().nth(1).is_none() {
+        return Coverage::Enforced;
+    }
+    Coverage::Partial(
+        "the control group limits memory, but not swap, of which this machine has some: all processes together can use \
+         more than the limit, as far as the swap reaches; start the kernel with swapaccount=1, or switch swap off"
+            .into(),
+    )
+}
+
 /// The text of a file of the kernel's, without the line's end.
 pub(super) fn kernel_says(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::group_base::Version;
+    use super::*;
+
+    #[test]
+    fn a_limit_of_memory_is_no_exact_one_where_what_is_over_it_can_go_to_swap() {
+        let none = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority";
+        let some = format!("{none}\n/dev/vda2 partition\t8388604\t\t0\t\t-2");
+        let base = |controller, swap| Base {
+            directory: "/sys/fs/cgroup".into(),
+            version: Version::One,
+            controllers: vec![controller],
+            swap,
+        };
+        let pids = base(Controller::Pids, Swap::Free);
+        let limited = [pids.clone(), base(Controller::Memory, Swap::Limited)];
+        let free = [pids, base(Controller::Memory, Swap::Free)];
+        assert_eq!(memory(&limited, &some), Coverage::Enforced, "groups of other controllers have no such limit");
+        assert_eq!(memory(&free, none), Coverage::Enforced);
+        assert!(matches!(memory(&free, &some), Coverage::Partial(why) if why.contains("swapaccount=1")));
+    }
 }

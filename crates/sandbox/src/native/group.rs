@@ -125,8 +125,11 @@ impl Member {
                 set(&directory.join(file), &value)?;
             }
             for (file, value) in controller.wishes(version, limits) {
-                // Kernels without swap accounting have no such file, and need none.
-                let _absent = set(&directory.join(file), &value);
+                match set(&directory.join(file), &value) {
+                    // Kernels without swap accounting have no such file; the probe has seen that, too.
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    done => done?,
+                }
             }
         }
         let entrance = match version {
@@ -145,4 +148,25 @@ fn set(file: &Path, value: &str) -> io::Result<()> {
     let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", file.display()));
     let mut open = OpenOptions::new().write(true).open(file).map_err(named)?;
     io::Write::write_all(&mut open, value.as_bytes()).map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_swap_that_is_there_and_cannot_be_set_is_no_group() {
+        let group = tempfile::tempdir().unwrap();
+        let file = |name| group.path().join(name);
+        for name in ["memory.limit_in_bytes", "tasks"] {
+            fs::write(file(name), "").unwrap();
+        }
+        let limits = Limits { memory: Some(7), ..Limits::default() };
+        let memory = || vec![Controller::Memory];
+        let made = || Member::set_up(group.path().to_owned(), Version::One, memory(), &limits, 0).map(drop);
+        made().unwrap();
+        // Opening it to write is refused.
+        fs::create_dir(file("memory.memsw.limit_in_bytes")).unwrap();
+        assert_eq!(made().unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
 }

@@ -22,12 +22,31 @@ pub(super) enum Version {
     Two,
 }
 
+impl Version {
+    /// What limits swap: on version 1 together with memory.
+    fn swap(self) -> &'static str {
+        match self {
+            Self::One => "memory.memsw.limit_in_bytes",
+            Self::Two => "memory.swap.max",
+        }
+    }
+}
+
+/// Whether a group's limit of memory is one of swap, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Swap {
+    Limited,
+    /// The kernel was built or started without it.
+    Free,
+}
+
 /// A directory below which groups with these controllers can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Base {
     pub(super) directory: PathBuf,
     pub(super) version: Version,
     pub(super) controllers: Vec<Controller>,
+    pub(super) swap: Swap,
 }
 
 impl fmt::Display for Base {
@@ -84,10 +103,8 @@ impl Controller {
     /// What is set where the kernel has it.
     pub(super) fn wishes(self, version: Version, limits: &Limits) -> Vec<Setting> {
         match (self, version) {
-            (Self::Memory, Version::One) => {
-                vec![("memory.memsw.limit_in_bytes", limits.memory.unwrap_or(0).to_string())]
-            }
-            (Self::Memory, Version::Two) => vec![("memory.swap.max", "0".into()), ("memory.oom.group", "1".into())],
+            (Self::Memory, Version::One) => vec![(version.swap(), limits.memory.unwrap_or(0).to_string())],
+            (Self::Memory, Version::Two) => vec![(version.swap(), "0".into()), ("memory.oom.group", "1".into())],
             (Self::Pids | Self::Cpu, _) => Vec::new(),
         }
     }
@@ -156,8 +173,9 @@ fn usable(directory: &Path, version: Version, controllers: &[Controller]) -> Opt
         let limits = Limits::default();
         let there = |c: &&Controller| c.settings(version, &limits, 0).iter().all(|(f, _)| probe.join(f).exists());
         let controllers: Vec<_> = controllers.iter().filter(there).copied().collect();
+        let swap = if probe.join(version.swap()).exists() { Swap::Limited } else { Swap::Free };
         fs::remove_dir(&probe).ok()?;
-        (!controllers.is_empty()).then(|| Base { directory: directory.into(), version, controllers })
+        (!controllers.is_empty()).then(|| Base { directory: directory.into(), version, controllers, swap })
     })
 }
 
