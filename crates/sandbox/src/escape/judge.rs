@@ -33,9 +33,14 @@ pub enum Seen {
         /// What it said.
         why: String,
     },
-    /// It was not run, so nothing is known.
+    /// It was not run, or said nothing, so nothing is known.
     NotRun {
         /// Why not.
+        why: String,
+    },
+    /// It was not run, because what it needs is not there.
+    Skipped {
+        /// What is missing.
         why: String,
     },
 }
@@ -70,7 +75,8 @@ pub enum Verdict {
     ProvesNothing,
     /// It was not run.
     NotRun,
-    /// The lane promises something else; or the probe had to get through without a sandbox and did not.
+    /// The lane promises something else; or the probe had to get through without a sandbox and did not; or it had to show
+    /// something and was not heard of, though nothing that it needs was missing.
     Unexpected,
 }
 
@@ -82,7 +88,7 @@ impl Expected {
             Seen::Contained => self == Self::Harmless,
             Seen::Limited { .. } => matches!(self, Self::Limited | Self::Harmless),
             Seen::Works => self == Self::Works,
-            Seen::Through | Seen::Broken { .. } | Seen::NotRun { .. } => false,
+            Seen::Through | Seen::Broken { .. } | Seen::NotRun { .. } | Seen::Skipped { .. } => false,
         }
     }
 }
@@ -95,7 +101,8 @@ pub(super) fn word(said: &str) -> Result<&str, Seen> {
     match lines.find(|line| line.contains("TRIED ") || line.starts_with("SKIP ")) {
         Some(line) => match (line.split_once("TRIED "), line.strip_prefix("SKIP ")) {
             (Some((_, word)), _) => Ok(word),
-            (None, why) => not_run(why.unwrap_or(line)),
+            (None, Some(why)) => Err(Seen::Skipped { why: why.to_owned() }),
+            (None, None) => not_run(line),
         },
         None => not_run(said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing")),
     }
@@ -150,7 +157,9 @@ pub(super) fn verdict(
         return Verdict::Unexpected;
     }
     match (seen, coverage) {
-        (Seen::NotRun { .. }, _) => Verdict::NotRun,
+        // It gets through anywhere else, so its silence is no proof that a lane holds what it promises.
+        (Seen::NotRun { .. }, Some(Coverage::Enforced)) if proof == Proof::Must => Verdict::Unexpected,
+        (Seen::NotRun { .. } | Seen::Skipped { .. }, _) => Verdict::NotRun,
         _ if expected.met(seen) && proves => Verdict::Held,
         _ if expected.met(seen) => Verdict::ProvesNothing,
         // A tool that does not work here at all says nothing about a sandbox.
@@ -169,7 +178,7 @@ impl fmt::Display for Seen {
             Self::Limited { how } => write!(f, "limited ({how})"),
             Self::Works => f.pad("works"),
             Self::Broken { why } => write!(f, "BROKEN ({why})"),
-            Self::NotRun { why } => write!(f, "not run ({why})"),
+            Self::NotRun { why } | Self::Skipped { why } => write!(f, "not run ({why})"),
         }
     }
 }
@@ -232,5 +241,19 @@ mod tests {
         let open = Coverage::Unenforced("no".into());
         assert_eq!(say(Proof::Must, open, &Control::GetsThrough, &Seen::Through), Verdict::Open);
         assert_eq!(say(Proof::Must, Coverage::Enforced, &Control::GetsThrough, &Seen::Contained), Verdict::Unexpected);
+    }
+
+    #[test]
+    fn a_probe_that_falls_silent_in_a_lane_is_no_success() {
+        let say = |proof, coverage: Coverage, said: &str| {
+            let seen = seen(Effect::Said, Expected::Blocked, false, said, None);
+            verdict(Expected::Blocked, proof, Some(&coverage), &Control::GetsThrough, &seen)
+        };
+        for said in ["", "perl: not found", "TRIED nothing", "TRIED failed: syntax error", "TRIED late"] {
+            assert_eq!(say(Proof::Must, Coverage::Enforced, said), Verdict::Unexpected, "{said}");
+            assert_eq!(say(Proof::IfAllowed, Coverage::Enforced, said), Verdict::NotRun, "{said}");
+            assert_eq!(say(Proof::Must, Coverage::Unenforced("no".into()), said), Verdict::NotRun, "{said}");
+        }
+        assert_eq!(say(Proof::Must, Coverage::Enforced, "SKIP make is not there"), Verdict::NotRun);
     }
 }

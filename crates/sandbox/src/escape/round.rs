@@ -108,7 +108,7 @@ impl<'a> Round<'a> {
         match self.stage.fill(probe, code) {
             Ok(code) => Some(code),
             Err(why) => {
-                self.note(probe, Seen::NotRun { why });
+                self.note(probe, Seen::Skipped { why });
                 None
             }
         }

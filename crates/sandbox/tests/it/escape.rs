@@ -17,6 +17,10 @@ fn place() -> TempDir {
     tempfile::tempdir_in("/var/tmp").unwrap()
 }
 
+/// How many probes an isolating lane holds at least. An ordinary user on a machine without the tools and devices of others
+/// shows some forty fewer than one that has them, root a hundred more.
+const HELD: usize = 200;
+
 /// What gets through without a sandbox is the same for all lanes.
 static ESCAPE: OnceCell<Controls> = OnceCell::const_new();
 static TOOLS: OnceCell<Controls> = OnceCell::const_new();
@@ -47,7 +51,7 @@ async fn nothing_gets_out_of_the_native_lane() {
     let Some(lane) = native() else { return };
     let place = place();
     let report = tried(&lane, Suite::escape(place.path()), &ESCAPE).await;
-    assert!(report.count(Verdict::Held) >= 100, "{report}");
+    assert!(report.count(Verdict::Held) >= HELD, "{report}");
     left_nothing(&place);
 }
 
@@ -74,7 +78,7 @@ async fn nothing_gets_out_of_the_docker_lane() {
     let Some(lane) = crate::docker::lane().await else { return };
     let place = place();
     let report = tried(&lane, Suite::escape(place.path()), &ESCAPE).await;
-    assert!(report.count(Verdict::Held) >= 100, "{report}");
+    assert!(report.count(Verdict::Held) >= HELD, "{report}");
     left_nothing(&place);
 }
 

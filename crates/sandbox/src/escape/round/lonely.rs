@@ -134,7 +134,9 @@ impl Round<'_> {
             // The mount that is in place now keeps the first command from it, or the second one finds the link.
             let first = self.noted(probe);
             self.alone(&mut *running, tree, probe, "told('ok');", Manner::Swapped).await?;
-            if let Some(first @ (Seen::Through | Seen::Blocked { .. } | Seen::NotRun { .. })) = first {
+            if let Some(first @ (Seen::Through | Seen::Blocked { .. } | Seen::NotRun { .. } | Seen::Skipped { .. })) =
+                first
+            {
                 self.note(probe, first);
             }
         }
