@@ -134,8 +134,8 @@ impl DockerSandbox {
 
     /// The same lane with containers kept ready, so that a command starts in a fraction of the time.
     ///
-    /// Each is made and started beforehand, exactly as it would be for a sandbox like the pattern, and its only program is a
-    /// `/bin/sh` of the image that waits. It is given to one command and removed with it, so nothing of one command is there
+    /// Each is made and started beforehand, as it would be for a sandbox like the pattern but always with the file system for
+    /// secrets at `/run/secrets` (writable, 8 MiB), and its only program is a `/bin/sh` of the image that waits. It is given to one command and removed with it, so nothing of one command is there
     /// for the next. What differs from command to command comes over its standard input, which nothing keeps; a sandbox's
     /// trees are mounted into it by this process. A sandbox of another kind, one more than are ready, and a command that a shell
     /// cannot be told of (a variable with a dot in its name, or more than 128 KiB of arguments) start cold, and
