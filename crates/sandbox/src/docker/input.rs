@@ -12,10 +12,11 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::{Result, SandboxId};
+use crate::{Labels, Result, SandboxId};
 
 use super::engine::Engine;
 use super::lease;
+use super::marks;
 use super::record::{Given, Record};
 
 /// No final name ends like this: those end with a number.
@@ -39,10 +40,22 @@ impl Names {
         Self { pending: format!("{complete}{PENDING}"), complete }
     }
 
+    /// The same of a container that was kept ready: its own labels tell nothing of the sandbox's.
+    pub(super) fn marked(id: &SandboxId, number: u64, labels: &Labels) -> Self {
+        let complete = format!("hedgerow-{id}-{number}{}", marks::suffix(labels));
+        Self { pending: format!("{complete}{PENDING}"), complete }
+    }
+
     /// The sandbox and the number that a name was made of.
     pub(super) fn parse(name: &str) -> Option<(&str, u64)> {
-        let (id, number) = name.strip_prefix("hedgerow-")?.trim_end_matches(PENDING).rsplit_once('-')?;
+        let name = marks::split(name.strip_prefix("hedgerow-")?.trim_end_matches(PENDING)).0;
+        let (id, number) = name.rsplit_once('-')?;
         Some((id, number.parse().ok()?))
+    }
+
+    /// Whether a name was made for a sandbox with this label.
+    pub(super) fn tells_of(name: &str, key: &str, value: &str) -> bool {
+        marks::split(name.trim_end_matches(PENDING)).1.any(|mark| mark == marks::of(key, value))
     }
 
     /// Both, for whoever looks for the container.
@@ -115,7 +128,7 @@ pub(super) async fn deliver(engine: &Engine, container: &str, input: Option<Inpu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Command, Labels, Policy, Spec};
+    use crate::{Command, Policy, Spec};
 
     fn whole(stdin: &str, name: &str) -> bool {
         let id = SandboxId::new("s-1").expect("valid");

@@ -14,6 +14,7 @@ mod input;
 mod launch;
 mod lease;
 mod left_over;
+mod marks;
 mod options;
 #[cfg(not(all(feature = "egress", target_os = "linux")))]
 #[path = "no_outlet.rs"]
@@ -234,13 +235,19 @@ impl Sandbox for DockerSandbox {
     async fn list(&self, labels: &Labels) -> Result<Vec<SandboxId>> {
         let mut found = self.lane.held(labels);
         for container in self.lane.engine.containers(None).await? {
-            let carries = |wanted: &Labels| wanted.iter().all(|(k, v)| label(&container, k) == Some(v));
-            if carries(labels)
-                && carries(&self.lane.labels)
-                && !pool::was_kept(&container)
-                && let Some(Ok(id)) = label(&container, record::SANDBOX).map(SandboxId::new)
-            {
-                found.insert(id);
+            let carries = |k: &str, v: &String| label(&container, k) == Some(v);
+            if !self.lane.labels.iter().all(|(k, v)| carries(k, v)) {
+                continue;
+            }
+            let kept = pool::was_kept(&container);
+            let tells = |k: &str, v: &String| carries(k, v) || kept && pool::tells_of(&container, k, v);
+            let id = if kept {
+                pool::claimed_by(&container)
+            } else {
+                label(&container, record::SANDBOX).and_then(|id| SandboxId::new(id).ok())
+            };
+            if labels.iter().all(|(k, v)| tells(k, v)) {
+                found.extend(id);
             }
         }
         Ok(found.into_iter().collect())

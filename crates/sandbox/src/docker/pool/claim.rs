@@ -11,6 +11,7 @@ use super::super::ended::Contact;
 use super::super::engine::Engine;
 use super::super::input::Names;
 use super::super::launch::{Begun, discarded, no_workdir};
+use super::super::marks;
 use super::super::outlet::Outlets;
 use super::lines::{GO, NO_PROGRAM, NO_WORKDIR, READY, WARM, lines};
 use super::plan::{Tree, trees};
@@ -64,6 +65,9 @@ impl Pool {
             Ok(told) => told,
             Err(why) => return Ok(Err(why)),
         };
+        if ask.spec.labels.len() > marks::MOST {
+            return Ok(Err("its sandbox has more labels than the name of a container can tell of".into()));
+        }
         let trees = match kind.trees {
             Trees::Fixed => Ok(Vec::new()),
             Trees::Added => trees(ask.spec, self.lane.facts.recursive_read_only),
@@ -90,7 +94,7 @@ impl Pool {
 
     /// Whatever it comes to but a claim, the container is removed: it may have been changed already.
     async fn offer(&self, mut ready: Ready, ask: Ask<'_>, told: &[u8], trees: &[Tree]) -> Result<Offer> {
-        let names = Names::new(&ask.spec.id, ask.number);
+        let names = Names::marked(&ask.spec.id, ask.number, &ask.spec.labels);
         let offer = match discarded(&ask.spec.policy, &self.lane.facts, &ready.warnings) {
             Ok(()) => self.prepare(&mut ready, ask, &names, told, trees).await,
             Err(error) => Err(error),
@@ -148,7 +152,8 @@ impl Pool {
     ) -> Result<Option<Offer>> {
         // From here on it is found as the sandbox's, and as one that may not be taken over. It may be so also when the answer is lost.
         ready.names.push(names.pending.clone());
-        if let Err(why) = rename(&self.lane.engine, &ready.container, names).await {
+        let plain = Names::new(&ask.spec.id, ask.number);
+        if let Err(why) = rename(&self.lane.engine, &ready.container, names, &plain).await {
             return Ok(Some(Offer::Spoilt(why)));
         }
         if let Some(door) = ready.door.take()
@@ -181,10 +186,11 @@ impl Pool {
 }
 
 /// Gives a container the name of a command whose input is pending.
-async fn rename(engine: &Engine, container: &str, names: &Names) -> std::result::Result<(), String> {
-    match engine.exists(&names.complete).await {
-        Ok(false) => {}
-        Ok(true) => return Err(format!("{} is in use", names.complete)),
+async fn rename(engine: &Engine, container: &str, names: &Names, plain: &Names) -> std::result::Result<(), String> {
+    // Also the one that an earlier owner's container of this number has, which was made for its command.
+    match tokio::try_join!(engine.exists(&names.complete), engine.exists(&plain.complete)) {
+        Ok((false, false)) => {}
+        Ok(_) => return Err(format!("{} is in use", plain.complete)),
         Err(error) => return Err(super::super::probe::reason(&error)),
     }
     let renamed = engine.rename_once(container, &names.pending).await;

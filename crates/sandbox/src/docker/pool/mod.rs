@@ -195,6 +195,11 @@ pub(super) fn claimed_by(container: &ContainerSummary) -> Option<SandboxId> {
     SandboxId::new(super::input::Names::parse(given)?.0).ok()
 }
 
+/// Whether a container that was kept ready has been given to a sandbox with this label.
+pub(super) fn tells_of(container: &ContainerSummary, key: &str, value: &str) -> bool {
+    lease::name(container).is_some_and(|name| super::input::Names::tells_of(lease::given_name(name), key, value))
+}
+
 /// Whether a container is, or was, kept ready.
 pub(super) fn was_kept(container: &ContainerSummary) -> bool {
     label(container, LABEL).is_some()

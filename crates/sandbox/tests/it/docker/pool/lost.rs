@@ -122,7 +122,15 @@ async fn a_command_whose_owner_was_killed_is_ended_before_its_sandbox_can_be_use
     assert!(lane.adopt(&id).await.is_err(), "a living process holds it");
     owner.kill().expect("SIGKILL");
     owner.wait().expect("reaped");
+    let labels = |value: &str| [("hedgerow-test".to_owned(), value.to_owned())].into();
+    assert_eq!(
+        lane.list(&labels("owner")).await.expect("asked"),
+        std::slice::from_ref(&id),
+        "nobody would ever stop it"
+    );
+    assert!(lane.list(&labels("other")).await.expect("asked").is_empty());
     assert!(lane.adopt(&id).await.expect("asked").is_none());
+    assert!(lane.list(&labels("owner")).await.expect("asked").is_empty());
     let beat = || std::fs::read(tree.path.join("beat")).expect("it was beating");
     let last = beat();
     tokio::time::sleep(Duration::from_millis(300)).await;
