@@ -147,3 +147,23 @@ impl Repository {
         session
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_piece_of_work_made_in_memory_is_not_there_for_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        gix::init_bare(dir.path()).unwrap();
+        let repository = Repository::open(dir.path()).unwrap();
+        let made = repository.in_memory(|session| {
+            let id = session.write_blob("made").unwrap().detach();
+            assert!(session.has_object(id));
+            Ok(id)
+        });
+        let made = made.unwrap();
+        assert_eq!(repository.shared.idle.lock().unwrap().len(), 1, "the handle is used again");
+        assert!(!repository.in_memory(|session| Ok(session.has_object(made))).unwrap());
+    }
+}

@@ -151,6 +151,35 @@ const CASES: &[Case] = &[
         "sed -i 's/^9$/x/' f; echo a >a",
         "sed -i 's/^9$/x/' f; echo b >b",
     ),
+    // How renames are looked for when only some of them can matter.
+    case(
+        201,
+        "a file moved as it was, a like one that the other side edits deleted",
+        "seq 20 >f; seq 19 >g; echo o >o",
+        "git mv g h; git rm -q f",
+        "sed -i 's/^9$/x/' f",
+    ),
+    case(
+        202,
+        "one file that the other side edits moved and edited, many deleted",
+        "seq 20 >f; mkdir d; for n in 1 2 3 4 5 6; do seq $n 90 >d/$n; done",
+        "git rm -qr d; git mv f g; sed -i 's/^2$/y/' g",
+        "sed -i 's/^18$/x/' f",
+    ),
+    case(
+        203,
+        "a directory moved to which the other side adds, another one deleted",
+        "mkdir d e; seq 20 >d/f; seq 40 60 >d/g; seq 9 >e/h; seq 30 50 >e/i",
+        "git mv d n; git rm -qr e",
+        "echo new >d/new",
+    ),
+    case(
+        204,
+        "moved and edited here, deleted with its directory there, edited in between",
+        "mkdir d e; seq 20 >d/f; seq 20 40 >d/g; seq 60 90 >e/k",
+        "git mv d/f m; echo x >>m; git rm -q e/k",
+        "git rm -qr d; echo k >>e/k",
+    ),
 ];
 
 /// Where this crate and git disagree in the verdict, with the reason. Nothing else may differ.

@@ -22,18 +22,6 @@ fn a_trial_makes_the_tree_that_the_candidate_has_and_writes_nothing() {
 }
 
 #[test]
-fn what_one_trial_made_in_memory_is_not_there_for_the_next() {
-    let scene = Scene::simple();
-    let repository = scene.open();
-    let [main, change] = ["main", "change"].map(|name| scene.id(name));
-    let Trial::Clean { tree, .. } = repository.trial(&main, &change).unwrap() else { panic!("it is clean") };
-    // Were it still there, the candidate would believe that it need not be written.
-    let candidate = scene.candidate("main", "change");
-    assert_eq!(scene.git(&["cat-file", "-t", tree.as_str()]), "tree");
-    assert_eq!(scene.tree(candidate.commit.as_str()), tree.as_str());
-}
-
-#[test]
 fn a_trial_of_what_is_merged_says_so() {
     let scene = Scene::simple();
     assert_eq!(trial(&scene, "main", "main~1"), Trial::AlreadyMerged);
