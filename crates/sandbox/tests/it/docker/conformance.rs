@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hedgerow_sandbox::Sandbox;
 use hedgerow_sandbox::conformance::{self, Shell, Verdict};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,10 +14,15 @@ use crate::conformance::Shared;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_docker_lane_keeps_every_rule() {
     let Some(lane) = lane().await else { return };
-    let (lane, few) = (Arc::new(lane), Arc::new(Semaphore::new(6)));
-    let mut checks = JoinSet::new();
+    let lane = Arc::new(lane);
+    every_rule_is_kept(|| Shared(Arc::clone(&lane)), 6).await;
+}
+
+/// Checks all rules, so many at a time.
+pub(super) async fn every_rule_is_kept<S: Sandbox>(lane: impl Fn() -> S, at_a_time: usize) {
+    let (few, mut checks) = (Arc::new(Semaphore::new(at_a_time)), JoinSet::new());
     for rule in conformance::rules() {
-        let (lane, few) = (Shared(Arc::clone(&lane)), Arc::clone(&few));
+        let (lane, few) = (lane(), Arc::clone(&few));
         checks.spawn(async move {
             let _turn = few.acquire().await;
             (rule.name, rule.check(Shell, lane).await)

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hedgerow_sandbox::conformance::{self, Shell, Verdict};
 use hedgerow_sandbox::{
     Access, Coverage, DockerSandbox, Guarantee, Labels, Mount, Policy, Result, Running, Sandbox, SandboxId, Spec, Warm,
 };
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::{fresh_id, warm_for};
+use crate::docker::conformance::every_rule_is_kept;
 
 /// A lane that starts nothing while it has nothing ready.
 #[derive(Debug)]
@@ -55,19 +53,8 @@ fn kinds(place: &std::path::Path) -> Vec<Warm> {
 async fn containers_that_were_ready_keep_every_rule() {
     let (mark, directory) = (fresh_id("fence"), tempfile::tempdir().expect("directory"));
     let Some(lane) = warm_for(&mark, kinds(directory.path()), 3).await else { return };
-    let (lane, few) = (Arc::new(lane), Arc::new(Semaphore::new(3)));
-    let mut checks = JoinSet::new();
-    for rule in conformance::rules() {
-        let (lane, few) = (Patient(Arc::clone(&lane)), Arc::clone(&few));
-        checks.spawn(async move {
-            let _turn = few.acquire().await;
-            (rule.name, rule.check(Shell, lane).await)
-        });
-    }
-    let verdicts = checks.join_all().await;
-    let not_kept: Vec<_> = verdicts.into_iter().filter(|(_, verdict)| *verdict != Verdict::Kept).collect();
-    // Where nothing is covered in part, there is nothing to consent to.
-    assert!(not_kept.iter().all(|(rule, _)| *rule == "what-is-covered-in-part-needs-consent"), "{not_kept:#?}");
+    let lane = Arc::new(lane);
+    every_rule_is_kept(|| Patient(Arc::clone(&lane)), 3).await;
     // The rules with limits of their own start cold; it would prove nothing if most did.
     let warmth = lane.warmth();
     assert!(warmth[0].claimed > 25 && warmth[1].claimed > 5, "{warmth:?}");
