@@ -94,10 +94,11 @@ impl Stage {
     pub(in crate::escape) async fn left(&self, rest: Rest, sandbox: &dyn Sandbox) -> crate::Result<Vec<String>> {
         Ok(match rest {
             Rest::Processes => processes(&self.any_sign()).iter().map(|process| format!("{process:?}")).collect(),
-            Rest::Mounts => {
-                let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-                mounts.lines().filter(|line| line.contains(&self.nonce)).map(str::to_owned).collect()
-            }
+            Rest::Mounts => match std::fs::read_to_string("/proc/self/mountinfo") {
+                Ok(mounts) => mounts.lines().filter(|line| line.contains(&self.nonce)).map(str::to_owned).collect(),
+                // What cannot be told must not pass for nothing.
+                Err(e) => vec![format!("the mounts cannot be read: {e}")],
+            },
             Rest::Sandboxes => sandbox.list(&self.labels()).await?.iter().map(ToString::to_string).collect(),
             Rest::Files => {
                 let now = self.listed();
