@@ -1,7 +1,7 @@
 //! Small file operations that are durable, or safe against what others put in the way.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -164,6 +164,20 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     if content.len() as u64 > most {
         return Err(io::Error::new(ErrorKind::InvalidData, "far larger than git writes it"));
     }
+    Ok(content)
+}
+
+/// Reads at most so much of the end of a regular file, as [`read_small`] reads a whole one.
+pub(crate) fn read_end(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
+    }
+    file.seek(io::SeekFrom::Start(meta.len().saturating_sub(most)))?;
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content)?;
     Ok(content)
 }
 

@@ -14,6 +14,7 @@ mod milestone;
 mod name;
 mod outcome;
 mod policy;
+mod quarantine;
 pub mod removal;
 mod repo;
 pub mod safety;

@@ -5,7 +5,7 @@ use gix::actor::Signature;
 use gix::objs::{Commit, Kind, WriteTo};
 
 use super::tree::{Changes, Tree};
-use super::{ancestry, base, differ, edit, fault};
+use super::{Input, ancestry, base, differ, edit, fault, rescue};
 use crate::{Message, Result};
 
 /// The commits that a snapshot may be put upon.
@@ -15,7 +15,7 @@ pub(super) struct Lines<'a> {
     /// The agent's last commit, or the base.
     pub(super) agent: ObjectId,
     pub(super) of_agent: &'a Tree<'a>,
-    /// What the branch names.
+    /// What the branch names, or should name.
     pub(super) previous: Option<ObjectId>,
 }
 
@@ -68,15 +68,7 @@ impl Lines<'_> {
 
     /// Whether all commits after the agent's were made by captures with the same author.
     fn is_ours(&self, earlier: ObjectId, message: &Message) -> Result<bool> {
-        let who = signature(message);
-        for id in ancestry::since(self.repo, self.agent, earlier)? {
-            let commit = self.repo.find_commit(id).map_err(fault::git("read a commit"))?;
-            let committer = commit.committer().map_err(fault::git("read a commit"))?;
-            if committer.name != who.name || committer.email != who.email {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        are_ours(self.repo, self.agent, earlier, message)
     }
 
     fn commit(&self, parent: ObjectId, content: &Tree<'_>, message: &Message) -> Result<ObjectId> {
@@ -98,6 +90,35 @@ impl Lines<'_> {
         commit.write_to(&mut data).map_err(fault::git("encode a commit"))?;
         edit::put(self.repo, Kind::Commit, &data)
     }
+}
+
+/// What earlier captures made of the branch's commit without being able to move the branch, because another checkout was
+/// on it; what they made of the agent's last one only.
+pub(super) fn in_place_of(
+    repo: &gix::Repository,
+    input: &Input,
+    branch: Option<ObjectId>,
+    agent: ObjectId,
+    message: &Message,
+) -> Result<Option<ObjectId>> {
+    let Some(branch) = branch else { return Ok(None) };
+    let Some((_, held)) = rescue::held(&input.common, &input.id)? else { return Ok(None) };
+    let goes_on = held != branch && repo.has_object(held) && ancestry::contains(repo, held, branch)?;
+    let ours = goes_on && ancestry::contains(repo, held, agent)? && are_ours(repo, agent, held, message)?;
+    Ok(ours.then_some(held))
+}
+
+/// Whether all commits after the agent's were made by captures with the same author.
+fn are_ours(repo: &gix::Repository, agent: ObjectId, earlier: ObjectId, message: &Message) -> Result<bool> {
+    let who = signature(message);
+    for id in ancestry::since(repo, agent, earlier)? {
+        let commit = repo.find_commit(id).map_err(fault::git("read a commit"))?;
+        let committer = commit.committer().map_err(fault::git("read a commit"))?;
+        if committer.name != who.name || committer.email != who.email {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Who commits, now; without the characters that git's format has no place for.

@@ -5,6 +5,7 @@ use gix::date::Time;
 use gix::objs::Commit;
 
 use super::notices::Notices;
+use super::rescue::hold;
 use super::{Fence, Input, commit, durable, rescue, rescues};
 use crate::swap::{self, Log, Value};
 use crate::{BranchName, Error, Message, Notice, Rescue, Result};
@@ -60,7 +61,7 @@ pub(super) fn publish(
         if to.snapshot == Some(to.tip) {
             landed.tip = already(repo, input, to.tip)?.unwrap_or(to.tip);
         }
-        landed.put(rescue(repo, &input.id, landed.tip)?);
+        landed.put(hold(repo, &input.id, landed.tip)?);
         notices.push(Notice::BranchInUse { by });
         return Ok(landed);
     }

@@ -47,6 +47,7 @@ mod tree;
 mod uncaptured;
 mod verify;
 mod walk;
+pub(crate) mod way;
 
 use std::any::Any;
 use std::path::PathBuf;
@@ -61,10 +62,11 @@ pub(crate) use delta::apply_into as apply_delta;
 pub(crate) use durable::{is_whole, sync as make_durable};
 pub(crate) use index::says as index_says;
 pub(crate) use observe::{Marks, Observed, observe};
-pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues, settle as settle_rescues};
+pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues};
 pub(crate) use rewrite::rewrite;
 pub(crate) use staged::{Difference, Former, Kept, head, keep, read as former};
 pub(crate) use uncaptured::uncaptured;
+pub(crate) use way::settle as settle_rescues;
 
 use base::Base;
 use beneath::Dir;
@@ -132,7 +134,8 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, 
 
 fn store(found: Look<'_>, message: &Message, fence: Fence<'_>) -> Result<Capture> {
     let Look { repo, input, branch: previous, agent, of_agent, mut lines, content, mut notices, .. } = found;
-    let placed = commit::Lines { repo, agent, of_agent, previous }.place(&content, message)?;
+    let upon = commit::in_place_of(repo, input, previous, agent, message)?.or(previous);
+    let placed = commit::Lines { repo, agent, of_agent, previous: upon }.place(&content, message)?;
     let tip = placed.tip;
     if let Some(previous) = previous
         && !contains(repo, tip, previous)?

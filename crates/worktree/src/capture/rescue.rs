@@ -5,8 +5,9 @@ use std::path::Path;
 
 use gix::ObjectId;
 
+use super::{ancestry, way};
 use crate::swap::{self, COMMITTER, Log, Value};
-use crate::{CommitId, Error, Rescue, Result, WorktreeId, disk};
+use crate::{CommitId, Error, Rescue, Result, WorktreeId};
 
 /// How often another process may take the number that was about to be used.
 const TRIES: usize = 1000;
@@ -14,8 +15,10 @@ const TRIES: usize = 1000;
 /// Larger numbers are nobody's but an agent's, and are not counted on from.
 const LARGEST: u64 = 1 << 48;
 
-/// Where a ref that is moved out of the way is held meanwhile, below the id of the worktree that it becomes a rescue of.
-const MOVED: &str = "refs/hedgerow/moved/";
+/// What the log of a rescue ref is told.
+const KEPT: &str = "rescue: kept by hedgerow";
+/// What it is told of one that goes on with each capture, because the branch cannot.
+const HELD: &str = "rescue: in place of a branch in use";
 
 /// What the names of the rescue refs of this worktree begin with.
 pub(crate) fn prefix(id: &WorktreeId) -> String {
@@ -32,16 +35,61 @@ pub(crate) fn rescue(repo: &gix::Repository, id: &WorktreeId, commit: ObjectId) 
 }
 
 fn place(repo: &gix::Repository, common: &Path, id: &WorktreeId, commit: ObjectId) -> Result<String> {
-    if let Some((name, _)) = taken(common, id)?.into_values().find(|(_, held)| *held == Value::Id(commit)) {
+    if let Some(name) = held_as(common, id, commit)? {
         return Ok(name);
     }
-    make_way(repo, common, id)?;
-    put(repo, common, id, commit)
+    way::above(repo, id, &prefix(id))?;
+    put(repo, id, commit)
+}
+
+/// Puts under a rescue ref what a branch should name on which another checkout is: the one that an earlier capture made
+/// goes on, if it loses nothing by that, so that they do not pile up. It is durable afterwards.
+pub(crate) fn hold(repo: &gix::Repository, id: &WorktreeId, commit: ObjectId) -> Result<Rescue> {
+    let common = repo.common_dir();
+    if held_as(common, id, commit)?.is_none()
+        && let Some((reference, old)) = held(common, id)?
+        && ancestry::contains(repo, commit, old)?
+    {
+        let log = Log::new(repo, COMMITTER, HELD);
+        if swap::set(common, &reference, commit, Some(&log), |value| value == Value::Id(old))? == Value::Id(old) {
+            swap::sync(common, &reference)?;
+            return Ok(Rescue { reference, commit: CommitId::new(commit.to_string())? });
+        }
+    }
+    if held_as(common, id, commit)?.is_none() {
+        way::above(repo, id, &prefix(id))?;
+        put_as(repo, id, commit, HELD)?;
+    }
+    rescue(repo, id, commit)
+}
+
+/// The last rescue ref that a capture made in place of a branch, and what it names.
+pub(super) fn held(common: &Path, id: &WorktreeId) -> Result<Option<(String, ObjectId)>> {
+    // Mostly there is none, and then no ref needs to be looked at.
+    if common.join("logs").join(prefix(id)).symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let in_place = |name: &String| swap::last_message(common, name).is_some_and(|told| told == HELD);
+    let found = taken(common, id)?.into_values().rev().filter_map(|(name, held)| match held {
+        Value::Id(commit) => Some((name, commit)),
+        Value::Missing | Value::Other => None,
+    });
+    Ok(found.into_iter().find(|(name, _)| in_place(name)))
+}
+
+/// The rescue ref of this worktree that names this commit.
+pub(super) fn held_as(common: &Path, id: &WorktreeId, commit: ObjectId) -> Result<Option<String>> {
+    Ok(taken(common, id)?.into_values().find(|(_, held)| *held == Value::Id(commit)).map(|(name, _)| name))
 }
 
 /// Puts a commit under the next free number.
-fn put(repo: &gix::Repository, common: &Path, id: &WorktreeId, commit: ObjectId) -> Result<String> {
-    let log = Log::new(repo, COMMITTER, "rescue: kept by hedgerow");
+pub(super) fn put(repo: &gix::Repository, id: &WorktreeId, commit: ObjectId) -> Result<String> {
+    put_as(repo, id, commit, KEPT)
+}
+
+fn put_as(repo: &gix::Repository, id: &WorktreeId, commit: ObjectId, why: &str) -> Result<String> {
+    let common = repo.common_dir();
+    let log = Log::new(repo, COMMITTER, why);
     for _ in 0..TRIES {
         let reference = format!("{}{}", prefix(id), next(common, id)?);
         if swap::set(common, &reference, commit, Some(&log), |value| value == Value::Missing)? == Value::Missing {
@@ -60,49 +108,6 @@ fn next(common: &Path, id: &WorktreeId) -> Result<u64> {
     let used: BTreeSet<u64> = refs.filter_map(first).collect();
     let last = used.range(..=LARGEST).next_back().map_or(0, |last| *last);
     Ok((last + 1..).find(|number| !used.contains(number)).unwrap_or(last))
-}
-
-/// Makes rescue refs of those that have the name of a directory of rescue refs, beside which git can have none.
-///
-/// At every moment a ref holds what they name. What is left when this is killed is made a rescue ref by
-/// [`settle`].
-fn make_way(repo: &gix::Repository, common: &Path, id: &WorktreeId) -> Result<()> {
-    let prefix = prefix(id);
-    for (end, _) in prefix.match_indices('/').skip(2) {
-        let directory = &prefix[..end];
-        // Any other is left alone: then a rescue ref cannot be made, and the tree stays.
-        let Value::Id(object) = swap::read(common, directory)? else { continue };
-        let meanwhile = format!("{MOVED}{id}/{}", disk::token()?);
-        swap::set(common, &meanwhile, object, None, |value| value == Value::Missing)?;
-        swap::sync(common, &meanwhile)?;
-        swap::delete(common, directory, |value| value == Value::Id(object))?;
-        moved(repo, common, id, &meanwhile, object)?;
-    }
-    Ok(())
-}
-
-/// Makes a rescue ref of what is held meanwhile.
-fn moved(repo: &gix::Repository, common: &Path, id: &WorktreeId, meanwhile: &str, object: ObjectId) -> Result<()> {
-    let reference = match taken(common, id)?.into_values().find(|(_, held)| *held == Value::Id(object)) {
-        Some((name, _)) => name,
-        None => put(repo, common, id, object)?,
-    };
-    swap::sync(common, &reference)?;
-    swap::delete(common, meanwhile, |value| value == Value::Id(object))?;
-    Ok(())
-}
-
-/// Makes rescue refs of what dead processes held while they moved it out of the way. It is no matter if they live.
-pub(crate) fn settle(repo: &gix::Repository) -> Result<()> {
-    let common = repo.common_dir();
-    for (name, held) in swap::below(common, MOVED)? {
-        let id =
-            name.strip_prefix(MOVED).and_then(|rest| rest.split('/').next()).and_then(|id| WorktreeId::new(id).ok());
-        let (Some(id), Value::Id(object)) = (id, held) else { continue };
-        make_way(repo, common, &id)?;
-        moved(repo, common, &id, &name, object)?;
-    }
-    Ok(())
 }
 
 /// The rescue refs of this worktree, oldest first.

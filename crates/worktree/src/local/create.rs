@@ -110,7 +110,7 @@ fn make(
 ) -> Result<()> {
     record.write_soon(layout)?;
     let base = base::object_id(&record.parts.base)?;
-    refs::pin_base(&layout.common, &request.id, base)?;
+    refs::pin_base(repo, &request.id, base)?;
 
     let index = fill_and_stage(repo, layout, record, base, fill)?;
     let tree = record.temporary.clone();

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use gix::ObjectId;
 
+use super::base;
+use crate::capture::way;
 use crate::swap::{self, COMMITTER, Log, Value};
-use crate::{BranchName, Error, Result, Taken, WorktreeId};
+use crate::{BranchName, CommitId, Error, Result, Taken, WorktreeId};
 
 /// The full name of a branch.
 pub(super) fn full(branch: &BranchName) -> String {
@@ -50,14 +52,32 @@ pub(super) fn delete_branch(repo: &gix::Repository, branch: &BranchName, expecte
     swap::delete(repo.common_dir(), &full(branch), |value| value == Value::Id(expected)).map(drop)
 }
 
-/// Keeps the base of a worktree from being garbage-collected while it lives.
-pub(super) fn pin_base(common: &Path, id: &WorktreeId, base: ObjectId) -> Result<()> {
-    swap::set(common, &pin(id), base, None, |_| true).map(drop)
+/// Keeps the base of a worktree from being garbage-collected while it lives. What somebody else has put there is put aside.
+pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, base: ObjectId) -> Result<()> {
+    let (common, name) = (repo.common_dir(), pin(id));
+    let fits = |value| matches!(value, Value::Missing) || value == Value::Id(base);
+    if !swap::is_packed_over(common, &name)? {
+        match swap::set(common, &name, base, None, fits) {
+            Ok(found) if fits(found) => return Ok(()),
+            Err(e @ Error::Locked { .. }) => return Err(e),
+            // It is told below why not, if it is not for what is in the way.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    way::clear(repo, id, &name, base)?;
+    match swap::set(common, &name, base, None, fits)? {
+        found if fits(found) => Ok(()),
+        _ => Err(Error::RefMoved { reference: name, problem: "somebody else sets it again and again".into() }),
+    }
 }
 
-/// Gives the base up.
-pub(super) fn unpin_base(common: &Path, id: &WorktreeId) -> Result<()> {
-    swap::delete(common, &pin(id), |_| true).map(drop)
+/// Gives the base up. What somebody else has put there stays: whoever needs its place puts it aside.
+pub(super) fn unpin_base(common: &Path, id: &WorktreeId, base: &CommitId) -> Result<()> {
+    let (name, base) = (pin(id), Value::Id(base::object_id(base)?));
+    if swap::read(common, &name).is_ok_and(|found| found == base) {
+        swap::delete(common, &name, |value| value == base)?;
+    }
+    Ok(())
 }
 
 /// The ref that keeps the base of a worktree.

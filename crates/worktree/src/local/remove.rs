@@ -120,7 +120,7 @@ fn leave(repo: &gix::Repository, layout: &Layout, record: &Record, tip: Option<&
         // A branch that moved on is somebody's work, and stays.
         refs::delete_branch(repo, branch, base::object_id(tip)?)?;
     }
-    refs::unpin_base(&layout.common, &parts.id)?;
+    refs::unpin_base(&layout.common, &parts.id, &parts.base)?;
     let view = view::dir(&layout.common, &parts.id);
     if disk::identity(&view).is_some() {
         let leaving = layout.leaving_view(&record.admin);

@@ -23,6 +23,26 @@ pub(crate) fn below(common: &Path, prefix: &str) -> Result<BTreeMap<String, Valu
     Ok(found)
 }
 
+/// The refs whose names begin like this, which is not the name of a directory.
+pub(crate) fn beginning(common: &Path, start: &str) -> Result<BTreeMap<String, Value>> {
+    let mut found = BTreeMap::new();
+    let dir = start.rsplit_once('/').map_or(start, |(dir, _)| dir);
+    loose(common, &format!("{dir}/"), &mut Vec::new(), &mut found)?;
+    found.retain(|name, _| name.starts_with(start));
+    for (name, id) in packed::below(&packed_text(common)?, start) {
+        found.entry(String::from_utf8_lossy(name).into_owned()).or_insert_with(|| value(id));
+    }
+    Ok(found)
+}
+
+/// Whether a packed ref has the name of a directory above this one, or one below it. Loose ones cannot.
+pub(crate) fn is_packed_over(common: &Path, name: &str) -> Result<bool> {
+    let excludes = |one: &[u8], other: &[u8]| one.strip_prefix(other).is_some_and(|rest| rest.starts_with(b"/"));
+    let top = name.match_indices('/').nth(1).map_or(name, |(end, _)| &name[..end]);
+    let text = packed_text(common)?;
+    Ok(packed::below(&text, top).any(|(other, _)| excludes(other, name.as_bytes()) || excludes(name.as_bytes(), other)))
+}
+
 /// The loose refs of one directory, and the directories in it.
 fn loose(common: &Path, dir: &str, dirs: &mut Vec<String>, found: &mut BTreeMap<String, Value>) -> Result<()> {
     let path = common.join(dir);
@@ -86,5 +106,8 @@ mod tests {
         assert!(conflict(common, "refs/heads/a").unwrap().is_some());
         assert!(conflict(common, "refs/heads/a/three/x").unwrap().is_some());
         assert_eq!(conflict(common, "refs/heads/a/on").unwrap(), None);
+        for (name, packed) in [("a", true), ("a/three/x", true), ("a/three", false), ("a/th", false), ("abc", false)] {
+            assert_eq!(is_packed_over(common, &format!("refs/heads/{name}")).unwrap(), packed, "{name}");
+        }
     }
 }

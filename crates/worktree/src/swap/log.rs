@@ -75,10 +75,22 @@ fn begin(repo: &gix::Repository) -> Begin {
 
 /// When the log of this ref was told something the last time, in seconds since 1970.
 pub(crate) fn last_told(common: &Path, name: &str) -> Option<u64> {
-    let text = disk::read_small(&common.join("logs").join(name)).ok()?;
-    let last = text.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
-    let who = std::str::from_utf8(last.split(|byte| *byte == b'\t').next()?).ok()?;
+    let (who, _) = last_line(common, name)?;
     who.rsplit(' ').nth(1)?.parse().ok()
+}
+
+/// What the log of this ref was told the last time.
+pub(crate) fn last_message(common: &Path, name: &str) -> Option<String> {
+    last_line(common, name).map(|(_, message)| message)
+}
+
+/// The last line of a log, what is before its tab and what is after it. A log may be long, so only its end is read.
+fn last_line(common: &Path, name: &str) -> Option<(String, String)> {
+    const LONGEST: u64 = 8 << 10;
+    let text = disk::read_end(&common.join("logs").join(name), LONGEST).ok()?;
+    let last = text.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+    let (who, message) = std::str::from_utf8(last).ok()?.split_once('\t')?;
+    Some((who.to_owned(), message.to_owned()))
 }
 
 /// A line of a reflog.

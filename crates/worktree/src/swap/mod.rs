@@ -15,9 +15,9 @@ use std::path::Path;
 
 use gix::ObjectId;
 
-pub(crate) use below::{below, conflict};
+pub(crate) use below::{beginning, below, conflict, is_packed_over};
 pub(crate) use edit::{Edit, edit};
-pub(crate) use log::{COMMITTER, Log, last_told, line};
+pub(crate) use log::{COMMITTER, Log, last_message, last_told, line};
 
 use crate::capture::fault;
 use crate::{Result, disk};

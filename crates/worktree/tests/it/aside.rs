@@ -156,7 +156,8 @@ async fn refs_that_an_agent_made_in_the_way_of_rescue_refs_neither_stop_the_rele
             held.lines().filter(|line| line.ends_with(" of the agent")).count() >= names.len(),
             "{names:?}: {held}"
         );
-        assert!(!held.contains("refs/hedgerow/moved/"), "{names:?}: {held}");
+        let moved = repo.git(["for-each-ref", "refs"]);
+        assert!(!moved.contains("hedgerow-moved"), "{names:?}: {moved}");
         repo.assert_sound();
     }
 }
@@ -167,15 +168,15 @@ async fn a_ref_that_was_being_moved_out_of_the_way_by_a_killed_process_becomes_a
         let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
         lane.write("work", "of the agent\n");
         let commit = lane.commit("of the agent");
-        lane.repo.git(["update-ref", "refs/hedgerow/moved/lane/0123456789abcdef", &commit]);
+        lane.repo.git(["update-ref", "refs/hedgerow-moved-0123456789abcdef-lane", &commit]);
         if let Some(name) = in_the_way {
             lane.repo.git(["update-ref", &rescue_ref(name), &commit]);
         }
         for _ in 0..2 {
             let recovery = lane.manager.recover().await.unwrap();
             assert!(recovery.adopted.is_empty() && recovery.left.is_empty(), "{recovery:?}");
-            let held = lane.repo.git(["for-each-ref", "--format=%(refname) %(objectname)", "refs/hedgerow/moved"]);
-            assert_eq!(held, "");
+            let held = lane.repo.git(["for-each-ref"]);
+            assert!(!held.contains("hedgerow-moved"), "{held}");
             let rescues = lane.manager.rescues(&id("lane")).await.unwrap();
             let found: Vec<_> =
                 rescues.iter().map(|rescue| (rescue.reference.as_str(), rescue.commit.as_str())).collect();

@@ -5,6 +5,7 @@
 mod another_user;
 mod aside;
 mod bad_input;
+mod branch_in_use;
 mod cancel;
 mod capture;
 mod child;
@@ -23,6 +24,7 @@ mod held;
 mod hidden;
 mod identity;
 mod import;
+mod in_the_way;
 mod kill;
 mod lease;
 mod lifecycle;

@@ -210,8 +210,10 @@ async fn an_eviction_that_fails_half_way_leaves_what_was_kept_kept() {
     let repo = Repo::new();
     let manager = repo.manager();
     kept(&manager, "fix", 4, 3).await;
-    // A symbolic ref in the place of the directory of its rescue refs, so that the work cannot be put under one.
+    // A symbolic ref in the place of the directory of its rescue refs, which cannot be put aside, so that the work cannot
+    // be put under one.
     repo.git(["symbolic-ref", "refs/hedgerow/rescue/fix", "refs/heads/main"]);
+    write(&manager.state_dir().join("quarantine"), "in the way\n");
     let evicted = manager.evict(&NOTHING).await.unwrap();
     assert_eq!((evicted.removed.len(), evicted.spared.len()), (0, 1), "{evicted:#?}");
     assert_eq!(manager.usage().await.unwrap().trees[0].state, State::Kept);

@@ -10,9 +10,9 @@ use super::busy::Processes;
 use super::facts::Facts;
 use super::finding::{Cure, Finding, Remedy, Trouble};
 use super::ward::Ward;
-use super::{backlink, entry, quarantine, shared, work};
+use super::{backlink, entry, refs, shared, work};
 use crate::capture::{self, fault};
-use crate::{Result, WorktreeId, disk};
+use crate::{Result, WorktreeId, disk, quarantine};
 
 /// Does what the finding says, if that is still so.
 pub(super) fn mend(layout: &Layout, finding: &Finding) -> Result<Cure> {
@@ -62,11 +62,12 @@ const STEPS: usize = 6;
 fn once(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cure> {
     let judged = match entries.iter().find(|facts| finding.path.starts_with(&facts.dir)) {
         Some(facts) => entry::judge(ward, facts, entries),
-        None => shared::locks(ward),
+        None => shared::locks(ward).into_iter().chain(refs::judge(ward)).collect(),
     };
     let same = |now: &Finding| now.trouble == finding.trouble && now.path == finding.path;
     let Some(now) = judged.into_iter().find(same) else { return Ok(Cure::Gone) };
     match now.remedy {
+        _ if matches!(now.trouble, Trouble::RefInTheWay { .. }) => refs::mend(ward, &now),
         Remedy::Quarantine => put_away(ward, entries, &now),
         Remedy::Complete => complete(ward, entries, &now),
         _ => Ok(Cure::LeftAlone { why: now.says }),
@@ -100,7 +101,7 @@ fn put_away(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
             capture::rescue(repo, &id, commit)?;
         }
     }
-    let to = quarantine::take(ward.layout, &finding.path, &finding.says)?;
+    let to = quarantine::take(&ward.layout.state, &finding.path, &finding.says)?;
     Ok(Cure::Quarantined { to })
 }
 
@@ -112,7 +113,8 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
     let (layout, dir) = (ward.layout, &finding.path);
     let unknown = || fault::strange(dir, "it changed while it was looked at");
     let facts = of(entries, finding).ok_or_else(unknown)?;
-    let put = |file: &str, text: String| quarantine::put(layout, &dir.join(file), text.as_bytes(), &finding.says);
+    let put =
+        |file: &str, text: String| quarantine::put(&layout.state, &dir.join(file), text.as_bytes(), &finding.says);
     let names = |tree: &Path| format!("{}\n", tree.join(".git").display());
     match &finding.trouble {
         Trouble::CommondirEmpty | Trouble::CommondirMissing => put("commondir", "../..\n".into())?,
@@ -130,7 +132,7 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
     }
     let made = matches!(finding.trouble, Trouble::IndexMissing | Trouble::LeftLocked);
     if made && facts.initializing() {
-        quarantine::take(layout, &dir.join("locked"), &finding.says)?;
+        quarantine::take(&layout.state, &dir.join("locked"), &finding.says)?;
     }
     Ok(Cure::Completed)
 }
@@ -139,7 +141,7 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
 fn index(ward: &Ward<'_>, facts: &Facts) -> Result<()> {
     let lock = facts.dir.join("index.lock");
     if lock.symlink_metadata().is_ok() {
-        quarantine::take(ward.layout, &lock, "its holder was dead")?;
+        quarantine::take(&ward.layout.state, &lock, "its holder was dead")?;
     }
     let unborn = || fault::strange(&facts.dir, "its HEAD does not lead to a commit");
     let repo = ward.repo.as_ref().ok_or_else(unborn)?;
@@ -147,7 +149,7 @@ fn index(ward: &Ward<'_>, facts: &Facts) -> Result<()> {
     let commit = repo.find_commit(head).map_err(fault::git("read the commit of HEAD"))?;
     let tree = commit.tree_id().map_err(fault::git("read the commit of HEAD"))?;
     let index = repo.index_from_tree(&tree).map_err(fault::git("read the tree of HEAD"))?;
-    let temporary = quarantine::dir(ward.layout)?.join(format!(".{}", disk::token()?));
+    let temporary = quarantine::dir(&ward.layout.state)?.join(format!(".{}", disk::token()?));
     admin::write_index(&index, &temporary)?;
     let done = std::fs::hard_link(&temporary, &lock).and_then(|()| disk::rename_new(&lock, &facts.dir.join("index")));
     disk::remove_file(&temporary)?;

@@ -73,6 +73,11 @@ pub enum Trouble {
     HalfDone,
     /// Something in the staging area or in the trash that belongs to no record.
     LeftOver,
+    /// Something of somebody else's is in the place of a ref of this crate.
+    RefInTheWay {
+        /// The name of the ref, or of the directory of refs.
+        reference: String,
+    },
     /// `core.bare` is on in a repository that has a checkout.
     BareWithCheckout,
     /// `core.worktree` is in the shared configuration.

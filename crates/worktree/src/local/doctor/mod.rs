@@ -9,8 +9,8 @@ mod cure;
 mod entry;
 mod facts;
 mod finding;
-mod quarantine;
 mod records;
+mod refs;
 mod shared;
 mod ward;
 mod work;
@@ -70,6 +70,7 @@ fn examine(layout: &Layout) -> Result<Vec<Finding>> {
     found.extend(strays.into_iter().filter_map(|stray| stray.judge(&ward)));
     found.extend(shared::judge(layout, &entries));
     found.extend(shared::locks(&ward));
+    found.extend(refs::judge(&ward));
     // What was on its way out has gone meanwhile.
     found.retain(|finding| finding.path.symlink_metadata().is_ok());
     found.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)));

@@ -86,5 +86,28 @@ pub(super) fn locks(ward: &Ward<'_>) -> Vec<Finding> {
             found.push(finding.remedy(Remedy::Quarantine));
         }
     }
+    for lock in ref_locks(&common.join("refs/hedgerow")) {
+        if busy::busy(&ward.processes, &lock, None).is_none() {
+            let says =
+                format!("{lock:?} is held by nobody: the ref can neither be set nor deleted; mending takes it away");
+            found.push(Finding::new(Trouble::StaleLock, &lock, says).remedy(Remedy::Quarantine));
+        }
+    }
+    found
+}
+
+/// Locks of this crate's own refs.
+fn ref_locks(refs: &Path) -> Vec<PathBuf> {
+    let (mut found, mut dirs) = (Vec::new(), vec![refs.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => dirs.push(path),
+                Ok(_) if path.extension().is_some_and(|extension| extension == "lock") => found.push(path),
+                _ => {}
+            }
+        }
+    }
     found
 }

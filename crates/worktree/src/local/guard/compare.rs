@@ -8,6 +8,7 @@ use super::fingerprint::{Fingerprint, Managed};
 use super::keys;
 use super::seen::Seen;
 use crate::WorktreeId;
+use crate::capture::way;
 
 /// Two moments, and who was at work in between.
 pub(super) struct Comparison<'a> {
@@ -117,6 +118,9 @@ impl Comparison<'_> {
             return !lives || !was || self.is_task(id);
         }
         // What is put away is never taken back by anybody but people.
+        if name.starts_with(way::MOVED) {
+            return true;
+        }
         name.starts_with("refs/hedgerow/") && (!name.starts_with("refs/hedgerow/rescue/") || !was)
     }
 

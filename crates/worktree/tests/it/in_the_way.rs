@@ -1,0 +1,191 @@
+//! Things that somebody has put in the places of this crate's own refs: no id may become unusable by them, and nothing
+//! that they hold may be lost.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use hedgerow_worktree::doctor::{Cure, Trouble};
+use hedgerow_worktree::{CommitId, Disposition, Fate, WorktreeManager};
+
+use crate::repo::{Repo, request, write};
+
+/// What somebody else puts there.
+#[derive(Clone, Copy, Debug)]
+enum Thing {
+    Ref,
+    Packed,
+    Symref,
+    Symlink,
+    Fifo,
+    Garbage,
+    Huge,
+    MissingObject,
+    RefsBelow,
+    PackedBelow,
+    EmptyDirectories,
+    FilesBelow,
+}
+
+const THINGS: [Thing; 12] = [
+    Thing::Ref,
+    Thing::Packed,
+    Thing::Symref,
+    Thing::Symlink,
+    Thing::Fifo,
+    Thing::Garbage,
+    Thing::Huge,
+    Thing::MissingObject,
+    Thing::RefsBelow,
+    Thing::PackedBelow,
+    Thing::EmptyDirectories,
+    Thing::FilesBelow,
+];
+
+impl Thing {
+    /// Puts it there. Returns the commit that is to be had from nowhere else, if there is one.
+    fn put(self, repo: &Repo, name: &str) -> Option<CommitId> {
+        let path = repo.path().join(".git").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let foreign = || {
+            let tree = repo.git(["write-tree"]);
+            repo.git(["commit-tree", "-m", name, &tree])
+        };
+        let commit = matches!(self, Self::Ref | Self::Packed | Self::RefsBelow | Self::PackedBelow).then(foreign);
+        let raw = |path: &Path, text: &str| write(path, &format!("{text}\n"));
+        match (self, &commit) {
+            (Self::Ref, Some(commit)) => raw(&path, commit),
+            (Self::RefsBelow, Some(commit)) => raw(&path.join("deep/er"), commit),
+            (Self::Packed, Some(commit)) => pack(repo, name, commit),
+            (Self::PackedBelow, Some(commit)) => pack(repo, &format!("{name}/deep/er"), commit),
+            (Self::Symref, _) => raw(&path, "ref: refs/heads/main"),
+            (Self::Symlink, _) => symlink("../../../HEAD", &path).unwrap(),
+            (Self::Fifo, _) => {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            }
+            (Self::Garbage, _) => raw(&path, "no object id"),
+            (Self::Huge, _) => std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap(),
+            (Self::MissingObject, _) => raw(&path, &"0123456789".repeat(4)),
+            (Self::EmptyDirectories, _) => std::fs::create_dir_all(path.join("a/b/c")).unwrap(),
+            (Self::FilesBelow, _) => raw(&path.join("a.lock"), "no ref"),
+            (other, None) => panic!("{other:?} holds a commit"),
+        }
+        commit.map(|commit| CommitId::new(commit).unwrap())
+    }
+}
+
+fn pack(repo: &Repo, name: &str, commit: &str) {
+    let path = repo.path().join(".git/packed-refs");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    std::fs::write(path, format!("{text}{commit} {name}\n")).unwrap();
+}
+
+/// It was put aside, so nothing of it is lost.
+async fn assert_held(repo: &Repo, commit: Option<&CommitId>, moment: &str) {
+    let rescues = repo.manager().all_rescues().await.unwrap();
+    if let Some(commit) = commit {
+        assert!(rescues.iter().any(|held| held.rescue.commit == *commit), "{moment}: {rescues:?}");
+    }
+    let refs = repo.git(["for-each-ref", "--format=%(refname)"]);
+    assert!(!refs.contains("hedgerow-moved"), "{moment}: {refs}");
+}
+
+/// Whether it can only be where nothing of ours lies below.
+fn is_directory(thing: Thing) -> bool {
+    matches!(thing, Thing::RefsBelow | Thing::PackedBelow | Thing::EmptyDirectories | Thing::FilesBelow)
+}
+
+/// Takes away what is there, and puts the thing in its place.
+fn replace(repo: &Repo, thing: Thing, name: &str) -> Option<CommitId> {
+    let path = repo.path().join(".git").join(name);
+    match std::fs::remove_file(&path) {
+        Err(_) if path.is_dir() && !matches!(thing, Thing::Packed) => std::fs::remove_dir_all(&path).unwrap(),
+        _ => {}
+    }
+    thing.put(repo, name)
+}
+
+#[tokio::test]
+async fn whatever_is_in_the_place_of_a_base_an_id_stays_usable_for_ever() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    for (number, thing) in THINGS.into_iter().enumerate() {
+        let name = format!("fix{number}");
+        let pin = format!("refs/hedgerow/base/{name}");
+        let commit = thing.put(&repo, &pin);
+        for round in 0..2 {
+            let moment = format!("{thing:?} {round}");
+            let worktree = manager.create(request(&name)).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
+            assert_eq!(repo.git(["rev-parse", &pin]), repo.head().as_str(), "{moment}");
+            write(&worktree.path().join("work"), &moment);
+            let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+            assert_eq!(released.fate, Fate::Removed, "{moment}: {released:?}");
+            assert_held(&repo, commit.as_ref(), &moment).await;
+        }
+    }
+    repo.assert_sound();
+    repo.git(["gc", "-q"]);
+}
+
+#[tokio::test]
+async fn whatever_replaces_refs_while_a_worktree_lives_it_is_released_and_its_id_made_anew() {
+    for place in ["refs/hedgerow/base/fix", "refs/hedgerow/base", "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        for thing in THINGS.into_iter().filter(|thing| place.ends_with("base/fix") || !is_directory(*thing)) {
+            let moment = format!("{thing:?} at {place}");
+            let worktree = manager.create(request("fix")).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
+            let commit = replace(&repo, thing, place);
+            write(&worktree.path().join("work"), &moment);
+            let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+            assert_eq!(released.fate, Fate::Removed, "{moment}: {released:?}");
+            let work = format!("{}:work", released.rescues.last().unwrap().reference);
+            assert_eq!(repo.git(["show", &work]), moment);
+            let again = manager.create(request("fix")).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
+            assert_held(&repo, commit.as_ref(), &moment).await;
+            let released = manager.release(again, Disposition::Archive).await.unwrap();
+            assert_eq!(released.fate, Fate::Removed, "{moment}: {released:?}");
+        }
+        repo.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_is_in_the_way_of_refs_and_mends_it() {
+    let [pin, nobody] = ["refs/hedgerow/base/fix", "refs/hedgerow/base/of-nobody"];
+    for place in [pin, nobody, "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let worktree = manager.create(request("fix")).await.unwrap();
+        assert_eq!(manager.doctor().await.unwrap(), [], "of a sound one");
+        for thing in THINGS.into_iter().filter(|thing| place == pin || !is_directory(*thing)) {
+            let moment = format!("{thing:?} at {place}");
+            let commit = replace(&repo, thing, place);
+            let findings = manager.doctor().await.unwrap();
+            let is_it = |trouble: &Trouble| matches!(trouble, Trouble::RefInTheWay { reference } if reference == place);
+            let finding = findings.iter().find(|finding| is_it(&finding.trouble));
+            let finding = finding.unwrap_or_else(|| panic!("{moment}: {findings:?}"));
+            assert_eq!(manager.mend(finding).await.unwrap(), Cure::Completed, "{moment}");
+            assert_eq!(manager.doctor().await.unwrap(), [], "{moment}");
+            assert_held(&repo, commit.as_ref(), &moment).await;
+            if place == pin {
+                assert_eq!(repo.git(["rev-parse", place]), worktree.base().as_str(), "{moment}");
+            }
+        }
+        repo.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_left_on_a_ref_of_ours_is_found_and_taken_away() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let lock = repo.path().join(".git/refs/hedgerow/base/fix.lock");
+    write(&lock, "");
+    let hour = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let times = std::fs::FileTimes::new().set_modified(hour);
+    std::fs::File::options().write(true).open(&lock).unwrap().set_times(times).unwrap();
+    let findings = manager.doctor().await.unwrap();
+    assert_eq!((findings.len(), &findings[0].trouble), (1, &Trouble::StaleLock), "{findings:?}");
+    assert!(matches!(manager.mend(&findings[0]).await.unwrap(), Cure::Quarantined { .. }));
+    drop(manager.create(request("fix")).await.unwrap());
+}
