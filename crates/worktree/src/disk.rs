@@ -42,6 +42,11 @@ impl Identity {
 }
 
 impl Identity {
+    /// The number that both of two equal ones have.
+    pub(crate) fn inode(&self) -> u64 {
+        self.inode
+    }
+
     /// Whether the file system knows when it was made.
     pub(crate) fn has_birth(&self) -> bool {
         self.born.is_some()

@@ -58,7 +58,7 @@ pub(super) const CONVERTED_BYTES: u64 = 256 << 20;
 pub(super) const NOTICES: usize = 100;
 /// Directories in all of what is ignored that are searched for repositories before they are deleted: more than the packages
 /// and the build output of a large project have.
-pub(super) const IGNORED_DIRS: usize = if cfg!(test) { 50 } else { 200_000 };
+pub(crate) const IGNORED_DIRS: usize = if cfg!(test) { 50 } else { 200_000 };
 /// Length of the reason in a notice, which may quote names of the agent's.
 pub(super) const NOTICE_CHARS: usize = 1000;
 /// Bytes of an agent's commits and trees that are held in memory while a worktree is only looked at.

@@ -61,6 +61,8 @@ pub(crate) use cache::Cache;
 pub(crate) use delta::apply_into as apply_delta;
 pub(crate) use durable::{is_whole, sync as make_durable};
 pub(crate) use index::says as index_says;
+pub(crate) use limits::IGNORED_DIRS;
+pub(crate) use nested::ends_early as search_ends_early;
 pub(crate) use observe::{Marks, Observed, observe};
 pub(crate) use rescue::{prefix as rescue_prefix, rescue, rescues};
 pub(crate) use rewrite::rewrite;

@@ -2,8 +2,10 @@
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use gix::bstr::{BString, ByteSlice};
+use gix::glob::pattern::Case;
 
 use super::beneath::Dir;
 use super::ignore::Ignore;
@@ -54,12 +56,20 @@ pub(super) fn search(root: &Dir, ignore: &Ignore, mut dirs: Vec<BString>, notice
     Ok(())
 }
 
+/// As [`search`] would: the notice that there are more directories than are searched, if that is so.
+///
+/// # Errors
+/// When the tree or the repository's own patterns cannot be opened.
+pub(crate) fn ends_early(tree: &Path, common: &Path, case: Case, dirs: Vec<BString>) -> Result<Option<Notice>> {
+    let root = Dir::open(tree).map_err(super::fault::io("open", tree))?;
+    let patterns = Dir::open(common).map_err(super::fault::io("open", common))?;
+    let mut notices = Notices::default();
+    search(&root, &Ignore::new(&patterns, case), dirs, &mut notices)?;
+    Ok(notices.into_list().into_iter().find(|notice| matches!(notice, Notice::HiddenUnsearched { .. })))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use gix::glob::pattern::Case;
-
     use super::*;
 
     fn found(tree: &Path, dirs: &[&str]) -> Vec<String> {

@@ -35,6 +35,8 @@ pub(crate) struct Found<'a> {
     pub(crate) stat: &'a Stat,
     /// Whether a pattern says that git ignores it, or a directory around it.
     pub(crate) ignored: bool,
+    /// Whether a directory around it is ignored.
+    pub(crate) within_ignored: bool,
     /// The directory around it, if this is what makes that a repository of its own.
     pub(crate) repository: Option<Repository<'a>>,
 }
@@ -196,7 +198,8 @@ impl Survey<'_> {
             }
             let whose = if step.ignored { Repository::Hidden(path) } else { Repository::Visible(path) };
             let repository = (is_git && repository).then_some(whose);
-            if visit(&Found { path: inner.as_bstr(), stat: &stat, ignored, repository }).is_break() {
+            let (path, within_ignored) = (inner.as_bstr(), step.ignored);
+            if visit(&Found { path, stat: &stat, ignored, within_ignored, repository }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             let enters = match self.extent {

@@ -1,8 +1,9 @@
 //! Lists all worktrees of the repository, whoever made them and whatever became of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::doctor::Backlinks;
 use super::layout::Layout;
 use super::lock::Lock;
 use super::record::{self, Record, Stage};
@@ -22,17 +23,19 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     let leaving = purge::leaving(layout)?;
     let admins = admins.into_iter().filter(|admin| !leaving.contains(&admin.name));
     let mut admins: HashMap<String, Admin> = admins.map(|admin| (admin.name.clone(), admin)).collect();
+    let places = Backlinks::new(layout);
     let mut entries = Vec::new();
     for (id, found) in records {
         entries.push(match found {
-            Ok((record, state)) => ours(&repo, layout, admins.remove(&record.admin), record, state),
+            Ok((record, state)) => ours(&repo, layout, &places, admins.remove(&record.admin), record, state),
             Err(problem) => damaged(layout, id, problem),
         });
     }
     let mut foreign: Vec<_> = admins.into_values().map(|admin| foreign(&repo, layout, admin)).collect();
     foreign.sort_by(|a, b| a.path.cmp(&b.path));
     entries.extend(foreign);
-    let strays: Vec<_> = trees.into_iter().filter(|tree| entries.iter().all(|entry| entry.path != *tree)).collect();
+    let known: HashSet<&PathBuf> = entries.iter().map(|entry| &entry.path).collect();
+    let strays: Vec<_> = trees.into_iter().filter(|tree| !known.contains(tree)).collect();
     entries
         .extend(strays.into_iter().filter(|tree| disk::identity(tree).is_some() && doctor::is_stray(tree)).map(stray));
     Ok(entries)
@@ -84,14 +87,21 @@ pub(super) fn state(layout: &Layout, record: &Record) -> Result<State> {
     })
 }
 
-fn ours(repo: &gix::Repository, layout: &Layout, admin: Option<Admin>, record: Record, state: State) -> Entry {
+fn ours(
+    repo: &gix::Repository,
+    layout: &Layout,
+    places: &Backlinks<'_>,
+    admin: Option<Admin>,
+    record: Record,
+    state: State,
+) -> Entry {
     let visible = matches!(state, State::Leased | State::Orphaned | State::Kept);
     let mut problems = Vec::new();
     if visible && admin.is_none() {
         problems.push("git does not know it any more".to_owned());
     }
     if visible && !record.has_tree() {
-        problems.push(moved::problem(layout, &record));
+        problems.push(moved::problem_in(places, layout, &record));
     }
     let (head, locked) = match admin {
         Some(admin) => {

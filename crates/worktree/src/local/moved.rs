@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::doctor::Backlinks;
 use super::layout::Layout;
 use super::record::Record;
-use super::{doctor, scan};
+use super::scan;
 use crate::Result;
 use crate::capture::fault;
 use crate::disk;
@@ -56,11 +57,22 @@ pub(super) fn elsewhere(layout: &Layout, record: &Record) -> Result<Option<Strin
     }
 }
 
-/// Where a tree lies that somebody moved without telling git, if that is not far from where it was.
+/// Whether the directory may be the tree of this record, as far as that can be told from outside.
+pub(super) fn may_be(record: &Record, found: &Path) -> bool {
+    record.root.as_ref().is_none_or(|root| root.is_at(found))
+}
+
+/// As [`near_in`], looking through all places anew.
 pub(super) fn near(layout: &Layout, record: &Record) -> Result<Option<PathBuf>> {
+    near_in(&Backlinks::new(layout), layout, record)
+}
+
+/// Where a tree lies that somebody moved without telling git, if that is not far from where it was.
+pub(super) fn near_in(places: &Backlinks<'_>, layout: &Layout, record: &Record) -> Result<Option<PathBuf>> {
     let path = &record.parts.path;
+    let found = places.trees_of(&record.admin_dir(layout), Some(path), |found| may_be(record, found))?;
     // What is in its place and names its entry is a copy of it.
-    Ok(doctor::trees_of(layout, &record.admin_dir(layout), Some(path))?.into_iter().find(|tree| tree != path))
+    Ok(found.into_iter().find(|tree| tree != path))
 }
 
 /// What to do where another directory, a file or a symlink is in the place of the tree.
@@ -73,9 +85,14 @@ fn replaced_by_another(layout: &Layout, record: &Record) -> String {
     format!("something else is in the place of its tree; {back}, then adopt and release it")
 }
 
-/// What is wrong with a tree that is not in its place, in words.
+/// As [`problem_in`], looking through all places anew.
 pub(super) fn problem(layout: &Layout, record: &Record) -> String {
-    match near(layout, record) {
+    problem_in(&Backlinks::new(layout), layout, record)
+}
+
+/// What is wrong with a tree that is not in its place, in words.
+pub(super) fn problem_in(places: &Backlinks<'_>, layout: &Layout, record: &Record) -> String {
+    match near_in(places, layout, record) {
         Ok(Some(moved)) => format!("its tree was moved to {moved:?}; move it back"),
         Ok(None) => "its tree is missing, moved or replaced; put it back, or adopt and release it to save its commits"
             .to_owned(),

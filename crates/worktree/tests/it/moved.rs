@@ -206,3 +206,35 @@ async fn every_release_without_a_tree_says_that_it_found_none() {
         assert_eq!(released.fate == Fate::Removed, git == GitAccess::Direct, "{released:?}");
     }
 }
+
+#[tokio::test]
+async fn a_moved_tree_whose_git_file_cannot_be_read_is_not_taken_for_deleted() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let (path, away) = (worktree.path().to_owned(), repo.root().join("saved"));
+    write(&path.join("work"), "not committed\n");
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::rename(away.join(".git"), away.join("git")).unwrap();
+    std::os::unix::fs::symlink("git", away.join(".git")).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    let Fate::Kept { by: Keeper::Moved, why: Some(why), .. } = released.fate else { panic!("{released:?}") };
+    assert!(why.contains("cannot be read"), "{why}");
+    assert_ne!(repo.git(["branch", "--list", "fix"]), "");
+    let entries = manager.list().await.unwrap();
+    let problem = entries[0].problem.clone().unwrap();
+    assert!(problem.contains("could not be told whether it was moved"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_directory_of_somebody_elses_that_cannot_be_read_keeps_no_tree_that_is_gone() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let other = repo.root().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink("/dev/null", other.join(".git")).unwrap();
+    std::fs::remove_dir_all(worktree.path()).unwrap();
+    let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+    assert_eq!(released.fate, Fate::Removed, "it was another directory: {released:?}");
+}

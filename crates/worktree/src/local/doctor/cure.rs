@@ -6,11 +6,12 @@ use super::super::layout::Layout;
 use super::super::lock::Lock;
 use super::super::record::{self, Record};
 use super::super::{admin, lease};
+use super::backlink::Backlinks;
 use super::busy::Processes;
 use super::facts::Facts;
 use super::finding::{Cure, Finding, Remedy, Trouble};
 use super::ward::Ward;
-use super::{backlink, entry, refs, shared, work};
+use super::{entry, refs, shared, work};
 use crate::capture::{self, fault};
 use crate::{Result, WorktreeId, disk, quarantine};
 
@@ -123,7 +124,7 @@ fn complete(ward: &Ward<'_>, entries: &[Facts], finding: &Finding) -> Result<Cur
         }
         Trouble::TreeMoved { to } => put("gitdir", names(to))?,
         Trouble::GitdirDamaged => {
-            let trees = backlink::trees_of(layout, dir, None)?;
+            let trees = Backlinks::new(layout).trees_of(dir, None, |_| true)?;
             put("gitdir", names(trees.first().ok_or_else(unknown)?))?;
         }
         Trouble::IndexMissing => index(ward, facts)?,

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::super::layout::Layout;
 use super::super::refs;
 use super::super::scan::parse_head;
-use super::facts::{self, Content, Facts, Place};
+use super::facts::{self, Content, Facts, Named, Place};
 use super::finding::{Finding, Holds, Remedy, Severity, Trouble};
 use super::ward::{Keeper, Ward};
-use super::{backlink, busy, work};
+use super::{busy, work};
 use crate::capture::fault;
 
 /// Everything that is wrong with the entry; `others` are all entries.
@@ -57,7 +57,7 @@ fn links(ward: &Ward<'_>, facts: &Facts) -> Option<Finding> {
         return Some(finding.remedy(remedy));
     }
     if facts.tree.is_none() {
-        let trees = backlink::trees_of(ward.layout, &facts.dir, None);
+        let trees = ward.backlinks.trees_of(&facts.dir, None, |_| true);
         let what = "has a gitdir that does not lead to a tree: git does not show it, and its branch stays taken";
         let remedy = match (trees.map(|trees| trees.len()), kept) {
             (Ok(1), _) => Remedy::Complete,
@@ -114,7 +114,11 @@ fn tree(ward: &Ward<'_>, facts: &Facts, others: &[Facts]) -> Option<Finding> {
     if place == Place::Ours || matches!(ward.keeper(facts.name()), Keeper::Ours(_)) {
         return None;
     }
-    let trees = backlink::trees_of(ward.layout, &facts.dir, Some(expected));
+    if place == Place::Unreadable {
+        let what = format!("names {expected:?}, whose .git cannot be read: nobody can tell whether it is its tree");
+        return Some(Finding::new(Trouble::TreeReplaced, &facts.dir, what).holds(Holds::Work));
+    }
+    let trees = ward.backlinks.trees_of(&facts.dir, Some(expected), |_| true);
     if let Ok([to]) = trees.as_deref() {
         let what = format!("was made for {expected:?}, but its tree is now {to:?}: git there and here disagree");
         return Some(Finding::new(Trouble::TreeMoved { to: to.clone() }, &facts.dir, what).remedy(Remedy::Complete));
@@ -143,10 +147,11 @@ fn tree(ward: &Ward<'_>, facts: &Facts, others: &[Facts]) -> Option<Finding> {
 
 fn replaced(facts: &Facts, others: &[Facts], expected: &Path, kept: Option<String>) -> Finding {
     let same = |other: &&Facts| other.dir != facts.dir && other.tree.as_deref() == Some(expected);
-    let rival = others.iter().filter(same).any(|other| facts::names(expected, &other.dir));
+    let rival = others.iter().filter(same).any(|other| facts::names(expected, &other.dir) == Some(true));
     let trouble = if rival { Trouble::Duplicate } else { Trouble::TreeReplaced };
     // A `.git` that leads nowhere may be that of this very worktree, from before the repository was moved.
-    let leads = facts::named_by(expected).is_some_and(|named| named.is_dir()) || expected.join(".git").is_dir();
+    let named = matches!(facts::named_by(expected), Named::Entry(named) if named.is_dir());
+    let leads = named || expected.join(".git").is_dir();
     let remedy = if kept.is_none() && (rival || leads) { Remedy::Quarantine } else { Remedy::ByHand };
     let what = match (trouble == Trouble::Duplicate, remedy) {
         (true, _) => format!("is a second entry for {expected:?}, which belongs to another one"),
@@ -197,7 +202,7 @@ fn is_bare(tree: &Path) -> bool {
 fn considerate(ward: &Ward<'_>, facts: &Facts, mut finding: Finding) -> Finding {
     let tree = match &finding.trouble {
         Trouble::TreeMoved { to } => Some(to.clone()),
-        _ => facts.tree.clone().filter(|tree| facts::names(tree, &facts.dir)),
+        _ => facts.tree.clone().filter(|tree| facts::names(tree, &facts.dir) != Some(false)),
     };
     let tree = tree.as_deref();
     if work::only_in(ward.repo.as_ref(), facts).is_some() || tree.is_some_and(|tree| !is_bare(tree)) {
@@ -243,7 +248,7 @@ fn claimed(ward: &Ward<'_>, facts: &Facts) -> Option<String> {
 
 /// A lock in the entry that nobody seems to hold.
 fn stale(ward: &Ward<'_>, facts: &Facts, lock: &Path) -> Option<Finding> {
-    let tree = facts.tree.as_deref().filter(|tree| facts::names(tree, &facts.dir));
+    let tree = facts.tree.as_deref().filter(|tree| facts::names(tree, &facts.dir) != Some(false));
     let standing = tree.and_then(|tree| ward.processes.user_of(tree));
     if standing.is_some() || busy::busy(&ward.processes, lock, None).is_some() {
         return None;

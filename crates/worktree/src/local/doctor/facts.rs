@@ -47,6 +47,8 @@ pub(super) enum Place {
     Absent,
     /// A tree that names this entry.
     Ours,
+    /// Something of which that cannot be told.
+    Unreadable,
     /// Something that does not.
     Other,
 }
@@ -101,7 +103,11 @@ impl Facts {
     pub(super) fn place(&self, common: &Path) -> Option<Place> {
         let tree = self.tree.as_deref()?;
         match tree.symlink_metadata() {
-            Ok(meta) if meta.is_dir() && names(tree, &self.dir) => Some(Place::Ours),
+            Ok(meta) if meta.is_dir() => Some(match names(tree, &self.dir) {
+                Some(true) => Place::Ours,
+                Some(false) => Place::Other,
+                None => Place::Unreadable,
+            }),
             Ok(_) => Some(Place::Other),
             Err(e) if e.kind() == ErrorKind::NotFound && provably_gone(tree, common) => Some(Place::Gone),
             Err(_) => Some(Place::Absent),
@@ -140,25 +146,55 @@ fn tree_of(dir: &Path, gitdir: &[u8]) -> Option<PathBuf> {
     (path.file_name()? == OsStr::new(".git")).then(|| path.parent().map(Path::to_owned))?
 }
 
-/// Which entry the `.git` of a directory names, if it is a file of git's.
-pub(super) fn named_by(tree: &Path) -> Option<PathBuf> {
-    let text = disk::read_small(&tree.join(".git")).ok()?;
-    let target = text.strip_prefix(b"gitdir: ")?.trim_ascii_end();
-    let target = OsString::from_vec(target.to_vec());
-    Some(tree.join(target))
+/// Which entry the `.git` of a directory names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// None: it is missing, or nothing that git takes for the `.git` of a worktree.
+    Nothing,
+    /// This one.
+    Entry(PathBuf),
+    /// It cannot be read, and may name any.
+    Unknown(String),
 }
 
-/// Whether no repository anywhere knows the directory: its `.git` is missing or leads nowhere.
+/// Which entry the `.git` of a directory names.
+pub(super) fn named_by(tree: &Path) -> Named {
+    let path = tree.join(".git");
+    let text = match disk::read_small(&path) {
+        Ok(text) => text,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Named::Nothing,
+        // Too large, a directory or a pipe.
+        Err(e) if e.kind() == ErrorKind::InvalidData => return Named::Nothing,
+        Err(e) => {
+            // git follows a symlink, and takes what it leads to for a whole repository if that is a directory.
+            let leads = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
+            let nowhere = path.metadata().map_or_else(|e| e.kind() == ErrorKind::NotFound, |meta| meta.is_dir());
+            return if leads && nowhere { Named::Nothing } else { Named::Unknown(e.to_string()) };
+        }
+    };
+    let Some(target) = text.strip_prefix(b"gitdir: ") else { return Named::Nothing };
+    Named::Entry(tree.join(OsString::from_vec(target.trim_ascii_end().to_vec())))
+}
+
+/// Whether no repository anywhere knows the directory: its `.git` is missing or leads nowhere. What cannot be told is not.
 pub(crate) fn is_stray(tree: &Path) -> bool {
     let own = disk::identity(&tree.join(".git")).is_some();
-    !own && named_by(tree).is_none_or(|named| disk::identity(&named).is_none())
+    !own && match named_by(tree) {
+        Named::Nothing => true,
+        Named::Entry(named) => disk::identity(&named).is_none(),
+        Named::Unknown(_) => false,
+    }
 }
 
-/// Whether the `.git` of a directory names this entry.
-pub(super) fn names(tree: &Path, entry: &Path) -> bool {
-    named_by(tree).is_some_and(|named| {
-        named == entry || disk::identity(&named).is_some_and(|named| Some(named) == disk::identity(entry))
-    })
+/// Whether the `.git` of a directory names this entry; none if that cannot be told.
+pub(super) fn names(tree: &Path, entry: &Path) -> Option<bool> {
+    match named_by(tree) {
+        Named::Nothing => Some(false),
+        Named::Entry(named) => {
+            Some(named == entry || disk::identity(&named).is_some_and(|named| Some(named) == disk::identity(entry)))
+        }
+        Named::Unknown(_) => None,
+    }
 }
 
 /// A tree whose parent directory is on the disk of the repository, and has other things in it, was not merely on a disk

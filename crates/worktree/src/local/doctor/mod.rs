@@ -22,7 +22,7 @@ use crate::Result;
 use busy::Processes;
 use ward::Ward;
 
-pub(super) use backlink::trees_of;
+pub(super) use backlink::Backlinks;
 pub(super) use facts::is_stray;
 pub use finding::{Cure, Finding, Holds, Remedy, Severity, Trouble};
 

@@ -1,10 +1,11 @@
 //! Judges our own records, and what lies in our places without belonging to one.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::super::moved;
 use super::super::record::{Record, Stage};
-use super::backlink;
-use super::facts::Facts;
+use super::facts::{Facts, Named};
 use super::finding::{Finding, Holds, Remedy, Severity, Trouble};
 use super::ward::{Chart, Ward};
 use super::{busy, facts};
@@ -44,7 +45,8 @@ fn whole(ward: &Ward<'_>, chart: &Chart, record: &Record, path: &Path) -> Vec<Fi
     let entry = disk::identity(&admin).is_some();
     let view = disk::identity(&view::dir(&ward.layout.common, id)).is_some();
     let mut found = Vec::new();
-    let moved = if tree { Ok(Vec::new()) } else { backlink::trees_of(ward.layout, &admin, Some(&parts.path)) };
+    let find = || ward.backlinks.trees_of(&admin, Some(&parts.path), |found| moved::may_be(record, found));
+    let moved = if tree { Ok(Vec::new()) } else { find() };
     if !tree && !entry && !view && !chart.living && moved.as_ref().is_ok_and(Vec::is_empty) {
         let says = format!("{id} was removed by other means; a recovery forgets it, its branch stays");
         return vec![Finding::new(Trouble::RecordWithoutTree, path, says).remedy(Remedy::Recover)];
@@ -94,13 +96,19 @@ pub(super) fn strays(ward: &Ward<'_>, entries: &[Facts]) -> Vec<Stray> {
         let left = children(&layout.staging()).into_iter().chain(children(&layout.trash()));
         found.extend(left.filter(|path| !ours(&name(path)) && !leaves(&name(path))).map(Stray::LeftOver));
     }
-    let known = |path: &Path| {
-        ward.charts.iter().any(|chart| layout.tree(&chart.id) == path)
-            || records().any(|r| [&r.parts.path, &r.temporary, &r.trash].into_iter().any(|known| known == path))
-            || entries.iter().any(|entry| entry.tree.as_deref() == Some(path) || facts::names(path, &entry.dir))
-    };
+    let mut known: HashSet<PathBuf> = ward.charts.iter().map(|chart| layout.tree(&chart.id)).collect();
+    for record in records() {
+        known.extend([&record.parts.path, &record.temporary, &record.trash].map(Clone::clone));
+    }
+    known.extend(entries.iter().filter_map(|entry| entry.tree.clone()));
+    let dirs: HashSet<&Path> = entries.iter().map(|entry| entry.dir.as_path()).collect();
+    let is_named = |tree: &Path| matches!(facts::named_by(tree), Named::Entry(named) if dirs.contains(named.as_path()));
     let is_tree = |path: &PathBuf| {
-        disk::identity(path).is_some() && !name(path).starts_with('.') && facts::is_stray(path) && !known(path)
+        disk::identity(path).is_some()
+            && !name(path).starts_with('.')
+            && facts::is_stray(path)
+            && !known.contains(path)
+            && !is_named(path)
     };
     found.extend(children(&layout.trees).into_iter().filter(is_tree).map(Stray::Tree));
     found

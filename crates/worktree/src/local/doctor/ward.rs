@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::super::layout::Layout;
 use super::super::lock::Lock;
 use super::super::record::{self, Record};
+use super::backlink::Backlinks;
 use super::busy::Processes;
 use crate::{Result, WorktreeId, repo};
 
@@ -17,6 +18,7 @@ pub(super) struct Ward<'a> {
     pub(super) repo: Option<gix::Repository>,
     pub(super) processes: Processes,
     pub(super) charts: Vec<Chart>,
+    pub(super) backlinks: Backlinks<'a>,
     /// An entry that nobody is at work on, although it was changed just now: by us.
     pub(super) calm: Option<PathBuf>,
 }
@@ -57,7 +59,8 @@ impl<'a> Ward<'a> {
                 Err(e) => charts.push(Chart { id, record: Err(e.to_string()), living }),
             }
         }
-        Ok(Self { layout, repo: repo::open(&layout.common).ok(), processes, charts, calm: None })
+        let (repo, backlinks) = (repo::open(&layout.common).ok(), Backlinks::new(layout));
+        Ok(Self { layout, repo, processes, charts, backlinks, calm: None })
     }
 
     /// The same, knowing that the lease of this entry's record is held by nobody but the caller.

@@ -13,11 +13,12 @@ use gix::bstr::{BStr, BString, ByteSlice};
 use gix::glob::pattern::Case;
 
 use super::super::layout::Layout;
+use super::super::obstacle::obstacle;
 use super::super::record::Record;
 use super::super::seed::{self, Rules};
-use crate::capture::fault;
 use crate::capture::survey::{Extent, Found as Seen, Repository, survey};
-use crate::{Result, Seed};
+use crate::capture::{self, fault};
+use crate::{HiddenRepositories, Result, Seed};
 
 /// Ignored files, all in all, and those of them that matter.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(in crate::local) struct Ignored {
     pub(in crate::local) hidden: Vec<BString>,
     /// What could not be looked at, in words.
     pub(super) unknown: Option<String>,
+    /// Why not all repositories in what is ignored are among them, in words: a removal would not find them either.
+    pub(super) unsearched: Option<String>,
     /// A number that changes with any of them.
     pub(in crate::local) mark: String,
 }
@@ -56,6 +59,8 @@ pub(super) fn look(repo: &gix::Repository, layout: &Layout, record: &Record, pre
         tree: here,
         listed: HashSet::new(),
         closed: HashSet::new(),
+        roots: Vec::new(),
+        directories: 0,
         found: Ignored::default(),
         hasher: gix::hash::hasher(gix::hash::Kind::Sha1),
     };
@@ -67,9 +72,14 @@ pub(super) fn look(repo: &gix::Repository, layout: &Layout, record: &Record, pre
     };
     let unknown =
         survey(tree, &layout.common, case, Extent::Everything, &mut visit).map_err(fault::io("look through", tree))?;
-    let Looking { mut found, hasher, .. } = looking;
+    let Looking { mut found, hasher, roots, directories, .. } = looking;
     found.mark = hasher.try_finalize().map_err(fault::git("hash what was found"))?.to_string();
     found.unknown = unknown.map(|unseen| unseen.to_string());
+    // It may be fewer that a removal looks into, and never more.
+    if directories > capture::IGNORED_DIRS && layout.hidden == HiddenRepositories::Keep {
+        found.unsearched =
+            capture::search_ends_early(tree, &layout.common, case, roots)?.and_then(|notice| obstacle(tree, &notice));
+    }
     Ok(found)
 }
 
@@ -90,6 +100,10 @@ struct Looking {
     listed: HashSet<BString>,
     /// Ignored directories in which no pattern looks for anything: packages and build output.
     closed: HashSet<BString>,
+    /// Ignored directories that are in none.
+    roots: Vec<BString>,
+    /// How many directories are ignored, with those in them.
+    directories: usize,
     found: Ignored,
     hasher: gix::hash::Hasher,
 }
@@ -104,6 +118,12 @@ impl Looking {
             None => {}
         }
         if one.is_dir() {
+            if one.ignored {
+                self.directories += 1;
+                if !one.within_ignored {
+                    self.roots.push(one.path.to_owned());
+                }
+            }
             return self.directory(one, dir.as_bstr());
         }
         if !one.ignored {
@@ -143,5 +163,55 @@ impl Looking {
             Some(content)
         };
         read(&self.tree).is_some_and(|ours| read(main) == Some(ours))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::usage::Budget;
+    use crate::{Base, BranchName, Disposition, Fate, LocalWorktrees, Request, WorktreeId, WorktreeManager};
+
+    fn repository(path: &Path) {
+        std::fs::create_dir(path).unwrap();
+        std::fs::write(path.join(".gitignore"), "/build\n").unwrap();
+        let commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "first"];
+        for args in [&["init", "-q"][..], &["add", "-A"], &commit] {
+            let git = Command::new("git").current_dir(path).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+            assert!(git.unwrap().success(), "git {args:?}");
+        }
+    }
+
+    /// Whether as many directories are ignored as are searched, or one more, the outermost among them.
+    #[tokio::test]
+    async fn a_tree_that_is_kept_because_too_much_of_it_is_ignored_is_planned_to_be_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("repo");
+        repository(&path);
+        let manager = LocalWorktrees::open(&path).unwrap();
+        for (more, is_kept) in [(0, false), (1, true)] {
+            let (id, branch) = (WorktreeId::new("fix").unwrap(), BranchName::new("fix").unwrap());
+            let worktree = manager.create(Request::new(id.clone(), branch, Base::Head)).await.unwrap();
+            for n in 1..capture::IGNORED_DIRS + more {
+                std::fs::create_dir_all(worktree.path().join(format!("build/{n}"))).unwrap();
+            }
+            let plan = manager.plan(&worktree, Disposition::Archive).await.unwrap();
+            assert_eq!(plan.obstacles.len(), usize::from(is_kept), "{plan}");
+            drop(worktree);
+            let eviction = manager.plan_eviction(&Budget { most: 0, least_free: 0 }).await.unwrap();
+            assert_eq!(eviction.spared.len(), usize::from(is_kept), "{eviction:?}");
+            let worktree = manager.adopt(&id).await.unwrap();
+            let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+            match released.fate {
+                Fate::Removed => assert!(!is_kept),
+                Fate::Kept { why, .. } => {
+                    let why = why.unwrap();
+                    assert!(is_kept && plan.obstacles[0].contains(&why), "{why}: {plan}");
+                    assert!(eviction.spared[0].why.contains(&why), "{why}: {eviction:?}");
+                }
+            }
+        }
     }
 }

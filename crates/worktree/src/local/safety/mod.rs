@@ -80,6 +80,8 @@ pub(super) fn inspect(layout: &Layout, record: &Record, precious: &[String]) -> 
         }
     }
     report.unknowns.extend(ignored.unknown.take().map(|why| Unknown { subject: "what is ignored".into(), why }));
+    let unsearched = ignored.unsearched.take();
+    report.unknowns.extend(unsearched.map(|why| Unknown { subject: "repositories in what is ignored".into(), why }));
     ignored.nested.retain(|path| !submodules.contains(path));
     report.facts.extend(Sample::of(paths(&ignored.precious)).map(Fact::Precious));
     let nested: Vec<_> = ignored.nested.iter().chain(&ignored.hidden).cloned().collect();
