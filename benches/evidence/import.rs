@@ -8,6 +8,7 @@ mod history;
 mod level;
 mod oracle;
 mod place;
+mod sizes;
 mod structure;
 mod tally;
 mod watch;
@@ -38,6 +39,12 @@ pub(crate) struct Args {
     /// Says what became of each case.
     #[arg(long)]
     verbose: bool,
+    /// Takes over views that are large, or stand for something large, instead of drawn ones.
+    #[arg(long, conflicts_with_all = ["minutes", "seed", "batch"])]
+    sizes: bool,
+    /// One of these views, in this process.
+    #[arg(long, hide = true, value_name = "N")]
+    size: Option<usize>,
 }
 
 /// How many cases one repository sees, and one run of git judges.
@@ -46,7 +53,15 @@ const BATCH: usize = 200;
 /// put files with holes of every size in its place.
 const MEMORY: u64 = 1536;
 
+/// The process of one view, instead of a table.
+pub(crate) fn child(args: &Args) -> Option<Result<(), Failure>> {
+    args.size.map(sizes::one)
+}
+
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
+    if args.sizes {
+        return sizes::all();
+    }
     let Args { minutes, seed, .. } = *args;
     let mut evidence =
         Evidence { command: format!("evidence import --minutes {minutes} --seed {seed}"), ..Evidence::default() };

@@ -119,7 +119,11 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Hostile(args) => hostile::run(&args),
-        Command::Import(args) => import::run(&args),
+        Command::Import(args) => match import::child(&args) {
+            Some(Ok(())) => return ExitCode::SUCCESS,
+            Some(Err(error)) => Err(error),
+            None => import::run(&args),
+        },
         Command::SandboxEscape(args) => sandbox_escape::run(&args),
         Command::SandboxEscapeChild(args) => match sandbox_escape::child(&args) {
             Ok(()) => return ExitCode::SUCCESS,

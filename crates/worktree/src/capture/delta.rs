@@ -18,7 +18,7 @@ pub(crate) fn apply_into(base: &[u8], delta: &[u8], most: u64, out: &mut Vec<u8>
         return Err("a delta was made for another base".into());
     }
     if result_size > most {
-        return Err("a delta makes an object that is larger than is allowed".into());
+        return Err(limits::beyond("a delta makes an object that is larger than is allowed", limits::mib(most)));
     }
     out.clear();
     // A delta that lies about its result takes no more memory than it and its base already do.

@@ -169,7 +169,11 @@ fn lines(
     // By commit, so that each is looked at once however many refs name it.
     let mut candidates: BTreeMap<ObjectId, String> = BTreeMap::new();
     let named = all.into_iter().map(|(name, id)| (String::from_utf8_lossy(&name).into_owned(), id));
-    let stashes = refs.stashes().into_iter().map(|id| ("a stash".to_owned(), id));
+    let stashes = refs.stashes().unwrap_or_else(|flaw| {
+        notices.refused(flaw);
+        Vec::new()
+    });
+    let stashes = stashes.into_iter().map(|id| ("a stash".to_owned(), id));
     for (name, id) in named.chain(stashes) {
         if looked_at.contains(&id) || candidates.contains_key(&id) {
             continue;

@@ -59,7 +59,10 @@ impl<'a> Importer<'a> {
             if dry {
                 match room.checked_sub(object.data.len()) {
                     Some(left) => room = left,
-                    None => return Ok(Err("the history is too large to be looked at in memory".into())),
+                    None => {
+                        let limit = limits::mib(limits::MEMORY_BYTES as u64);
+                        return Ok(Err(limits::beyond("the history is too large to be looked at in memory", limit)));
+                    }
                 }
             }
             let write = || self.repo.objects.write_buf(object.kind, &object.data);
@@ -111,59 +114,50 @@ impl<'a> Importer<'a> {
     }
 
     fn commits(&self, tip: ObjectId, plan: &mut Plan) -> std::result::Result<(), String> {
-        let mut waiting = vec![tip];
+        let mut waiting = Vec::new();
+        let mut found = Vec::new();
         let mut roots = Vec::new();
-        while let Some(id) = waiting.pop() {
-            if self.known(id, Kind::Commit, plan)? {
-                continue;
-            }
-            let links = verify::commit(id, &self.find(id, Kind::Commit)?.data)?;
-            plan.commits.push(id);
-            roots.push(links.tree);
-            waiting.extend(links.parents);
+        // Each is looked up before it waits, so that a name that is repeated a million times waits once.
+        if !self.known(tip, Kind::Commit, plan)? {
+            waiting.push(tip);
         }
-        plan.commits = self.by_descent(std::mem::take(&mut plan.commits))?;
+        while let Some(id) = waiting.pop() {
+            let links = verify::commit(id, &self.find(id, Kind::Commit)?.data)?;
+            roots.push(links.tree);
+            for parent in &links.parents {
+                if !self.known(*parent, Kind::Commit, plan)? {
+                    waiting.push(*parent);
+                }
+            }
+            found.push((id, links.parents.into_boxed_slice()));
+        }
+        plan.commits = by_descent(found);
         roots.into_iter().try_for_each(|tree| self.trees(tree, plan))
     }
 
-    /// Sorts commits so that parents come before their children.
-    fn by_descent(&self, found: Vec<ObjectId>) -> std::result::Result<Vec<ObjectId>, String> {
-        let ours: HashSet<ObjectId> = found.iter().copied().collect();
-        let mut done = HashSet::new();
-        let mut parents_first = Vec::new();
-        for start in found {
-            let mut path = vec![(start, false)];
-            while let Some((id, expanded)) = path.pop() {
-                if expanded {
-                    parents_first.push(id);
-                } else if done.insert(id) {
-                    path.push((id, true));
-                    let links = verify::commit(id, &self.find(id, Kind::Commit)?.data)?;
-                    path.extend(links.parents.into_iter().filter(|p| ours.contains(p)).map(|p| (p, false)));
-                }
-            }
-        }
-        Ok(parents_first)
-    }
-
     fn trees(&self, root: ObjectId, plan: &mut Plan) -> std::result::Result<(), String> {
-        let mut waiting = vec![(root, 0, false)];
+        let mut waiting = Vec::new();
+        if !self.known(root, Kind::Tree, plan)? {
+            waiting.push((root, 0, false));
+        }
         while let Some((id, depth, expanded)) = waiting.pop() {
             if expanded {
                 plan.trees.push(id);
                 continue;
             }
-            if self.known(id, Kind::Tree, plan)? {
-                continue;
-            }
             if depth > limits::TREE_DEPTH {
-                return Err(format!("tree {root} is too deep"));
+                return Err(limits::beyond(format!("tree {root} is too deep"), limits::TREE_DEPTH));
             }
             let object = self.find(id, Kind::Tree)?;
             waiting.push((id, depth, true));
             for entry in verify::tree(id, &object.data)? {
                 match entry.kind {
-                    EntryKind::Tree => waiting.push((entry.id, depth + 1, false)),
+                    // As for commits: before it waits.
+                    EntryKind::Tree => {
+                        if !self.known(entry.id, Kind::Tree, plan)? {
+                            waiting.push((entry.id, depth + 1, false));
+                        }
+                    }
                     // The commit of a submodule is in another repository.
                     EntryKind::Commit => {}
                     _ => {
@@ -191,7 +185,7 @@ impl<'a> Importer<'a> {
             Some(before) => return Err(format!("object {id} is named as a {before} and as a {kind}")),
         }
         if plan.seen.len() > limits::OBJECTS {
-            return Err("the history has too many objects".into());
+            return Err(limits::beyond("the history has too many objects", limits::OBJECTS));
         }
         // The library knows it by heart, and git misses it all the same.
         if id.is_empty_tree() {
@@ -238,4 +232,23 @@ impl<'a> Importer<'a> {
             Err(format!("object {id} is a {}, where a {kind} is expected", object.kind))
         }
     }
+}
+
+/// Sorts commits so that parents come before their children.
+fn by_descent(found: Vec<(ObjectId, Box<[ObjectId]>)>) -> Vec<ObjectId> {
+    let order: Vec<ObjectId> = found.iter().map(|(id, _)| *id).collect();
+    let mut ours: HashMap<ObjectId, Box<[ObjectId]>> = found.into_iter().collect();
+    let mut parents_first = Vec::new();
+    for start in order {
+        let mut path = vec![(start, false)];
+        while let Some((id, expanded)) = path.pop() {
+            if expanded {
+                parents_first.push(id);
+            } else if let Some(parents) = ours.remove(&id) {
+                path.push((id, true));
+                path.extend(parents.iter().filter(|parent| ours.contains_key(*parent)).map(|parent| (*parent, false)));
+            }
+        }
+    }
+    parents_first
 }

@@ -18,7 +18,11 @@ impl Budget {
 
     /// Takes `bytes` from the budget.
     pub(super) fn spend(&self, bytes: u64) -> Result<(), String> {
-        let left = self.0.get().checked_sub(bytes).ok_or("the history takes too much work to unpack")?;
+        let Some(left) = self.0.get().checked_sub(bytes) else {
+            self.0.set(0);
+            let limit = limits::mib(limits::WORK_BYTES);
+            return Err(limits::beyond("the history takes too much work to unpack", limit));
+        };
         self.0.set(left);
         Ok(())
     }
@@ -34,6 +38,7 @@ pub(super) fn stream(
     budget: &Budget,
     limit: impl Fn(&[u8]) -> Result<u64, String>,
 ) -> Result<u64, String> {
+    budget.spend(limits::OBJECT_WORK)?;
     let mut state = Decompress::new();
     let mut chunk = vec![0; 16 << 10];
     loop {

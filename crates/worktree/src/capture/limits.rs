@@ -2,20 +2,45 @@
 //!
 //! They are far above what real work needs and low enough that a hostile tree costs minutes and some memory, not the host.
 
+use std::fmt::Display;
+
+/// Says that a limit on an agent's history was reached, and what to do about it.
+pub(super) fn beyond(what: impl Display, limit: impl Display) -> String {
+    format!(
+        "{what} (the limit is {limit}; a history of that size is to be fetched into the repository from outside: what the \
+         repository has is not taken over again)"
+    )
+}
+
+/// Says that there are more refs than are looked at, and what to do about it.
+pub(super) fn beyond_refs(what: impl Display, limit: impl Display) -> String {
+    format!("{what} (the limit is {limit}; delete what is not needed, or expire the log)")
+}
+
+/// A limit in bytes, for people.
+pub(super) fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
 /// Size of one object of the agent's history: it is held in memory while it is checked.
 pub(super) const OBJECT_BYTES: u64 = 256 << 20;
-/// Bytes that all delta bases of one chain may hold in memory at the same time.
-pub(super) const CHAIN_BYTES: u64 = 1 << 30;
+/// Bytes that delta bases may hold in memory while the deltas of one chain are applied. Of a base of which one delta is left
+/// nothing is held.
+pub(super) const CHAIN_BYTES: u64 = 512 << 20;
+/// Bytes of bases that are remembered, so that the next object of the same chain does not begin at its end.
+pub(super) const BASES_BYTES: usize = 64 << 20;
 /// Longest chain of deltas that is followed; git writes 50 and never more than 4095.
 pub(super) const CHAIN_LENGTH: usize = 4096;
 /// Compressed bytes of packs that are copied out of the view.
 pub(super) const PACK_BYTES: u64 = 4 << 30;
 /// Size up to which a pack may be smaller on the disk than it says.
 pub(super) const WITHOUT_HOLES: u64 = 16 << 20;
-/// Objects that are looked at in one capture.
+/// Objects that are looked at in one capture, and objects in all packs of a view.
 pub(super) const OBJECTS: usize = 2_000_000;
 /// Bytes that may be inflated in one capture, repeated reads included: this bounds the time of a decompression bomb.
 pub(super) const WORK_BYTES: u64 = 16 << 30;
+/// What reading an object counts as beside its bytes: many small ones take time too.
+pub(super) const OBJECT_WORK: u64 = 1 << 10;
 /// Directories below one another; a deeper path cannot be opened by most programs.
 pub(super) const TREE_DEPTH: usize = 1024;
 /// Length of one path in an agent's tree, as in the kernel's `PATH_MAX`.
@@ -32,6 +57,9 @@ pub(super) const PACKED_REFS_BYTES: u64 = 32 << 20;
 pub(super) const STASH_LOG_BYTES: u64 = 4 << 20;
 /// Refs that are looked at.
 pub(super) const REFS: usize = 100_000;
+/// Files and directories among the refs, and the lengths of all their names.
+pub(super) const REF_FILES: usize = if cfg!(test) { 500 } else { 2 * REFS };
+pub(super) const REF_NAME_BYTES: usize = 64 << 20;
 /// Symbolic refs that are followed, as in git.
 pub(super) const SYMREF_DEPTH: usize = 5;
 /// Rescue refs that one capture makes.

@@ -7,6 +7,7 @@
 pub(crate) mod ancestry;
 mod aside;
 mod base;
+mod bases;
 pub(crate) mod beneath;
 pub(crate) mod cache;
 mod commit;

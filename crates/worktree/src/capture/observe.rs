@@ -188,7 +188,10 @@ impl Observed {
         self.unknown.extend(flaws.into_iter().map(about));
 
         let stashes = match input.git {
-            GitAccess::Private => Refs { own, common: own, hash: repo.object_hash() }.stashes(),
+            GitAccess::Private => Refs { own, common: own, hash: repo.object_hash() }.stashes().unwrap_or_else(|why| {
+                self.unknown.push(Unknown { subject: "the stashes".into(), why });
+                Vec::new()
+            }),
             GitAccess::Direct => stash::of(repo, common, input, agent)?,
         };
         let tips = [agent].into_iter().chain(branch).chain(lines.iter().copied());

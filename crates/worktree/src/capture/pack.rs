@@ -1,5 +1,6 @@
 //! Reads a pack that an agent could write, from a copy that it cannot, and without its index.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -8,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use gix::ObjectId;
 use gix::objs::Kind;
 
+use super::bases::Bases;
 use super::inflate::{self, Budget};
 use super::loose::Object;
 use super::{delta, limits};
@@ -18,6 +20,7 @@ pub(super) struct Pack {
     file: File,
     entries: Vec<Entry>,
     ids: HashMap<ObjectId, usize>,
+    bases: RefCell<Bases>,
 }
 
 #[derive(Debug)]
@@ -41,28 +44,33 @@ enum Held {
 /// One object on the way down from a whole object through its deltas.
 struct Frame {
     at: usize,
+    /// How many deltas it is away from the whole object.
+    depth: usize,
     data: Vec<u8>,
     waiting: Vec<usize>,
 }
 
 impl Pack {
-    /// Unpacks everything in `file` once, so that each object is known by the hash of what it really holds.
-    pub(super) fn index(file: File, hash: gix::hash::Kind, budget: &Budget) -> Result<Self, String> {
-        let mut pack = Self { file, entries: Vec::new(), ids: HashMap::new() };
-        let kinds = pack.scan(hash, budget)?;
+    /// Unpacks everything in `file` once, so that each object is known by the hash of what it really holds. `room` is how
+    /// many objects there may still be.
+    pub(super) fn index(file: File, hash: gix::hash::Kind, budget: &Budget, room: &mut usize) -> Result<Self, String> {
+        let mut pack = Self { file, entries: Vec::new(), ids: HashMap::new(), bases: RefCell::default() };
+        let kinds = pack.scan(hash, budget, room)?;
         pack.resolve(kinds, hash, budget)?;
         Ok(pack)
     }
 
     /// Walks over the entries in their order; returns the whole ones.
-    fn scan(&mut self, hash: gix::hash::Kind, budget: &Budget) -> Result<Vec<(usize, Kind)>, String> {
+    fn scan(&mut self, hash: gix::hash::Kind, budget: &Budget, room: &mut usize) -> Result<Vec<(usize, Kind)>, String> {
         let mut input = Counted { inner: BufReader::new(At { file: &self.file, at: 0 }), count: 0 };
         let header: [u8; 12] = array(&mut input)?;
         let version = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         let count = u32::from_be_bytes([header[8], header[9], header[10], header[11]]) as usize;
-        if &header[..4] != b"PACK" || !matches!(version, 2 | 3) || count > limits::OBJECTS {
-            return Err("it is not a pack, or has too many objects".into());
+        if &header[..4] != b"PACK" || !matches!(version, 2 | 3) {
+            return Err("it is not a pack".into());
         }
+        let too_many = || limits::beyond("there are too many objects in packs", limits::OBJECTS);
+        *room = room.checked_sub(count).ok_or_else(too_many)?;
         let mut offsets = HashMap::new();
         let mut whole = Vec::new();
         for at in 0..count {
@@ -102,27 +110,40 @@ impl Pack {
             if waiting.is_empty() {
                 continue;
             }
-            let mut frames = vec![Frame { at, data: self.unpack(at, budget)?, waiting }];
-            while let Some(frame) = frames.last_mut() {
+            let mut frames = vec![Frame { at, depth: 0, data: self.unpack(at, budget)?, waiting }];
+            let mut held = frames[0].data.len() as u64;
+            while let Some(mut frame) = frames.pop() {
                 let Some(next) = frame.waiting.pop() else {
-                    frames.pop();
+                    held -= frame.data.len() as u64;
                     continue;
                 };
-                let base = frame.at;
+                let (base, depth) = (frame.at, frame.depth + 1);
                 let data = delta::apply(&frame.data, &self.unpack(next, budget)?)?;
                 budget.spend(data.len() as u64)?;
                 let id = hash_of(hash, kind, &data)?;
                 self.entries[next].base = Some(base);
                 self.ids.entry(id).or_insert(next);
+                if frame.waiting.is_empty() {
+                    // Nobody needs it any more, so that a long chain alone holds no more than its last two.
+                    held -= frame.data.len() as u64;
+                    drop(frame);
+                } else {
+                    frames.push(frame);
+                }
                 let mut waiting = by_place.remove(&next).unwrap_or_default();
                 waiting.extend(by_id.remove(&id).unwrap_or_default());
-                if !waiting.is_empty() {
-                    frames.push(Frame { at: next, data, waiting });
+                if waiting.is_empty() {
+                    continue;
                 }
-                let held: u64 = frames.iter().map(|f| f.data.len() as u64).sum();
-                if held > limits::CHAIN_BYTES || frames.len() > limits::CHAIN_LENGTH {
-                    return Err("a chain of deltas is too long".into());
+                held += data.len() as u64;
+                if held > limits::CHAIN_BYTES {
+                    let limit = limits::mib(limits::CHAIN_BYTES);
+                    return Err(limits::beyond("the deltas of one object need too much at the same time", limit));
                 }
+                if depth > limits::CHAIN_LENGTH {
+                    return Err(limits::beyond("a chain of deltas is too long", limits::CHAIN_LENGTH));
+                }
+                frames.push(Frame { at: next, depth, data, waiting });
             }
         }
         Ok(())
@@ -131,18 +152,36 @@ impl Pack {
     /// The object of this id, if the pack has it.
     pub(super) fn find(&self, id: ObjectId, budget: &Budget) -> Result<Option<Object>, String> {
         let Some(&leaf) = self.ids.get(&id) else { return Ok(None) };
-        let mut chain = vec![leaf];
-        while let Some(base) = self.entries[chain[chain.len() - 1]].base {
-            chain.push(base);
-        }
-        let root = chain.pop().unwrap_or(leaf);
-        let Held::Whole(kind) = self.entries[root].held else {
-            return Err(format!("object {id} has no base"));
+        let mut bases = self.bases.borrow_mut();
+        let (mut chain, mut last) = (Vec::new(), leaf);
+        let mut known = None;
+        let kind = loop {
+            if known.is_none() {
+                known = bases.get(last);
+                if known.is_none() {
+                    chain.push(last);
+                }
+            }
+            match (self.entries[last].held, self.entries[last].base) {
+                (Held::Whole(kind), _) => break kind,
+                (_, Some(base)) => last = base,
+                (_, None) => return Err(format!("object {id} has no base")),
+            }
         };
-        let mut data = self.unpack(root, budget)?;
+        // What is remembered was unpacked before; that it is copied is work all the same.
+        let mut data = known.unwrap_or_default();
+        budget.spend(data.len() as u64)?;
         for at in chain.into_iter().rev() {
-            data = delta::apply(&data, &self.unpack(at, budget)?)?;
-            budget.spend(data.len() as u64)?;
+            let unpacked = self.unpack(at, budget)?;
+            data = match self.entries[at].held {
+                Held::Whole(_) => unpacked,
+                Held::DeltaAt(_) | Held::DeltaOf(_) => {
+                    let made = delta::apply(&data, &unpacked)?;
+                    budget.spend(made.len() as u64)?;
+                    made
+                }
+            };
+            bases.put(at, &data);
         }
         Ok(Some(Object { kind, data }))
     }
@@ -180,7 +219,7 @@ fn entry_header(
         }
     }
     if size > limits::OBJECT_BYTES {
-        return Err("an object is larger than is allowed".into());
+        return Err(limits::beyond("an object is larger than is allowed", limits::mib(limits::OBJECT_BYTES)));
     }
     let held = match kind {
         1 => Held::Whole(Kind::Commit),
@@ -293,7 +332,7 @@ mod tests {
     fn index(bytes: &[u8]) -> Result<Pack, String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        Pack::index(file, SHA1, &Budget::new(1 << 20))
+        Pack::index(file, SHA1, &Budget::new(1 << 26), &mut 10_000)
     }
 
     #[test]
@@ -311,7 +350,43 @@ mod tests {
     fn a_pack_may_not_take_more_work_than_it_is_given() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&pack()).unwrap();
-        assert!(Pack::index(file, SHA1, &Budget::new(8)).is_err());
+        let all = 3 * limits::OBJECT_WORK;
+        assert!(Pack::index(file.try_clone().unwrap(), SHA1, &Budget::new(all), &mut 3).is_err());
+        assert!(
+            Pack::index(file.try_clone().unwrap(), SHA1, &Budget::new(1 << 20), &mut 2).is_err(),
+            "too many objects"
+        );
+        assert!(Pack::index(file, SHA1, &Budget::new(1 << 20), &mut 3).is_ok());
+    }
+
+    /// So many deltas of six bytes, each of the one before it.
+    fn chain(length: usize) -> Vec<u8> {
+        let count = u32::try_from(length + 1).unwrap();
+        let mut bytes = [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes(), &entry(3, &[], b"abcdef")].concat();
+        let mut last = bytes.len() - 12;
+        for n in 0..length {
+            let number = u16::try_from(n).unwrap().to_be_bytes();
+            let delta = entry(6, &[u8::try_from(last).unwrap()], &[6, 6, 0x90, 4, 2, number[0], number[1]]);
+            last = delta.len();
+            bytes.extend(delta);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_ends_of_a_long_chain_are_not_made_from_its_beginning_again_and_again() {
+        let pack = index(&chain(400)).unwrap();
+        let ids: Vec<ObjectId> = pack.ids.keys().copied().collect();
+        // Each from the beginning would be eighty thousand.
+        let budget = Budget::new(2000 * limits::OBJECT_WORK);
+        for id in ids {
+            assert!(pack.find(id, &budget).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn a_chain_longer_than_git_makes_is_refused() {
+        assert!(index(&chain(limits::CHAIN_LENGTH + 2)).unwrap_err().contains("too long"));
     }
 
     proptest! {

@@ -76,6 +76,9 @@ impl Refs<'_> {
         match self.common.read(b"packed-refs", limits::PACKED_REFS_BYTES) {
             Ok(text) => parse_packed(&text, self.hash),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                Err(limits::beyond_refs(format!("packed-refs {e}"), limits::mib(limits::PACKED_REFS_BYTES)))
+            }
             Err(e) => Err(format!("packed-refs {e}")),
         }
     }
@@ -88,19 +91,43 @@ impl Refs<'_> {
             BTreeMap::new()
         });
         let mut dirs = vec![b"refs".to_vec()];
+        let mut seen = Seen::default();
+        let mut unlisted = 0;
         while let Some(dir) = dirs.pop() {
-            if let Err(flaw) = self.list(&dir, &mut dirs, &mut found) {
-                flaws.push(flaw);
+            if let Err(flaw) = self.list(&dir, &mut dirs, &mut found, &mut seen) {
+                if flaws.len() < limits::NOTICES {
+                    flaws.push(flaw);
+                } else {
+                    unlisted += 1;
+                }
             }
-            if found.len() + dirs.len() > limits::REFS {
-                flaws.push(format!("there are more than {} refs", limits::REFS));
+            if found.len() > limits::REFS {
+                flaws.push(limits::beyond_refs(format!("there are more than {} refs", limits::REFS), limits::REFS));
                 break;
             }
+            if seen.is_too_much() {
+                let limit = format!(
+                    "{} files and directories, or {} bytes of names",
+                    limits::REF_FILES,
+                    limits::REF_NAME_BYTES
+                );
+                flaws.push(limits::beyond_refs("there is too much below refs", limit));
+                break;
+            }
+        }
+        if unlisted > 0 {
+            flaws.push(format!("and {unlisted} more directories of refs could not be read as a whole"));
         }
         (found, flaws)
     }
 
-    fn list(&self, dir: &[u8], dirs: &mut Vec<Vec<u8>>, found: &mut BTreeMap<Vec<u8>, ObjectId>) -> Result<(), String> {
+    fn list(
+        &self,
+        dir: &[u8],
+        dirs: &mut Vec<Vec<u8>>,
+        found: &mut BTreeMap<Vec<u8>, ObjectId>,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
         let flaw = |e: std::io::Error| format!("{} {e}", String::from_utf8_lossy(dir));
         let open = self.common.dir(dir).map_err(flaw)?;
         let mut strange = None;
@@ -108,6 +135,10 @@ impl Refs<'_> {
             let mut path = dir.to_vec();
             path.push(b'/');
             path.extend_from_slice(name.to_bytes());
+            seen.count(&path);
+            if seen.is_too_much() {
+                break;
+            }
             if path.ends_with(b".lock") {
                 continue;
             }
@@ -130,16 +161,35 @@ impl Refs<'_> {
         match self.own.read(format!("logs/{name}").as_bytes(), limits::STASH_LOG_BYTES) {
             Ok(text) => Ok(parse_log(&text, self.hash)),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                let limit = limits::mib(limits::STASH_LOG_BYTES);
+                Err(limits::beyond_refs(format!("the log of {name} {e}"), limit))
+            }
             Err(e) => Err(format!("the log of {name} {e}")),
         }
     }
 
-    /// The commits of all stashes, of which only the newest has a ref.
-    pub(super) fn stashes(&self) -> Vec<ObjectId> {
-        self.common
-            .read(b"logs/refs/stash", limits::STASH_LOG_BYTES)
-            .map(|text| parse_log(&text, self.hash))
-            .unwrap_or_default()
+    /// The commits of all stashes, of which only the newest has a ref; in words why they cannot be read.
+    pub(super) fn stashes(&self) -> Result<Vec<ObjectId>, String> {
+        Refs { own: self.common, ..*self }.log("refs/stash")
+    }
+}
+
+/// What was looked at among the refs.
+#[derive(Debug, Default)]
+struct Seen {
+    files: usize,
+    bytes: usize,
+}
+
+impl Seen {
+    fn count(&mut self, path: &[u8]) {
+        self.files += 1;
+        self.bytes += path.len();
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.files > limits::REF_FILES || self.bytes > limits::REF_NAME_BYTES
     }
 }
 
@@ -169,7 +219,8 @@ fn parse_packed(text: &[u8], hash: Kind) -> Result<BTreeMap<Vec<u8>, ObjectId>, 
         }
         refs.insert(name.to_vec(), id);
         if refs.len() > limits::REFS {
-            return Err(format!("packed-refs has more than {} refs", limits::REFS));
+            let what = format!("packed-refs has more than {} refs", limits::REFS);
+            return Err(limits::beyond_refs(what, limits::REFS));
         }
     }
     Ok(refs)
@@ -203,6 +254,21 @@ mod tests {
         for bad in ["refs/heads/../../config", "HEAD", "refs/heads/a b", "refs/heads/\u{7f}"] {
             assert!(parse_packed(format!("{ID} {bad}\n").as_bytes(), Kind::Sha1).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn directories_without_end_are_not_all_looked_at() {
+        let place = tempfile::tempdir().unwrap();
+        for outer in 0..30 {
+            for inner in 0..30 {
+                std::fs::create_dir_all(place.path().join(format!("refs/{outer}/{inner}"))).unwrap();
+            }
+        }
+        std::fs::write(place.path().join("refs/sound"), ID).unwrap();
+        let dir = Dir::open(place.path()).unwrap();
+        let (found, flaws) = Refs { own: &dir, common: &dir, hash: Kind::Sha1 }.all();
+        assert_eq!(found.len(), 1);
+        assert!(matches!(&flaws[..], [flaw] if flaw.contains("the limit is 500 files")), "{flaws:?}");
     }
 
     #[test]

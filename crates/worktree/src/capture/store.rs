@@ -33,8 +33,10 @@ impl Store {
         let Ok(dir) = store.objects.dir(b"pack") else { return Ok(store) };
         let names = dir.names(limits::REFS).map_err(|e| format!("the directory of packs {e}"))?;
         let mut room = limits::PACK_BYTES;
+        let mut objects = limits::OBJECTS;
         for name in names.iter().map(|n| n.to_bytes()).filter(|n| n.ends_with(b".pack")) {
-            let made = spooled(&dir, name, spool, &mut room).and_then(|file| Pack::index(file, hash, &store.budget));
+            let made = spooled(&dir, name, spool, &mut room)
+                .and_then(|file| Pack::index(file, hash, &store.budget, &mut objects));
             match made {
                 Ok(pack) => store.packs.push(pack),
                 Err(why) => store.flaws.push(format!("{} is damaged: {why}", String::from_utf8_lossy(name))),
@@ -77,7 +79,8 @@ fn spooled(dir: &Dir, name: &[u8], spool: &Path, room: &mut u64) -> Result<File,
     let mut target = unnamed(spool).map_err(|e| format!("it cannot be copied: {e}"))?;
     let copied = std::io::copy(&mut source, &mut target).map_err(|e| format!("it cannot be copied: {e}"))?;
     target.flush().map_err(|e| format!("it cannot be copied: {e}"))?;
-    *room = room.checked_sub(copied).ok_or("the packs are larger than is allowed")?;
+    let too_large = || limits::beyond("the packs are larger than is allowed", limits::mib(limits::PACK_BYTES));
+    *room = room.checked_sub(copied).ok_or_else(too_large)?;
     Ok(target)
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
+use super::super::limits;
 use super::{Settings, name};
 
 /// How much of a name is shown, so that there is room for the reason.
@@ -36,6 +37,9 @@ pub(in super::super) fn tree(id: ObjectId, data: &[u8]) -> Result<Vec<TreeEntry<
         }
         if entry.id.is_null() {
             return Err(flaw("an entry has no object"));
+        }
+        if entries.len() >= limits::PATHS {
+            return Err(limits::beyond(flaw("it has too many entries"), limits::PATHS));
         }
         if !names.insert(entry.name) {
             return Err(flaw("two entries have the same name"));

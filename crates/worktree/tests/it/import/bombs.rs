@@ -25,11 +25,12 @@ async fn trees_that_are_too_deep_are_refused() {
     let lane = dirty().await;
     let forge = Forge::new(&lane, 0);
     let mut tree = forge.plain();
-    for _ in 0..1100 {
+    for _ in 0..10_000 {
         tree = forge.tree(&[entry("40000", b"d", &tree)]);
     }
     forge.point(&forge.commit(&tree));
-    assert!(refusal(&lane).await.contains("is too deep"));
+    let why = refusal(&lane).await;
+    assert!(why.contains("is too deep (the limit is 1024; "), "{why}");
 }
 
 #[tokio::test]
@@ -63,6 +64,44 @@ async fn a_tree_of_many_entries_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_commit_with_a_hundred_thousand_parents_is_taken_over() {
+    let lane = dirty().await;
+    let forge = Forge::new(&lane, 0);
+    let (tree, who) = (forge.plain(), super::forge::WHO);
+    let parents: String = (0..300).map(|n| arm(&forge, &tree, n)).collect::<String>().repeat(334);
+    assert!(parents.lines().count() > 100_000);
+    let text = format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n\nmany\n");
+    let tip = forge.object(Kind::Commit, text.as_bytes());
+    forge.point(&tip);
+    assert_eq!(refusal(&lane).await, "");
+    lane.repo.git(["cat-file", "-e", &tip]);
+}
+
+/// The line that names a commit on the base as a parent.
+fn arm(forge: &Forge, tree: &str, number: usize) -> String {
+    let who = super::forge::WHO;
+    let base = forge.base();
+    let text = format!("tree {tree}\nparent {base}\nauthor {who}\ncommitter {who}\n\narm {number}\n");
+    format!("parent {}\n", forge.object(Kind::Commit, text.as_bytes()))
+}
+
+#[tokio::test]
+async fn reflogs_of_gigabytes_are_not_read_and_not_passed_over_in_silence() {
+    let lane = dirty().await;
+    let forge = Forge::new(&lane, 0);
+    let tip = forge.commit(&forge.plain());
+    forge.point(&tip);
+    for name in ["logs/HEAD", "logs/refs/heads/lane", "logs/refs/stash"] {
+        forge.write(name, b"");
+        let file = std::fs::OpenOptions::new().write(true).open(forge.view().join(name)).unwrap();
+        file.set_len(8 << 30).unwrap();
+    }
+    let why = refusal(&lane).await;
+    assert!(why.contains("the log of refs/stash is larger than 4194304 bytes (the limit is 4 MiB; "), "{why}");
+    lane.repo.git(["cat-file", "-e", &tip]);
+}
+
+#[tokio::test]
 async fn more_refs_than_are_looked_at_cost_the_refs_alone() {
     let lane = dirty().await;
     let forge = Forge::new(&lane, 0);
@@ -70,7 +109,8 @@ async fn more_refs_than_are_looked_at_cost_the_refs_alone() {
     forge.point(&tip);
     let line = |n: usize| format!("{} refs/heads/x{n}\n", lane.base());
     forge.write("packed-refs", (0..100_001).map(line).collect::<String>());
-    assert_eq!(refusal(&lane).await, "packed-refs has more than 100000 refs");
+    let why = refusal(&lane).await;
+    assert!(why.starts_with("packed-refs has more than 100000 refs (the limit is 100000; delete "), "{why}");
     lane.repo.git(["cat-file", "-e", &tip]);
 }
 

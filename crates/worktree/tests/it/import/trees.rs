@@ -170,7 +170,7 @@ fn targets() -> Vec<Case> {
         case("a directory that is a commit", "missing tree", Refuses("where a tree is expected"), move |f| {
             of(f, "40000", &f.commit(&f.plain()))
         }),
-        case("one object as a file and as a directory", "broken link", Refuses("where a blob is expected"), |f| {
+        case("one object as a file and as a directory", "broken link", Refuses("is named as a"), |f| {
             let tree = f.plain();
             f.commit(&f.tree(&[entry("40000", b"a", &tree), entry("100644", b"b", &tree)]))
         }),
