@@ -116,6 +116,9 @@ pub enum Event {
         /// How many that were not connected are missing in the log before this, because there were too many.
         #[serde(default)]
         unheard: u64,
+        /// How many that were connected are missing in the log before this, because there were too many.
+        #[serde(default)]
+        unheard_allowed: u64,
     },
 }
 
@@ -209,6 +212,7 @@ impl From<&crate::Decision> for Event {
         let (address, why) = match &decision.verdict {
             crate::Verdict::Allowed { address } => (Some(*address), None),
             crate::Verdict::Denied { why } | crate::Verdict::Failed { why } => (None, Some(why.clone())),
+            crate::Verdict::Broken { why } => (None, Some(format!("the proxy is broken: {why}"))),
         };
         Self::Connection {
             sandbox: decision.sandbox.clone(),
@@ -216,6 +220,7 @@ impl From<&crate::Decision> for Event {
             address,
             why,
             unheard: decision.unheard,
+            unheard_allowed: decision.unheard_allowed,
         }
     }
 }

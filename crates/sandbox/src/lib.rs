@@ -37,6 +37,8 @@ mod secret;
 mod spec;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(any(target_os = "linux", feature = "docker"))]
+mod token;
 pub mod verify;
 
 #[cfg(feature = "docker")]

@@ -14,8 +14,9 @@ use super::ended::{Contact, Sight};
 use super::input::is_whole;
 use super::lease::Lease;
 use super::owner::Fate;
+use super::pool::Told;
 use super::record::Record;
-use super::run::{Job, Watched};
+use super::run::{Hold, Job, Watched};
 use super::running::DockerRunning;
 use super::tally::Tally;
 use super::tap::Tap;
@@ -32,6 +33,9 @@ pub(super) struct Underway {
     name: String,
     record: Record,
     sight: Sight,
+    start: Start,
+    /// How much of standard error was said before the command began.
+    said: u64,
 }
 
 /// Finds the newest command of a sandbox, and removes what is left of older ones.
@@ -39,18 +43,22 @@ pub(super) struct Underway {
 /// The newest one is removed too if it may have been cut off from its input: neither its work nor its end can be trusted.
 pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
     let found = claimed(lane, id).await?;
-    let newest = found.iter().filter_map(|claimed| Some(claimed.record.as_ref()?.number)).max();
+    let newest = found.iter().filter_map(|claimed| Some(claimed.origin.as_ref()?.record().number)).max();
     let mut spec = None;
     let mut underway = None;
-    for Claimed { record, container, id: engines, name } in found {
-        let record = record.filter(|record| Some(record.number) == newest);
-        if let Some(record) = &record {
-            spec = Some(record.spec(id));
+    for Claimed { origin, container, id: engines, name } in found {
+        let origin = origin.filter(|origin| Some(origin.record().number) == newest);
+        if let Some(origin) = &origin {
+            spec = Some(origin.record().spec(id));
         }
-        match record {
-            Some(record) if can_be_followed(&container) && is_whole(id, &record, &container) => {
+        match origin {
+            Some(origin) if can_be_followed(&container) && origin.is_whole(id, &container) => {
                 let sight = sight(&container);
-                underway = Some(Underway { container: engines, name, record, sight });
+                let (record, start, said) = match origin {
+                    Origin::Made(record) => (record, Start::Fresh, 0),
+                    Origin::Kept(told) => (told.record, Start::Warm, told.said),
+                };
+                underway = Some(Underway { container: engines, name, record, sight, start, said });
             }
             _ => lane.engine.remove(&engines).await?,
         }
@@ -60,9 +68,33 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
     Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
 }
 
+/// What tells of the command in a container.
+enum Origin {
+    /// It was made for it, so its labels.
+    Made(Record),
+    /// It was kept ready, so the beginning of its log.
+    Kept(Told),
+}
+
+impl Origin {
+    fn record(&self) -> &Record {
+        match self {
+            Self::Made(record) => record,
+            Self::Kept(told) => &told.record,
+        }
+    }
+
+    fn is_whole(&self, id: &SandboxId, container: &ContainerSummary) -> bool {
+        match self {
+            Self::Made(record) => is_whole(id, record, container),
+            Self::Kept(told) => told.is_whole(container),
+        }
+    }
+}
+
 struct Claimed {
-    /// None of one that was kept ready: what it was given to is not written on it.
-    record: Option<Record>,
+    /// None of one that was kept ready and of whose command nothing can be believed any more.
+    origin: Option<Origin>,
     /// As it was when it was claimed.
     container: ContainerSummary,
     id: String,
@@ -90,13 +122,13 @@ async fn claim_all(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Vec<Claime
         free(lane, id, container)?;
     }
     for container in found {
-        let record = match pool::was_kept(&container) {
-            true => None,
-            false => Some(Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?),
+        let origin = match pool::was_kept(&container) {
+            true => pool::told(&lane.engine, id, &container).await.map(Origin::Kept),
+            false => Some(Origin::Made(Record::from_labels(container.labels.as_ref().unwrap_or(&Default::default()))?)),
         };
         let Some(engines) = container.id.clone() else { continue };
         let Some(name) = lane.claim(&container).await? else { return Ok(None) };
-        claimed.push(Claimed { record, container, id: engines, name });
+        claimed.push(Claimed { origin, container, id: engines, name });
     }
     Ok(Some(claimed))
 }
@@ -130,11 +162,11 @@ impl Underway {
     /// How to follow it. Its log has everything from the beginning, as far as the log's size reaches; its deadline is counted
     /// from its start.
     pub(super) async fn job(self, lane: &Arc<Lane>, spec: &Spec, tally: Tally) -> Result<Job> {
-        let Self { container, name, record, sight } = self;
+        let Self { container, name, record, sight, start, said } = self;
         // From now on: what was there when the command began is not known any more.
         let disk = Watch::begin(spec, lane.near).await?;
         Ok(Job {
-            output: Tap::logged(lane.engine.clone(), container.clone()),
+            output: Tap::logged(lane.engine.clone(), container.clone()).behind(said),
             input: None,
             outlet: None,
             watched: Watched {
@@ -145,7 +177,8 @@ impl Underway {
                 names: vec![name],
                 contact: Contact::Kept,
                 sight,
-                start: Start::Fresh,
+                start,
+                hold: Hold::TakenOver,
                 image: lane.facts.image.name.clone(),
                 limits: spec.policy.limits,
                 disk,

@@ -73,26 +73,24 @@ pub(super) async fn create(
         let body = config::container(spec, command, &shared.facts, user, labels)?;
         let names = Names::new(&spec.id, number);
         let (name, other) = names.first(Given::to(spec, command));
-        // The name that it will have, or that an earlier owner's container of this number has still.
-        if shared.engine.exists(other).await? {
-            taken = Some(format!("{other} is in use"));
-            continue;
-        }
-        match shared.engine.create(name, body).await {
-            Ok((container, warnings)) => return Ok(Made { container, names, warnings }),
-            Err(Client::DockerResponseServerError { status_code: 409, message }) => taken = Some(message),
-            Err(Client::DockerResponseServerError { status_code: 404, .. }) => {
-                return Err(image::removed(&shared.facts.image));
-            }
-            Err(Client::DockerResponseServerError { status_code: 400, message }) => return Err(invalid(spec, message)),
-            Err(error) => {
-                // It may have been made although the answer was lost.
-                shared.note_left_over(&spec.id, names.both());
-                if shared.sweep(&spec.id).await.is_err() {
+        // The name that it will have, or that an earlier owner's container of this number has still. Asked at the same time:
+        // it hardly ever is in use, and the answer takes a while.
+        let (in_use, made) = tokio::join!(shared.engine.exists(other), shared.engine.create(name, body));
+        match (in_use, made) {
+            (Ok(false), Ok((container, warnings))) => return Ok(Made { container, names, warnings }),
+            (in_use, Ok((container, _))) => {
+                if shared.engine.remove(&container).await.is_err() {
+                    shared.note_left_over(&spec.id, names.both());
                     shared.sweep_later(&spec.id);
                 }
-                return Err(lane("make a container", error));
+                in_use?;
+                taken = Some(format!("{other} is in use"));
             }
+            (Ok(true), Err(Client::DockerResponseServerError { .. })) => taken = Some(format!("{other} is in use")),
+            (_, Err(error)) => match refused(shared, spec, &names, error).await {
+                Taken::Name(message) => taken = Some(message),
+                Taken::No(error) => return Err(error),
+            },
         }
     }
     let problem = format!(
@@ -100,6 +98,29 @@ pub(super) async fn create(
         taken.unwrap_or_default()
     );
     Err(invalid(spec, problem))
+}
+
+/// Why a container was not made.
+enum Taken {
+    /// Its name belongs to another one.
+    Name(String),
+    No(Error),
+}
+
+async fn refused(shared: &Arc<Lane>, spec: &Spec, names: &Names, error: Client) -> Taken {
+    match error {
+        Client::DockerResponseServerError { status_code: 409, message } => Taken::Name(message),
+        Client::DockerResponseServerError { status_code: 404, .. } => Taken::No(image::removed(&shared.facts.image)),
+        Client::DockerResponseServerError { status_code: 400, message } => Taken::No(invalid(spec, message)),
+        error => {
+            // It may have been made although the answer was lost.
+            shared.note_left_over(&spec.id, names.both());
+            if shared.sweep(&spec.id).await.is_err() {
+                shared.sweep_later(&spec.id);
+            }
+            Taken::No(lane("make a container", error))
+        }
+    }
 }
 
 fn invalid(spec: &Spec, problem: String) -> Error {

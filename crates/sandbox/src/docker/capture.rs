@@ -91,6 +91,11 @@ impl Unseen {
         Self { stdout, stderr: said + stderr }
     }
 
+    /// Of a log of which nothing has been taken yet.
+    pub(super) fn behind(said: u64) -> Self {
+        Self { stdout: 0, stderr: said }
+    }
+
     /// What is new of the next piece of the log.
     pub(super) fn part<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> &'a [u8] {
         let known = match stream {

@@ -173,7 +173,7 @@ fn tmpfs(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) 
     if spec.home.is_none() && !taken(HOME) {
         tmpfs.insert(HOME.to_owned(), format!("rw,{run},nosuid,nodev,size={size},mode=0700,uid={uid},gid={gid}"));
     }
-    tmpfs.extend(pins::in_memory(spec));
+    tmpfs.extend(pins::in_memory(spec, &facts.image.volumes));
     if command.secrets.iter().any(|secret| secret.as_file().is_some()) {
         tmpfs.insert(entry::SECRETS.to_owned(), secrets_in_memory((uid, gid)));
     }

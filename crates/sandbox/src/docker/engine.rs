@@ -27,7 +27,7 @@ use super::record::SANDBOX;
 /// How long to wait until an engine that did not answer is asked again.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// Until a request that only looks is given up; and one for which the engine has to work.
-const LOOK: Duration = Duration::from_secs(30);
+pub(super) const LOOK: Duration = Duration::from_secs(30);
 const WORK: Duration = Duration::from_secs(120);
 /// Until a signal counts as not delivered for certain.
 const SIGNAL: Duration = Duration::from_secs(10);

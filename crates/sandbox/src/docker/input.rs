@@ -40,17 +40,24 @@ impl Names {
         Self { pending: format!("{complete}{PENDING}"), complete }
     }
 
-    /// The same of a container that was kept ready: its own labels tell nothing of the sandbox's.
-    pub(super) fn marked(id: &SandboxId, number: u64, labels: &Labels) -> Self {
-        let complete = format!("hedgerow-{id}-{number}{}", marks::suffix(labels));
+    /// The same of a container that was kept ready: its own labels tell nothing of the sandbox's. By the token its tale is
+    /// believed.
+    pub(super) fn marked(id: &SandboxId, number: u64, token: &str, labels: &Labels) -> Self {
+        let complete = format!("hedgerow-{id}-{number}{}{}", marks::with_token(token), marks::suffix(labels));
         Self { pending: format!("{complete}{PENDING}"), complete }
     }
 
     /// The sandbox and the number that a name was made of.
     pub(super) fn parse(name: &str) -> Option<(&str, u64)> {
         let name = marks::split(name.strip_prefix("hedgerow-")?.trim_end_matches(PENDING)).0;
+        let (name, _) = marks::split_token(name);
         let (id, number) = name.rsplit_once('-')?;
         Some((id, number.parse().ok()?))
+    }
+
+    /// The token that a name has.
+    pub(super) fn token(name: &str) -> Option<&str> {
+        marks::split_token(marks::split(name.trim_end_matches(PENDING)).0).1
     }
 
     /// Whether a name was made for a sandbox with this label.

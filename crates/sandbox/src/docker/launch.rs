@@ -23,7 +23,7 @@ use super::input::{Input, Names};
 use super::outlet::{Outlet, Outlets};
 use super::pool::{Ask, Pool};
 use super::probe::Facts;
-use super::run::{Job, Watched, follow};
+use super::run::{Hold, Job, Watched, follow};
 use super::tally::Tally;
 use super::tap::Tap;
 use super::{LANE, Lane};
@@ -99,6 +99,7 @@ async fn begin(launch: Launch) -> Result<Job> {
             contact,
             sight: Sight::Seen,
             start,
+            hold: Hold::Own,
             program: command.program.into(),
             image: shared.facts.image.name.clone(),
             limits: spec.policy.limits,

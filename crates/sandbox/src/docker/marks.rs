@@ -7,6 +7,9 @@ use crate::Labels;
 
 const BEGIN: &str = ".of";
 const DIGITS: usize = 16;
+/// What comes before a token.
+const TOKEN: &str = ".as-";
+const TOKEN_DIGITS: usize = 32;
 /// Longer names are of no use to anyone who looks at them.
 pub(super) const MOST: usize = 8;
 
@@ -22,6 +25,21 @@ pub(super) fn of(key: &str, value: &str) -> String {
     let hash =
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
+}
+
+/// What a name has before its marks.
+pub(super) fn with_token(token: &str) -> String {
+    format!("{TOKEN}{token}")
+}
+
+/// A name that has no marks without its token, and this.
+pub(super) fn split_token(name: &str) -> (&str, Option<&str>) {
+    let is_token =
+        |token: &str| token.len() == TOKEN_DIGITS && token.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    match name.rsplit_once(TOKEN) {
+        Some((given, token)) if is_token(token) => (given, Some(token)),
+        _ => (name, None),
+    }
 }
 
 /// A name without its marks, and these.
@@ -43,6 +61,10 @@ mod tests {
         let (given, marks) = split(&name);
         assert_eq!((given, marks.collect::<Vec<_>>()), ("s-7", vec![&*of("run", "1"), &*of("task", "2")]));
         assert_ne!(of("run", "1"), of("ru", "n1"));
+        let token = "0123456789abcdef0123456789abcdef";
+        let name = format!("s-7{}", with_token(token));
+        assert_eq!(split_token(&name), ("s-7", Some(token)));
+        assert_eq!(split_token(&format!("{name}-7")).1, None, "a sandbox that is called like it");
         for name in ["s-7", "s.of-7", "s.of-0123456789abcdef.of-7", "s.of"] {
             let (given, mut marks) = split(name);
             assert_eq!((given, marks.next()), (name, None));

@@ -145,7 +145,10 @@ impl DockerSandbox {
     /// The first of each kind is made before this returns, the others in the background, which also replaces what was claimed,
     /// what has died, and what an engine that was restarted has lost. Those that wait end when this process dies, and
     /// [`reap`](Self::reap) removes what is left of them; so does dropping the last clone of the lane and the last of its sandboxes.
-    /// A command in such a container is not taken over when this process dies: [`adopt`](Sandbox::adopt) kills and removes it.
+    /// A command in such a container is taken over like any other when this process dies: the shell says its record, under a token
+    /// that nobody inside is told, before the command begins. What a program has pushed out of its log by then cannot be believed,
+    /// so [`adopt`](Sandbox::adopt) kills and removes a command whose log has lost its beginning, as one whose input is not whole.
+    /// Whoever gives up waiting for this leaves no container behind.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when a tree cannot be mounted into a container from here, or the image has no shell that can wait;
@@ -257,10 +260,10 @@ impl Sandbox for DockerSandbox {
 impl Lane {
     /// The containers of one sandbox, in any state.
     async fn containers(&self, id: &SandboxId) -> Result<Vec<ContainerSummary>> {
-        let mut found = self.engine.containers(Some(id.as_str())).await?;
+        let (of_it, kept) = (self.engine.containers(Some(id.as_str())), self.engine.containers(Some(pool::NOBODYS)));
+        let (mut found, kept) = tokio::try_join!(of_it, kept)?;
         found.retain(|container| !pool::was_kept(container));
-        let kept = self.engine.containers(Some(pool::NOBODYS)).await?.into_iter();
-        found.extend(kept.filter(|container| pool::claimed_by(container).as_ref() == Some(id)));
+        found.extend(kept.into_iter().filter(|container| pool::claimed_by(container).as_ref() == Some(id)));
         found.retain(|container| self.labels.iter().all(|(k, v)| label(container, k) == Some(v)));
         Ok(found)
     }

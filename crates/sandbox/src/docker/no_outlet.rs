@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::{Result, Spec};
+use crate::{Error, Result, Spec};
 
 use super::engine::Engine;
 
@@ -19,6 +19,11 @@ pub(super) const VARIABLES: [(&str, &str); 0] = [];
 
 pub(super) fn problem() -> Option<String> {
     Some("this program was built without the feature 'egress' of hedgerow-sandbox, or not for Linux".into())
+}
+
+/// Never resolves.
+pub(super) async fn broken(_: &mut Option<Outlet>) -> Error {
+    std::future::pending().await
 }
 
 /// Never called.

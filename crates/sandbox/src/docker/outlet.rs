@@ -35,6 +35,14 @@ pub(super) fn problem() -> Option<String> {
     }
 }
 
+/// Resolves when it is of no use any more, with the reason.
+pub(super) async fn broken(outlet: &mut Option<Outlet>) -> Error {
+    match outlet {
+        Some(outlet) => outlet.broken().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Ends all of its connections.
 pub(super) fn close(outlet: Outlet) {
     drop(outlet);

@@ -7,6 +7,10 @@ use crate::{Access, Guarantee, Result, Shortfall, Spec};
 
 use super::LANE;
 use super::config::{HOME, TMP};
+use super::entry::SECRETS;
+
+/// The engine's own file system in memory that every program may write.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The directories above the mounts that programs could rename, by what they lie in.
 struct Loose {
@@ -14,12 +18,12 @@ struct Loose {
     mounted: Vec<PathBuf>,
 }
 
-fn loose(spec: &Spec) -> Loose {
-    let own = [TMP, HOME].map(|at| Place { at: at.into(), access: Access::ReadWrite });
+fn loose(spec: &Spec, volumes: &[String]) -> Loose {
+    let own = [TMP, HOME, SHARED_MEMORY, SECRETS].into_iter().chain(volumes.iter().map(String::as_str));
+    let own = own.map(|at| Place { at: at.into(), access: Access::ReadWrite });
     let mounts: Vec<_> = spec.mounts.iter().map(|m| Place { at: m.target.clone(), access: m.access }).collect();
     let on_host = |at: &Path| mounts.iter().any(|m| m.at == at) || (at == Path::new(HOME) && spec.home.is_some());
-    let places: Vec<_> =
-        own.into_iter().filter(|o| !mounts.iter().any(|m| m.at == o.at)).chain(mounts.clone()).collect();
+    let places: Vec<_> = own.filter(|o| !mounts.iter().any(|m| m.at == o.at)).chain(mounts.clone()).collect();
     let mut loose = Loose { in_memory: Vec::new(), mounted: Vec::new() };
     for path in spec.mounts.iter().flat_map(|mount| pinned::loose(&mount.target, &places)) {
         let place = pinned::around(path, &places);
@@ -31,9 +35,10 @@ fn loose(spec: &Spec) -> Loose {
     loose
 }
 
-/// File systems in memory that stand where directories could be moved, with their options: a mount cannot be.
-pub(super) fn in_memory(spec: &Spec) -> impl Iterator<Item = (String, String)> {
-    let paths = loose(spec).in_memory.into_iter();
+/// File systems in memory that stand where directories could be moved, with their options: a mount cannot be. `volumes` are
+/// the image's own, which are in memory too.
+pub(super) fn in_memory(spec: &Spec, volumes: &[String]) -> impl Iterator<Item = (String, String)> + use<> {
+    let paths = loose(spec, volumes).in_memory.into_iter();
     // A path that is not text is refused where the mount below it is made.
     paths.filter_map(|path| Some((path.to_str()?.to_owned(), "ro,nosuid,nodev,noexec,size=64k,mode=0755".to_owned())))
 }
@@ -41,7 +46,8 @@ pub(super) fn in_memory(spec: &Spec) -> impl Iterator<Item = (String, String)> {
 /// Refuses mounts that could be moved away, if the policy wants them pinned: the engine looks up its sources by path, so
 /// a directory of a mounted tree cannot be mounted onto itself without following what a program may have put there.
 pub(super) fn check(spec: &Spec) -> Result<()> {
-    let loose = loose(spec);
+    // What lies in the image's volumes is in memory, and is pinned.
+    let loose = loose(spec, &[]);
     let shortfalls = loose.mounted.iter().map(|path| Shortfall {
         guarantee: Guarantee::PinnedMounts,
         why: format!(

@@ -97,6 +97,10 @@ impl Record {
         }
     }
 
+    pub(super) fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
     /// How long ago it was made. A clock that was set back makes it new rather than old.
     pub(super) fn age(&self) -> Duration {
         Duration::from_millis(now().saturating_sub(self.made))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::ContainerState;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tokio::pin;
 use tokio::select;
 use tokio::sync::oneshot;
@@ -30,6 +30,9 @@ use super::{Lane, time};
 /// After this time without a word about a program that could not be executed, it counts as started. Should the word come
 /// later, the end of the process is that error.
 const SETTLE: Duration = Duration::from_millis(200);
+/// How long it takes until the engine is asked what a command uses. What ends before has nothing to tell, and asking is work for
+/// the engine.
+const SAMPLES: Duration = Duration::from_millis(150);
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// How long a container may take to die of SIGKILL, and how often the signal is sent meanwhile.
 const DYING: Duration = Duration::from_secs(60);
@@ -57,6 +60,7 @@ pub(super) struct Watched {
     pub(super) sight: Sight,
     /// Whether its container was made for it.
     pub(super) start: Start,
+    pub(super) hold: Hold,
     pub(super) program: PathBuf,
     pub(super) image: String,
     pub(super) limits: Limits,
@@ -68,6 +72,14 @@ pub(super) struct Watched {
     pub(super) grace: Duration,
     pub(super) tally: Tally,
     pub(super) redactor: Redactor,
+}
+
+/// Whose command it was when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Own,
+    /// Another process's, from which this one took it over.
+    TakenOver,
 }
 
 type Started = oneshot::Sender<Result<Start>>;
@@ -121,10 +133,11 @@ pub(super) async fn follow(job: Job, feed: Feed, started: Started, gone: oneshot
 
 async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: oneshot::Sender<()>) -> Result<Exit> {
     let begun = Instant::now();
-    let Job { mut output, input, outlet, watched: job } = job;
+    let Job { mut output, input, mut outlet, watched: job } = job;
     let mut capture = Capture::new(job.limits.output).without(job.redactor.clone());
     let mut sending = None;
-    let mut finish = watch(&job, input, &mut output, feed, &mut capture, &mut sending, started).await;
+    let streams = Streams { input, output: &mut output, outlet: &mut outlet };
+    let mut finish = watch(&job, streams, feed, &mut capture, &mut sending, started).await;
     if let Some(outlet) = outlet {
         outlet::close(outlet);
     }
@@ -139,11 +152,14 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
         if let Rest::Removed = output.finish(&mut capture, doubtful).await {
             finish.ended = Ended::Gone;
         }
-        if let (Ended::Reported { state, contact, sight }, None) = (&mut finish.ended, &finish.cause) {
-            (*contact, *sight) = job.lane.look_back(state, *contact, *sight, job.sight).await;
-        }
+        let looking = async {
+            if let (Ended::Reported { state, contact, sight }, None) = (&mut finish.ended, &finish.cause) {
+                (*contact, *sight) = job.lane.look_back(state, *contact, *sight, job.sight, job.hold).await;
+            }
+        };
+        let (removed, ()) = tokio::join!(job.lane.engine.remove(&job.container), looking);
         // The end of the command is known all the same.
-        if job.lane.engine.remove(&job.container).await.is_err() {
+        if removed.is_err() {
             job.lane.note_left_over(&job.sandbox, job.names.iter().cloned());
             job.lane.sweep_later(&job.sandbox);
         }
@@ -165,11 +181,17 @@ async fn to_the_end(job: Job, feed: &Feed, started: &mut Option<Started>, gone: 
     exit
 }
 
+/// What goes in and out of a container.
+struct Streams<'s> {
+    input: Option<Input>,
+    output: &'s mut Tap,
+    outlet: &'s mut Option<Outlet>,
+}
+
 /// Passes output on, asks and kills, until the container has ended.
 async fn watch<'f>(
     job: &Watched,
-    input: Option<Input>,
-    output: &mut Tap,
+    Streams { input, output, outlet }: Streams<'_>,
     feed: &'f Feed,
     capture: &mut Capture,
     sending: &mut Option<Sending<'f>>,
@@ -194,7 +216,12 @@ async fn watch<'f>(
     let first = first_process(job);
     pin!(first);
     let mut found = !job.disk.is_on();
-    let mut stats = Some(engine.stats(container));
+    let (asked, of) = (engine.clone(), job.container.clone());
+    let sampling = async move {
+        sleep_until(begun + SAMPLES).await;
+        asked.stats(&of)
+    };
+    let mut stats: Option<Items<_>> = Some(Box::pin(stream::once(sampling).flatten()));
     let ending = engine.ended(container, job.contact, job.sight);
     pin!(ending);
     loop {
@@ -237,6 +264,10 @@ async fn watch<'f>(
                     }
                     Err(error) => failed = Some(error),
                 }
+                Step::Kill(End::Stopped)
+            }
+            error = outlet::broken(outlet), if failed.is_none() => {
+                failed = Some(error);
                 Step::Kill(End::Stopped)
             }
             sample = next(&mut stats) => {

@@ -69,6 +69,9 @@ impl Tap {
     /// The same of a container whose standard error had so many bytes before its command began.
     pub(super) fn behind(mut self, said: u64) -> Self {
         self.said = said;
+        if let Source::Log(_) = self.source {
+            self.unseen = Unseen::behind(said);
+        }
         self
     }
 

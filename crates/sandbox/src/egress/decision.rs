@@ -20,6 +20,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// How many refusals and failures of this sandbox were not told since the decision before, because there were too many.
     pub unheard: u64,
+    /// How many connections of this sandbox were made and not told since the decision before, because there were too many.
+    pub unheard_allowed: u64,
 }
 
 /// What became of a request to connect.
@@ -41,6 +43,11 @@ pub enum Verdict {
         /// Why.
         why: String,
     },
+    /// The proxy itself could not work: clients were sent away or had to wait, whatever they wanted.
+    Broken {
+        /// Why.
+        why: String,
+    },
 }
 
 impl fmt::Display for Decision {
@@ -48,15 +55,20 @@ impl fmt::Display for Decision {
         write!(f, "sandbox {}: ", self.sandbox)?;
         match &self.target {
             Some((host, port)) => write!(f, "{host}:{port} ")?,
+            None if matches!(self.verdict, Verdict::Broken { .. }) => {}
             None => f.write_str("a request ")?,
         }
         match &self.verdict {
             Verdict::Allowed { address } => write!(f, "allowed, at {address}"),
             Verdict::Denied { why } => write!(f, "denied: {why}"),
             Verdict::Failed { why } => write!(f, "failed: {why}"),
+            Verdict::Broken { why } => write!(f, "the proxy is broken: {why}"),
         }?;
         if self.unheard > 0 {
             write!(f, " (and {} more were refused before)", self.unheard)?;
+        }
+        if self.unheard_allowed > 0 {
+            write!(f, " (and {} more were allowed before)", self.unheard_allowed)?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ mod proxy;
 mod relay;
 #[cfg(feature = "egress")]
 mod settings;
+#[cfg(feature = "egress")]
+mod trouble;
 #[cfg(all(feature = "egress", any(feature = "native", feature = "docker"), target_os = "linux"))]
 mod variables;
 #[cfg(feature = "egress")]

@@ -1,34 +1,34 @@
 //! The proxy: outside of the sandbox, on a socket that only the sandbox reaches.
 
 use std::net::TcpListener;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::body::Body;
 use super::dial::dial;
 use super::head::{self, Head, Wish};
 use super::relay::{Budget, Upload, join};
-use super::volume::Volume;
+use super::trouble::Trouble;
+use super::volume::{Unheard, Volume};
 use super::{AllowList, Decision, Egress, Verdict};
 use crate::{Error, Result, SandboxId};
 
 /// How long the refusal may take to be read.
 const REFUSAL: Duration = Duration::from_secs(5);
-/// How long to wait when no connection can be accepted, because the process has no descriptors left for instance.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the proxy of one sandbox knows; its budget is shared by all commands of the sandbox.
 #[derive(Clone, Debug)]
 pub struct Proxy(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     sandbox: SandboxId,
     list: AllowList,
     egress: Egress,
@@ -40,7 +40,18 @@ struct Inner {
 /// A proxy at work on one socket; dropping it ends all of its connections.
 #[derive(Debug)]
 #[must_use = "dropping it ends the proxy"]
-pub struct Serving(AbortHandle);
+pub struct Serving(JoinHandle<String>);
+
+impl Serving {
+    /// Resolves when the proxy has ended by itself, with the reason: nothing reaches it any more. Never otherwise. Cancel safe.
+    pub async fn broken(&mut self) -> Error {
+        let source = match (&mut self.0).await {
+            Ok(why) => why.into(),
+            Err(lost) => lost.into(),
+        };
+        Error::Lane { action: "serve the sandbox's proxy".into(), source }
+    }
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -53,7 +64,7 @@ impl Proxy {
     pub fn new(sandbox: SandboxId, list: AllowList, egress: Egress) -> Self {
         let budget = Budget::new(egress.limits.bytes);
         let places = usize::try_from(egress.limits.connections.max(1)).unwrap_or(1);
-        let volume = Mutex::new(Volume::new(egress.limits.refusals));
+        let volume = Mutex::new(Volume::new(egress.limits.refusals, egress.limits.told));
         let places = Arc::new(Semaphore::new(places));
         Self(Arc::new(Inner { sandbox, list, egress, budget, places, volume }))
     }
@@ -70,16 +81,23 @@ impl Proxy {
         socket.set_nonblocking(true).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
         let task = tokio::spawn(accept(Arc::clone(&self.0), listener));
-        Ok(Serving(task.abort_handle()))
+        Ok(Serving(task))
     }
 }
 
-async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) {
+/// Serves until the socket is of no use any more, and says why.
+async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) -> String {
     let mut clients = JoinSet::new();
+    let mut trouble = Trouble::new();
     loop {
         // A client without a place waits in the kernel, where it costs this process nothing.
-        let Ok(place) = Arc::clone(&proxy.places).acquire_owned().await else { return };
-        while clients.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&proxy.places).acquire_owned().await else { return "it was closed".into() };
+        while let Some(ended) = clients.try_join_next() {
+            if ended.is_err_and(|lost| lost.is_panic()) {
+                // Whoever it was has seen the end of the connection.
+                proxy.broken("serving a connection panicked".into());
+            }
+        }
         match listener.accept().await {
             Ok((client, _)) => {
                 let proxy = Arc::clone(&proxy);
@@ -88,7 +106,13 @@ async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) {
                     drop(place);
                 });
             }
-            Err(_) => sleep(PAUSE).await,
+            Err(error) => {
+                drop(place);
+                if let Some(why) = trouble.overcome(&error, &listener, &proxy).await {
+                    proxy.broken(why.clone());
+                    return why;
+                }
+            }
         }
     }
 }
@@ -102,12 +126,12 @@ impl Inner {
             Ok(Ok(Some(head))) => head,
             Ok(Err(nonsense)) => {
                 let why = nonsense.to_string();
-                self.tell(None, Verdict::Denied { why: why.clone() });
+                let _told = self.tell(None, Verdict::Denied { why: why.clone() });
                 return refuse(client, "400 Bad Request", &why).await;
             }
             Err(_) => {
                 let why = format!("the request was not complete within {:?}", self.egress.limits.request);
-                self.tell(None, Verdict::Denied { why: why.clone() });
+                let _told = self.tell(None, Verdict::Denied { why: why.clone() });
                 return refuse(client, "408 Request Timeout", &why).await;
             }
         };
@@ -132,11 +156,13 @@ impl Inner {
         let target = Some((head.host.to_string(), head.port));
         match dialled {
             Ok((server, address)) => {
-                self.tell(target, Verdict::Allowed { address });
+                if self.tell(target, Verdict::Allowed { address }).is_err() {
+                    return Err(Verdict::Broken { why: "the decision could not be told".into() });
+                }
                 Ok(server)
             }
             Err(verdict) => {
-                self.tell(target, verdict.clone());
+                let _told = self.tell(target, verdict.clone());
                 Err(verdict)
             }
         }
@@ -163,27 +189,39 @@ impl Inner {
         join(client, server, early, upload, &self.egress.limits, &self.budget).await;
     }
 
-    fn tell(&self, target: Option<(String, u16)>, verdict: Verdict) {
-        let Some(observer) = &self.egress.observer else { return };
+    /// Tells that the proxy itself does not work.
+    pub(super) fn broken(&self, why: String) {
+        let _told = self.tell(None, Verdict::Broken { why });
+    }
+
+    /// An error is an observer that panicked.
+    fn tell(&self, target: Option<(String, u16)>, verdict: Verdict) -> std::result::Result<(), Unobserved> {
+        let Some(observer) = &self.egress.observer else { return Ok(()) };
         let mut volume = self.volume.lock().unwrap_or_else(PoisonError::into_inner);
-        let unheard = match &verdict {
-            Verdict::Allowed { .. } => volume.untold(),
-            Verdict::Denied { .. } | Verdict::Failed { .. } => match volume.refusal(Instant::now()) {
-                Some(unheard) => unheard,
-                None => return,
-            },
+        let unheard = match (&verdict, &target) {
+            (Verdict::Allowed { .. }, Some(target)) => volume.allowed(Instant::now(), target),
+            _ => volume.refusal(Instant::now()),
         };
         drop(volume);
-        observer(&Decision { sandbox: self.sandbox.clone(), target, verdict, unheard });
+        let Some(Unheard { refused, allowed }) = unheard else { return Ok(()) };
+        let sandbox = self.sandbox.clone();
+        let decision = Decision { sandbox, target, verdict, unheard: refused, unheard_allowed: allowed };
+        // What it was at is its own; here it is only called.
+        std::panic::catch_unwind(AssertUnwindSafe(|| observer(&decision))).map_err(|_| Unobserved)
     }
 }
 
+/// Nobody heard of a decision, because the observer panicked.
+#[derive(Debug)]
+struct Unobserved;
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        let unheard = self.volume.get_mut().unwrap_or_else(PoisonError::into_inner).untold();
-        if let (Some(observer), 1..) = (&self.egress.observer, unheard) {
+        let Unheard { refused, allowed } = self.volume.get_mut().unwrap_or_else(PoisonError::into_inner).untold();
+        if let (Some(observer), 1..) = (&self.egress.observer, refused + allowed) {
             let verdict = Verdict::Denied { why: "the last of them were too many to be told".into() };
-            observer(&Decision { sandbox: self.sandbox.clone(), target: None, verdict, unheard });
+            let sandbox = self.sandbox.clone();
+            observer(&Decision { sandbox, target: None, verdict, unheard: refused, unheard_allowed: allowed });
         }
     }
 }
@@ -204,7 +242,7 @@ async fn read(client: &mut TcpStream, bytes: &mut Vec<u8>) -> std::result::Resul
 }
 
 /// Says why not, and closes. The text is ours alone.
-async fn refuse(mut client: TcpStream, status: &str, why: &str) {
+pub(super) async fn refuse(mut client: TcpStream, status: &str, why: &str) {
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{why}\n",
         why.len() + 1

@@ -21,8 +21,9 @@ pub struct Egress {
 
 type Observer = dyn Fn(&Decision) + Send + Sync;
 
-/// How much one sandbox may do by way of its proxy.
+/// How much one sandbox may do by way of its proxy: [`EgressLimits::new`], and whatever of it is to be different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EgressLimits {
     /// Connections at a time. More wait until one of them has ended.
     pub connections: u32,
@@ -35,16 +36,34 @@ pub struct EgressLimits {
     /// How long a connection may last.
     pub lifetime: Duration,
     /// How many refusals and failures are told in a minute. What is more is counted, and the number is told with the next
-    /// decision ([`Decision::unheard`]) or at the end. What was allowed is always told.
+    /// decision ([`Decision::unheard`]) or at the end.
     pub refusals: u32,
+    /// How many connections that were made are told in a minute. What is more is counted likewise
+    /// ([`Decision::unheard_allowed`]), but for the first one to each further target, so that a flood to one hides no other.
+    pub told: u32,
+}
+
+impl EgressLimits {
+    /// 64 connections, 16 GiB, fifteen seconds for a request, ten minutes of silence, six hours, 100 refusals and 1000
+    /// connections told in a minute.
+    pub fn new() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            connections: 64,
+            bytes: 16 << 30,
+            request: Duration::from_secs(15),
+            idle: minutes(10),
+            lifetime: minutes(360),
+            refusals: 100,
+            told: 1000,
+        }
+    }
 }
 
 impl Default for EgressLimits {
-    /// 64 connections, 16 GiB, fifteen seconds for a request, ten minutes of silence, six hours, 100 refusals a minute.
+    /// [`EgressLimits::new`].
     fn default() -> Self {
-        let minutes = |n: u64| Duration::from_secs(60 * n);
-        let request = Duration::from_secs(15);
-        Self { connections: 64, bytes: 16 << 30, request, idle: minutes(10), lifetime: minutes(360), refusals: 100 }
+        Self::new()
     }
 }
 
@@ -102,7 +121,8 @@ impl Egress {
         self.observer(move |decision| audit.record(&Event::from(decision)))
     }
 
-    /// The same with somebody who hears each decision, before the client does. It must not block.
+    /// The same with somebody who hears each decision, before the client does. It must not block. When it panics, the
+    /// connection is not made: nothing leaves of which nobody hears.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Decision) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));

@@ -10,9 +10,10 @@ mod lean;
 mod leash;
 mod records;
 mod session;
-mod token;
 mod tree;
 mod warden;
+
+pub(crate) use crate::token::token;
 
 pub(crate) use self::{
     child::{CONTROL, START, exec, first_signals, report},
@@ -22,7 +23,6 @@ pub(crate) use self::{
     lean::{Inherited, Keepsake},
     records::Record,
     session::Session,
-    token::token,
     tree::{Tree, kill_marked},
 };
 

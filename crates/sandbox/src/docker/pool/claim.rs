@@ -13,10 +13,11 @@ use super::super::input::Names;
 use super::super::launch::{Begun, discarded, no_workdir};
 use super::super::marks;
 use super::super::outlet::Outlets;
-use super::lines::{GO, NO_PROGRAM, NO_WORKDIR, READY, WARM, lines};
+use super::lines::{GO, NO_PROGRAM, NO_WORKDIR, WARM, lines};
 use super::plan::{Tree, trees};
-use super::ready::{ANSWER_WITHIN, Ready};
+use super::ready::{ANSWER_WITHIN, Ready, WORDS};
 use super::shape::Shape;
+use super::tale::Tale;
 use super::{Kind, Pool, Trees};
 
 /// A command that wants a container.
@@ -61,7 +62,11 @@ impl Pool {
     }
 
     async fn claim_of(&self, kind: &Kind, ask: Ask<'_>) -> Result<std::result::Result<Begun, String>> {
-        let told = match lines(ask.command) {
+        let tale = match Tale::new(ask.spec, ask.command, ask.number) {
+            Ok(tale) => tale,
+            Err(why) => return Ok(Err(why)),
+        };
+        let told = match lines(ask.command, &tale.line) {
             Ok(told) => told,
             Err(why) => return Ok(Err(why)),
         };
@@ -70,7 +75,10 @@ impl Pool {
         }
         let trees = match kind.trees {
             Trees::Fixed => Ok(Vec::new()),
-            Trees::Added => trees(ask.spec, self.lane.facts.recursive_read_only),
+            Trees::Added => {
+                let facts = &self.lane.facts;
+                trees(ask.spec, facts.recursive_read_only, &facts.image.volumes)
+            }
         };
         let trees = match trees {
             Ok(trees) => trees,
@@ -81,7 +89,7 @@ impl Pool {
             let taken = kind.take();
             self.wanted.notify_one();
             let Some(ready) = taken else { return Ok(Err(spoilt.unwrap_or_else(|| kind.why_empty()))) };
-            match self.offer(ready, ask, &told, &trees).await? {
+            match self.offer(ready, ask, &tale, &told, &trees).await? {
                 Offer::Taken(begun) => {
                     kind.claimed.fetch_add(1, Ordering::Relaxed);
                     return Ok(Ok(begun));
@@ -93,10 +101,10 @@ impl Pool {
     }
 
     /// Whatever it comes to but a claim, the container is removed: it may have been changed already.
-    async fn offer(&self, mut ready: Ready, ask: Ask<'_>, told: &[u8], trees: &[Tree]) -> Result<Offer> {
-        let names = Names::marked(&ask.spec.id, ask.number, &ask.spec.labels);
+    async fn offer(&self, mut ready: Ready, ask: Ask<'_>, tale: &Tale, told: &[u8], trees: &[Tree]) -> Result<Offer> {
+        let names = tale.names(&ask.spec.id, ask.number, &ask.spec.labels);
         let offer = match discarded(&ask.spec.policy, &self.lane.facts, &ready.warnings) {
-            Ok(()) => self.prepare(&mut ready, ask, &names, told, trees).await,
+            Ok(()) => self.prepare(&mut ready, ask, tale, &names, told, trees).await,
             Err(error) => Err(error),
         };
         match offer {
@@ -132,7 +140,7 @@ impl Pool {
             container,
             names,
             output,
-            said: (WARM.len() + READY.len()) as u64,
+            said: (WARM.len() + tale.line.len()) as u64,
             pipe: Some(pipe),
             bytes,
             contact: Contact::Kept,
@@ -146,11 +154,13 @@ impl Pool {
         &self,
         ready: &mut Ready,
         ask: Ask<'_>,
+        tale: &Tale,
         names: &Names,
         told: &[u8],
         trees: &[Tree],
     ) -> Result<Option<Offer>> {
-        // From here on it is found as the sandbox's, and as one that may not be taken over. It may be so also when the answer is lost.
+        // From here on it is found as the sandbox's, and as one that may not be taken over yet. It may be so also when the answer is
+        // lost.
         ready.names.push(names.pending.clone());
         let plain = Names::new(&ask.spec.id, ask.number);
         if let Err(why) = rename(&self.lane.engine, &ready.container, names, &plain).await {
@@ -164,8 +174,8 @@ impl Pool {
                 "a mount could not be added to a container that was ready: {error}"
             ))));
         }
-        Ok(match ready.ask(told, ANSWER_WITHIN).await {
-            Ok(said) if said == READY => None,
+        Ok(match ready.ask(told, tale.line.len().max(WORDS), ANSWER_WITHIN).await {
+            Ok(said) if said == tale.line => None,
             Ok(said) if said == NO_WORKDIR => return Err(no_workdir(&ask.command.workdir)),
             Ok(said) if said == NO_PROGRAM => {
                 return Err(Error::Program {

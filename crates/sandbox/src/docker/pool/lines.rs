@@ -23,8 +23,6 @@ pub(in super::super) const NAME: &str = "hedgerow-entry";
 /// Asks a new shell whether it is there, and its answer.
 pub(super) const HELLO: &str = "echo warm >&2\n";
 pub(super) const WARM: &str = "warm\n";
-/// What it says when only the last line is missing.
-pub(super) const READY: &str = "ready\n";
 pub(super) const NO_WORKDIR: &str = "no workdir\n";
 pub(super) const NO_PROGRAM: &str = "no program\n";
 /// The last line. What the shell itself has put into the environment is no business of the command's.
@@ -33,8 +31,9 @@ pub(super) const GO: &[u8] = b"unset _l _n PWD OLDPWD SHLVL; exec \"$@\"\n";
 /// More would take the shell longer than a new container takes.
 const MOST: usize = 256 << 10;
 
-/// The first part of what the shell is told, or why a shell cannot be told of this command.
-pub(super) fn lines(command: &Command) -> Result<Zeroizing<Vec<u8>>, String> {
+/// The first part of what the shell is told, or why a shell cannot be told of this command. `ready` is the line that it says
+/// when only the last line is missing.
+pub(super) fn lines(command: &Command, ready: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let secrets = entry::secrets(command);
     // Never made larger once a secret is in it, which would leave a copy behind.
     let mut told = Zeroizing::new(Vec::with_capacity(MOST + secrets.len()));
@@ -67,7 +66,8 @@ pub(super) fn lines(command: &Command) -> Result<Zeroizing<Vec<u8>>, String> {
     let workdir = quoted("the working directory", command.workdir.as_os_str())?;
     line(format!("cd -P {workdir} 2>/dev/null || {{ printf '{}' >&2; exit 125; }}\n", escaped(NO_WORKDIR)));
     line(format!("command -v \"$1\" >/dev/null || {{ printf '{}' >&2; exit 125; }}\n", escaped(NO_PROGRAM)));
-    line(format!("printf '{}' >&2\n", escaped(READY)));
+    let ready = quoted("what it says", OsStr::new(ready.trim_end_matches('\n')))?;
+    line(format!("printf '%s\\n' {ready} >&2\n"));
     Ok(told)
 }
 

@@ -3,11 +3,13 @@ use std::path::Path;
 use std::process::{Command as Direct, Stdio};
 
 use super::*;
+
+const READY: &str = "ready it's {\"a\": \"\\n%s$x`\"}\n";
 use crate::Secret;
 
 /// What the program prints and what the shell says, run by this machine's own shell.
 fn run(command: &Command, end: &[u8]) -> (Option<i32>, Vec<u8>, String) {
-    let mut input = lines(command).expect("a shell can be told").to_vec();
+    let mut input = lines(command, READY).expect("a shell can be told").to_vec();
     input.extend_from_slice(end);
     let mut shell = Direct::new("/bin/sh");
     shell.args(["-c", SCRIPT, NAME]).env_clear().env("PATH", "/usr/bin:/bin");
@@ -46,7 +48,7 @@ fn arguments_variables_and_input_arrive_as_they_are() {
 #[test]
 fn nothing_runs_before_the_last_line() {
     let command = Command::new("echo", "/").args(["ran"]).secret(Secret::variable("KEY", "v").expect("a value"));
-    let whole = lines(&command).expect("told");
+    let whole = lines(&command, READY).expect("told");
     let (code, out, said) = run(&command, b"");
     assert_eq!((code, out.as_slice()), (Some(125), b"".as_slice()));
     let said = said.strip_prefix(READY).expect("it was ready");
@@ -79,11 +81,11 @@ fn what_cannot_be_run_is_told_before_it_is_run() {
 #[test]
 fn what_a_shell_cannot_be_told_is_refused() {
     for name in ["IFS", "PWD", "TMOUT", "_l", "A.B", "1A", "BASH_ENV", "A\nB"] {
-        assert!(lines(&Command::new("true", "/").env(name, "x")).is_err(), "{name}");
+        assert!(lines(&Command::new("true", "/").env(name, "x"), READY).is_err(), "{name}");
     }
-    assert!(lines(&Command::new("--help", "/")).is_err());
-    assert!(lines(&Command::new("true", "/").args(["x".repeat(MOST)])).is_err());
-    assert!(lines(&Command::new("true", "/").secret(Secret::variable("IFS", "v").expect("a value"))).is_err());
+    assert!(lines(&Command::new("--help", "/"), READY).is_err());
+    assert!(lines(&Command::new("true", "/").args(["x".repeat(MOST)]), READY).is_err());
+    assert!(lines(&Command::new("true", "/").secret(Secret::variable("IFS", "v").expect("a value")), READY).is_err());
 }
 
 #[test]

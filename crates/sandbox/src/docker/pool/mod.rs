@@ -13,6 +13,7 @@ mod plan;
 mod ready;
 mod shape;
 mod spoilt;
+mod tale;
 #[cfg_attr(not(target_os = "linux"), path = "no_trees.rs")]
 mod trees;
 
@@ -34,6 +35,7 @@ pub use options::{Trees, Warm, Warmth};
 pub(super) use claim::Ask;
 pub(super) use lines::complaint;
 pub(super) use ready::{LABEL, NOBODYS};
+pub(super) use tale::{Told, told};
 
 use ready::Ready;
 use shape::Shape;

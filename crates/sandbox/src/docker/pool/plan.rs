@@ -29,11 +29,11 @@ pub(super) enum Step {
 }
 
 /// The mounts of a sandbox as an engine would make them, from the outermost on; or which of them only an engine can make.
-pub(super) fn trees(spec: &Spec, recursive_read_only: bool) -> Result<Vec<Tree>, String> {
+pub(super) fn trees(spec: &Spec, recursive_read_only: bool, volumes: &[String]) -> Result<Vec<Tree>, String> {
     let home =
         spec.home.iter().map(|home| Mount { source: home.clone(), target: HOME.into(), access: Access::ReadWrite });
     let mounts: Vec<_> = home.chain(spec.mounts.iter().cloned()).collect();
-    let pins: Vec<PathBuf> = pins::in_memory(spec).map(|(place, _)| place.into()).collect();
+    let pins: Vec<PathBuf> = pins::in_memory(spec, volumes).map(|(place, _)| place.into()).collect();
     let mut trees = Vec::new();
     for mount in &mounts {
         if is_the_kernels(&mount.target) {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn seen(spec: &Spec) -> Vec<(String, bool)> {
-        let trees = trees(spec, false).expect("trees");
+        let trees = trees(spec, false, &[]).expect("trees");
         trees.iter().map(|tree| (tree.target.display().to_string(), tree.may_be_made)).collect()
     }
 
@@ -104,15 +104,15 @@ mod tests {
     #[test]
     fn places_of_the_kernel_are_left_to_the_engine() {
         for place in ["/proc/x", "/sys", "/dev/null"] {
-            assert!(trees(&spec(&[(place, Access::ReadOnly)]), false).is_err(), "{place}");
+            assert!(trees(&spec(&[(place, Access::ReadOnly)]), false, &[]).is_err(), "{place}");
         }
-        assert!(trees(&spec(&[("/dev/shm/tree", Access::ReadOnly)]), false).is_ok());
+        assert!(trees(&spec(&[("/dev/shm/tree", Access::ReadOnly)]), false, &[]).is_ok());
     }
 
     #[test]
     fn read_only_trees_are_as_deep_as_the_engine_makes_them() {
         let spec = spec(&[("/srv/tree", Access::ReadOnly)]);
-        assert_eq!(trees(&spec, false).expect("trees")[0].step, Step::ReadOnly("/srv/tree".into()));
-        assert_eq!(trees(&spec, true).expect("trees")[0].step, Step::ReadOnlyAll("/srv/tree".into()));
+        assert_eq!(trees(&spec, false, &[]).expect("trees")[0].step, Step::ReadOnly("/srv/tree".into()));
+        assert_eq!(trees(&spec, true, &[]).expect("trees")[0].step, Step::ReadOnlyAll("/srv/tree".into()));
     }
 }

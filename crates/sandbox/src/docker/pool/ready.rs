@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::container::LogOutput;
 use futures_util::{FutureExt, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::{Error, Result};
@@ -30,8 +31,8 @@ pub(in super::super) const NOBODYS: &str = "warm";
 /// How long a new shell may take to answer, and one that waits.
 const HELLO_WITHIN: Duration = Duration::from_secs(60);
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How much of an answer is read at most.
-const WORDS: usize = 4096;
+/// How much of an answer is read at least before it is too much.
+pub(super) const WORDS: usize = 4096;
 
 /// A container whose shell waits.
 pub(super) struct Ready {
@@ -53,7 +54,24 @@ impl fmt::Debug for Ready {
 
 impl Ready {
     /// Makes and starts one, and waits until its shell answers.
+    ///
+    /// By a task of its own, so that whoever gives up in the middle leaves none behind: it is removed when it is made.
     pub(super) async fn make(shared: &Arc<Lane>, shape: &Shape, trees: Trees) -> Result<Self> {
+        let (give, taken) = oneshot::channel();
+        let (lane, shape) = (Arc::clone(shared), shape.clone());
+        tokio::spawn(async move {
+            if let Err(Ok(unwanted)) = give.send(Self::made(&lane, &shape, trees).await) {
+                let _later = unwanted.discard(&lane).await;
+            }
+        });
+        let lost = |source: oneshot::error::RecvError| Error::Lane {
+            action: "make a container that is kept ready".into(),
+            source: source.into(),
+        };
+        taken.await.map_err(lost)?
+    }
+
+    async fn made(shared: &Arc<Lane>, shape: &Shape, trees: Trees) -> Result<Self> {
         let name = format!("hedgerow.warm-{}-{}", std::process::id(), now());
         let mut body = shape.body.clone();
         let labels = body.labels.get_or_insert_default();
@@ -79,7 +97,7 @@ impl Ready {
         let pipe = engine.attach_input(&container).await?;
         engine.start(&container).await.map_err(|e| lane("start a container that is kept ready", e))?;
         let mut ready = Self { container, names: vec![name.to_owned()], output, pipe, warnings, door: None };
-        match ready.ask(HELLO.as_bytes(), HELLO_WITHIN).await {
+        match ready.ask(HELLO.as_bytes(), WORDS, HELLO_WITHIN).await {
             Ok(said) if said == WARM => {}
             Ok(said) | Err(said) => return Err(no_shell(shared, &said)),
         }
@@ -90,7 +108,12 @@ impl Ready {
     }
 
     /// Tells the shell something and hears its answer, a line; an error is all that there was instead.
-    pub(super) async fn ask(&mut self, told: &[u8], limit: Duration) -> std::result::Result<String, String> {
+    pub(super) async fn ask(
+        &mut self,
+        told: &[u8],
+        most: usize,
+        limit: Duration,
+    ) -> std::result::Result<String, String> {
         let asking = async {
             let written = async { self.pipe.write_all(told).await.and(self.pipe.flush().await) }.await;
             if let Err(error) = written {
@@ -100,7 +123,7 @@ impl Ready {
             while let Some(item) = self.output.next().await {
                 let item = item.map_err(|error| format!("its output broke off ({error})"))?;
                 said.push_str(&String::from_utf8_lossy(item.as_ref()));
-                if said.ends_with('\n') || said.len() > WORDS {
+                if said.ends_with('\n') || said.len() > most {
                     return Ok(said);
                 }
             }

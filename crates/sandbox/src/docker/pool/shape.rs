@@ -32,7 +32,7 @@ impl Shape {
             tmpfs.insert(entry::SECRETS.to_owned(), config::secrets_in_memory(user));
             if trees == Trees::Added {
                 host.mounts = None;
-                for (place, _) in pins::in_memory(spec) {
+                for (place, _) in pins::in_memory(spec, &facts.image.volumes) {
                     tmpfs.remove(&place);
                 }
             }

@@ -144,6 +144,12 @@ async fn once(lane: &DockerSandbox, spec: Spec, command: Command) -> Said {
     said
 }
 
+/// Runs one more command in a sandbox.
+#[cfg(target_os = "linux")]
+async fn once_in(running: &mut Box<dyn Running>, command: Command) -> Said {
+    listen(running.exec(command).await.expect("the command starts")).await
+}
+
 /// The engine, past the lane.
 async fn engine() -> Docker {
     let docker = Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION).expect("socket");

@@ -3,9 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use hedgerow_sandbox::EgressLimits;
-
-use super::stand::{Names, SHORT, Server, Stand, blocking, read, roomy, status};
+use super::stand::{Names, SHORT, Server, Stand, blocking, read, status, with};
 use crate::world::eventually;
 
 fn tunnel(stand: &Stand, port: u16) -> TcpStream {
@@ -21,7 +19,10 @@ fn tunnel(stand: &Stand, port: u16) -> TcpStream {
 async fn a_client_that_sends_its_request_byte_by_byte_is_sent_away_and_blocks_nobody() {
     let server = Server::hello();
     let list = [format!("127.0.0.1:{}", server.port)];
-    let limits = EgressLimits { connections: 2, request: SHORT, ..roomy() };
+    let limits = with(|limits| {
+        limits.connections = 2;
+        limits.request = SHORT;
+    });
     let stand = Stand::with(&list, Names::answering(&[]), limits);
     let slow: Vec<_> = (0..2).map(|_| stand.connect()).collect();
     let drip = |mut stream: TcpStream| {
@@ -49,7 +50,7 @@ async fn a_client_that_sends_its_request_byte_by_byte_is_sent_away_and_blocks_no
 async fn ten_thousand_clients_that_come_and_go_leave_the_proxy_as_it_was() {
     let server = Server::hello();
     let list = [format!("127.0.0.1:{}", server.port)];
-    let limits = EgressLimits { connections: 8, ..roomy() };
+    let limits = with(|limits| limits.connections = 8);
     let stand = Stand::with(&list, Names::answering(&[]), limits);
     let mut came = 0;
     for round in 0..200 {
@@ -70,7 +71,7 @@ async fn ten_thousand_clients_that_come_and_go_leave_the_proxy_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_connections_leave_than_the_limit_says() {
     let server = Server::echo();
-    let limits = EgressLimits { connections: 3, ..roomy() };
+    let limits = with(|limits| limits.connections = 3);
     let stand = Stand::with(&[format!("127.0.0.1:{}", server.port)], Names::answering(&[]), limits);
     let open: Vec<_> = (0..3).map(|_| tunnel(&stand, server.port)).collect();
     let mut fourth = stand.connect();
@@ -88,7 +89,7 @@ async fn no_more_connections_leave_than_the_limit_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_bytes_of_a_sandbox_are_used_up_its_connections_end_and_no_new_ones_are_made() {
     let server = Server::echo();
-    let limits = EgressLimits { bytes: 100_000, ..roomy() };
+    let limits = with(|limits| limits.bytes = 100_000);
     let stand = Stand::with(&[format!("127.0.0.1:{}", server.port)], Names::answering(&[]), limits);
     let mut stream = tunnel(&stand, server.port);
     let echoed = blocking(move || {
@@ -109,7 +110,7 @@ async fn when_the_bytes_of_a_sandbox_are_used_up_its_connections_end_and_no_new_
 async fn a_connection_over_which_nothing_moves_is_closed_and_so_is_one_that_lasts_too_long() {
     let server = Server::echo();
     let list = [format!("127.0.0.1:{}", server.port)];
-    for limits in [EgressLimits { idle: SHORT, ..roomy() }, EgressLimits { lifetime: SHORT, ..roomy() }] {
+    for limits in [with(|limits| limits.idle = SHORT), with(|limits| limits.lifetime = SHORT)] {
         let before = server.seen().len();
         let stand = Stand::with(&list, Names::answering(&[]), limits);
         let stream = tunnel(&stand, server.port);
@@ -121,7 +122,7 @@ async fn a_connection_over_which_nothing_moves_is_closed_and_so_is_one_that_last
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_refused_again_and_again_fills_no_log() {
     let server = Server::hello();
-    let limits = EgressLimits { refusals: 3, ..roomy() };
+    let limits = with(|limits| limits.refusals = 3);
     let mut stand = Stand::with(&[format!("127.0.0.1:{}", server.port)], Names::answering(&[]), limits);
     for _ in 0..40 {
         let answer = stand.say("CONNECT not.listed.example:443 HTTP/1.1\r\n\r\n").await;
@@ -137,4 +138,23 @@ async fn a_program_that_is_refused_again_and_again_fills_no_log() {
     stand.serving = None;
     eventually("the end is told", || stand.decisions().len() == 5);
     assert!(stand.decisions()[4].contains("1 more were refused"), "{:?}", stand.decisions());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_connects_again_and_again_fills_no_log_and_hides_no_other_place() {
+    let (server, other) = (Server::hello(), Server::hello());
+    let list = [format!("127.0.0.1:{}", server.port), format!("127.0.0.1:{}", other.port)];
+    let mut stand = Stand::with(&list, Names::answering(&[]), with(|limits| limits.told = 3));
+    for _ in 0..40 {
+        drop(tunnel(&stand, server.port));
+    }
+    assert_eq!(stand.decisions().len(), 3, "{:?}", stand.decisions());
+    drop(tunnel(&stand, other.port));
+    let told = stand.decisions();
+    assert!(told.len() == 4 && told[3].contains(&format!(":{} allowed", other.port)), "{told:?}");
+    assert!(told[3].contains("37 more were allowed before"), "{told:?}");
+    drop(tunnel(&stand, server.port));
+    stand.serving = None;
+    eventually("the end is told", || stand.decisions().len() == 5);
+    assert!(stand.decisions()[4].contains("1 more were allowed"), "{:?}", stand.decisions());
 }

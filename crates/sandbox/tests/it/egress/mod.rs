@@ -6,3 +6,4 @@ mod native;
 mod proxy;
 pub(crate) mod socket;
 pub(crate) mod stand;
+mod trouble;

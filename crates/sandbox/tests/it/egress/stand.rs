@@ -114,8 +114,16 @@ pub(crate) struct Stand {
 }
 
 /// Limits under which a test that waits for one does not wait long.
+pub(crate) fn with(change: impl FnOnce(&mut EgressLimits)) -> EgressLimits {
+    let mut limits = roomy();
+    change(&mut limits);
+    limits
+}
+
 pub(crate) fn roomy() -> EgressLimits {
-    EgressLimits { request: PATIENCE, idle: PATIENCE, ..EgressLimits::default() }
+    let mut limits = EgressLimits::new();
+    (limits.request, limits.idle) = (PATIENCE, PATIENCE);
+    limits
 }
 
 impl Stand {
