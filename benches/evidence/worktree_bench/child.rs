@@ -89,7 +89,7 @@ fn with_gix(args: &Args) -> Result<(), Failure> {
 #[tokio::main]
 async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
     let started = Instant::now();
-    let options = LocalOptions { trees: Some(args.trees.clone()), copy_from, ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(args.trees.clone())).copy_from(copy_from);
     let manager = LocalWorktrees::open_with(&args.repo, options)?;
     let mut creations = Vec::new();
     for name in names(args) {
@@ -142,7 +142,7 @@ async fn hedgerow(args: &Args, copy_from: CopyFrom) -> Result<(), Failure> {
 /// Claims one tree of a pool, then removes it.
 #[tokio::main]
 async fn claim(args: &Args) -> Result<(), Failure> {
-    let options = LocalOptions { trees: Some(args.trees.clone()), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(args.trees.clone()));
     let manager = LocalWorktrees::open_with(&args.repo, options)?;
     let pool = Pool::open(manager, PoolOptions::new(NonZeroUsize::MIN)).await?;
     let near = args.near.as_deref().ok_or("a claim needs --near")?;

@@ -41,7 +41,7 @@ impl Scene {
         git(&path, &["add", "-A"])?;
         git(&path, &["commit", "-q", "-m", "first"])?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
+        let options = LocalOptions::default().grace(Some(Duration::ZERO));
         let manager = LocalWorktrees::open_with(&path, options)?;
         std::fs::create_dir_all(trees(&path))?;
         Ok(Self { _place: place, path, runtime, manager })
@@ -134,9 +134,8 @@ impl Scene {
             let recovery = manager.recover().await?;
             let mut left = recovery.left;
             for worktree in recovery.adopted {
-                match manager.release(worktree, Disposition::Archive).await?.fate {
-                    Fate::Removed => {}
-                    Fate::Kept { path, why, .. } => left.push(format!("{path:?} was kept: {why:?}")),
+                if let Fate::Kept { path, why, .. } = manager.release(worktree, Disposition::Archive).await?.fate {
+                    left.push(format!("{path:?} was kept: {why:?}"));
                 }
             }
             left.extend(manager.purge().await?.left);

@@ -220,7 +220,8 @@ pub(crate) fn underway(state: &RunState) -> Vec<(Task, TaskState)> {
 pub(crate) fn kept(released: Released) -> Vec<Kept> {
     let tree = match released.fate {
         Fate::Kept { path, why, .. } => Some(Kept::Tree { path, why: why.unwrap_or_default() }),
-        Fate::Removed => None,
+        // Whatever else becomes of a tree, it is not left in place.
+        _ => None,
     };
     released.rescues.into_iter().map(Kept::Rescue).chain(tree).collect()
 }

@@ -10,6 +10,7 @@ use crate::{BranchName, CommitId, Worktree, WorktreeId};
 
 /// What [`capture`](crate::WorktreeManager::capture) found and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Capture {
     /// The commit that the worktree was created from.
     pub base: CommitId,
@@ -29,6 +30,12 @@ pub struct Capture {
 }
 
 impl Capture {
+    /// A capture that made `tip` of what was done since `base`; what else there is to say is in the fields.
+    pub fn new(base: CommitId, tip: CommitId) -> Self {
+        let (rescued, notices) = (Vec::new(), Vec::new());
+        Self { base, tip, commits: 0, files: 0, snapshot: None, rescued, notices }
+    }
+
     /// Whether nothing at all was done in the worktree.
     pub fn is_empty(&self) -> bool {
         self.tip == self.base && self.rescued.is_empty()
@@ -107,6 +114,7 @@ pub enum Notice {
 
 /// A ref under `refs/hedgerow/rescue/` that holds work which would otherwise be unreachable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rescue {
     /// The full name of the ref.
     pub reference: String,
@@ -114,8 +122,16 @@ pub struct Rescue {
     pub commit: CommitId,
 }
 
+impl Rescue {
+    /// A ref by its full name, and the commit that it names.
+    pub fn new(reference: impl Into<String>, commit: CommitId) -> Self {
+        Self { reference: reference.into(), commit }
+    }
+}
+
 /// Something that was rescued, and of which worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rescued {
     /// The worktree; it may be long gone.
     pub id: WorktreeId,
@@ -128,6 +144,7 @@ pub struct Rescued {
 
 /// What [`release`](crate::WorktreeManager::release) did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Released {
     /// Whether the tree is still there.
     pub fate: Fate,
@@ -139,12 +156,21 @@ pub struct Released {
     pub notices: Vec<Notice>,
 }
 
+impl Released {
+    /// A release that came to this, with nothing rescued and nothing to notice.
+    pub fn new(fate: Fate) -> Self {
+        Self { fate, rescues: Vec::new(), notices: Vec::new() }
+    }
+}
+
 /// What became of a released worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Fate {
     /// The tree and its branch are gone from their places.
     Removed,
     /// The tree and its branch are still there.
+    #[non_exhaustive]
     Kept {
         /// Where the tree lies.
         path: PathBuf,
@@ -153,6 +179,13 @@ pub enum Fate {
         /// Why it was kept although removal was asked for; none when keeping was asked for.
         why: Option<String>,
     },
+}
+
+impl Fate {
+    /// The tree at this path and its branch are still there; `why` is none when that was asked for.
+    pub fn kept(path: impl Into<PathBuf>, by: Keeper, why: Option<String>) -> Self {
+        Self::Kept { path: path.into(), by, why }
+    }
 }
 
 /// What keeps a worktree after its release, which says what ends that. The words are beside it.
@@ -179,6 +212,7 @@ pub enum Keeper {
 
 /// One worktree as [`list`](crate::WorktreeManager::list) sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Entry {
     /// Where its tree is, or should be.
     pub path: PathBuf,
@@ -194,8 +228,16 @@ pub struct Entry {
     pub problem: Option<String>,
 }
 
+impl Entry {
+    /// A worktree at this path with nothing wrong; what else is known of it is in the fields.
+    pub fn new(path: impl Into<PathBuf>, owner: Owner) -> Self {
+        Self { path: path.into(), branch: None, head: None, owner, locked: None, problem: None }
+    }
+}
+
 /// Who manages a listed worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Owner {
     /// This crate.
     Hedgerow {
@@ -227,6 +269,7 @@ pub enum State {
 /// What [`recover`](crate::WorktreeManager::recover) found and did.
 #[derive(Debug, Default)]
 #[must_use = "worktrees in it are leased to whoever has it"]
+#[non_exhaustive]
 pub struct Recovery {
     /// Worktrees whose owner died, now leased to the caller.
     pub adopted: Vec<Worktree>,

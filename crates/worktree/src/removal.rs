@@ -11,6 +11,7 @@ use crate::{BranchName, Disposition, SafetyReport, WorktreeId};
 /// [`LocalWorktrees::plan`](crate::LocalWorktrees::plan) found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a plan does nothing until it is applied"]
+#[non_exhaustive]
 pub struct Removal {
     /// Which worktree.
     pub id: WorktreeId,

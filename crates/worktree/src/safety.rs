@@ -9,6 +9,7 @@ use crate::{CommitId, WorktreeId};
 
 /// What [`inspect`](crate::WorktreeManager::inspect) found in a worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SafetyReport {
     /// Which worktree.
     pub id: WorktreeId,
@@ -19,6 +20,11 @@ pub struct SafetyReport {
 }
 
 impl SafetyReport {
+    /// A report on this worktree, in which nothing was found yet.
+    pub fn new(id: WorktreeId) -> Self {
+        Self { id, facts: Vec::new(), unknowns: Vec::new() }
+    }
+
     /// Whether removing the worktree would lose nothing and disturb nobody; what is unknown counts as work.
     pub fn is_safe(&self) -> bool {
         self.unknowns.is_empty() && self.work().next().is_none()
@@ -110,11 +116,19 @@ impl fmt::Display for Fact {
 
 /// Something that could not be told, and so may be work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Unknown {
     /// What it is about: a path, a ref, or words.
     pub subject: String,
     /// Why it could not be told.
     pub why: String,
+}
+
+impl Unknown {
+    /// What could not be told of this subject, and why.
+    pub fn new(subject: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { subject: subject.into(), why: why.into() }
+    }
 }
 
 impl fmt::Display for Unknown {
@@ -125,6 +139,7 @@ impl fmt::Display for Unknown {
 
 /// How many there are, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Sample<T> {
     /// All of them.
     pub count: usize,
@@ -198,6 +213,7 @@ impl<T: Named> fmt::Display for Sample<T> {
 
 /// A process that uses a worktree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -205,6 +221,13 @@ pub struct Process {
     pub name: String,
     /// The directory that it works in or a file that it has open.
     pub path: PathBuf,
+}
+
+impl Process {
+    /// A process that uses this path.
+    pub fn new(pid: u32, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { pid, name: name.into(), path: path.into() }
+    }
 }
 
 /// What git can be interrupted in.

@@ -35,6 +35,7 @@ pub struct LocalWorktrees {
 
 /// How a [`LocalWorktrees`] works; the default suits one that lives beside the repository.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct LocalOptions {
     /// The directory of the trees, each named after its id. None puts them beside the repository, into
     /// `<repository>.worktrees`. It is created when it is first needed.
@@ -57,6 +58,48 @@ pub struct LocalOptions {
     /// The path of git's own program, which is only run where a request asks for what nothing else can do: filling
     /// submodules and fetching files of Git LFS. None refuses such requests.
     pub git: Option<PathBuf>,
+}
+
+impl LocalOptions {
+    /// Sets [`trees`](Self::trees).
+    pub fn trees(self, trees: impl Into<Option<PathBuf>>) -> Self {
+        Self { trees: trees.into(), ..self }
+    }
+
+    /// Sets [`precious`](Self::precious).
+    pub fn precious(self, precious: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { precious: precious.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Sets [`hidden`](Self::hidden).
+    pub fn hidden(self, hidden: HiddenRepositories) -> Self {
+        Self { hidden, ..self }
+    }
+
+    /// Sets [`parallel`](Self::parallel).
+    pub fn parallel(self, parallel: impl Into<Option<NonZeroUsize>>) -> Self {
+        Self { parallel: parallel.into(), ..self }
+    }
+
+    /// Sets [`owner`](Self::owner).
+    pub fn owner(self, owner: impl Into<Option<String>>) -> Self {
+        Self { owner: owner.into(), ..self }
+    }
+
+    /// Sets [`grace`](Self::grace).
+    pub fn grace(self, grace: impl Into<Option<Duration>>) -> Self {
+        Self { grace: grace.into(), ..self }
+    }
+
+    /// Sets [`copy_from`](Self::copy_from).
+    pub fn copy_from(self, copy_from: CopyFrom) -> Self {
+        Self { copy_from, ..self }
+    }
+
+    /// Sets [`git`](Self::git).
+    pub fn git(self, git: impl Into<Option<PathBuf>>) -> Self {
+        Self { git: git.into(), ..self }
+    }
 }
 
 impl LocalWorktrees {

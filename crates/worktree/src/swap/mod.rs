@@ -132,7 +132,8 @@ fn value(text: &[u8]) -> Value {
 
 fn packed_text(common: &Path) -> Result<Vec<u8>> {
     let path = common.join("packed-refs");
-    match std::fs::read(&path) {
+    // It may be a symlink, for git too. Nobody waits for who writes into a pipe.
+    match disk::read_any_size(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(fault::io("read", path)),
     }

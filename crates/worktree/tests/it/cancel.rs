@@ -11,7 +11,7 @@ use crate::repo::{Repo, git_in, id, request, try_git, write};
 
 /// One at a time, so that operations have to wait for their turn.
 fn narrow(repo: &Repo) -> LocalWorktrees {
-    let options = LocalOptions { parallel: std::num::NonZeroUsize::new(1), ..LocalOptions::default() };
+    let options = LocalOptions::default().parallel(std::num::NonZeroUsize::new(1));
     LocalWorktrees::open_with(repo.path(), options).unwrap()
 }
 

@@ -180,9 +180,8 @@ async fn one_path_is_given_to_exactly_one_of_many_repositories() {
     let repo = Repo::new();
     let other = repo.bare();
     let trees = repo.root().join("trees");
-    let manager = |path: &Path| {
-        LocalWorktrees::open_with(path, LocalOptions { trees: Some(trees.clone()), ..LocalOptions::default() }).unwrap()
-    };
+    let manager =
+        |path: &Path| LocalWorktrees::open_with(path, LocalOptions::default().trees(Some(trees.clone()))).unwrap();
     let (one, two) = (manager(repo.path()), manager(&other));
     let (one, two) = tokio::join!(one.create(request("same")), two.create(request("same")));
     let won = match (one, two) {

@@ -229,13 +229,13 @@ async fn a_separate_git_directory_is_followed() {
 async fn trees_go_where_the_options_say() {
     let repo = Repo::new();
     let trees = repo.root().join("some/where else");
-    let options = LocalOptions { trees: Some(trees.clone()), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(trees.clone()));
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     let worktree = manager.create(request("fix")).await.unwrap();
     assert_eq!(worktree.path(), trees.join("fix"));
     assert_eq!(status(worktree.path()), "");
 
-    let inside = LocalOptions { trees: Some(repo.path().join("trees")), ..LocalOptions::default() };
+    let inside = LocalOptions::default().trees(Some(repo.path().join("trees")));
     let refused = LocalWorktrees::open_with(repo.path(), inside).unwrap_err();
     assert!(matches!(refused, Error::Repository { .. }), "{refused}");
 }

@@ -74,11 +74,11 @@ fn is_held(repo: &Repo, released: &Released) -> bool {
 
 fn has_work(released: &Released) -> bool {
     match &released.fate {
-        Fate::Kept { path, by, why } => {
+        Fate::Kept { path, by, why, .. } => {
             let expected = matches!(by, Keeper::Work | Keeper::Failure | Keeper::Lock) && why.is_some();
             expected && std::fs::read_to_string(path.join("work")).unwrap() == WORK
         }
-        Fate::Removed => false,
+        _ => false,
     }
 }
 
@@ -198,7 +198,7 @@ fn repository(disk: &Disk) -> (PathBuf, LocalWorktrees) {
     }
     git_in(&path, ["add", "-A"]);
     git_in(&path, ["commit", "-q", "-m", "first"]);
-    let options = LocalOptions { grace: Some(std::time::Duration::ZERO), ..LocalOptions::default() };
+    let options = LocalOptions::default().grace(Some(std::time::Duration::ZERO));
     let manager = LocalWorktrees::open_with(&path, options).unwrap();
     (path, manager)
 }

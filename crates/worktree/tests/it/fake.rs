@@ -73,7 +73,7 @@ async fn planned_failures_come_once_each_and_before_anything_is_done() {
     fake.list().await.unwrap_err();
     fake.recover().await.unwrap_err();
     fake.inspect(&id("fix")).await.unwrap_err();
-    let rescue = Rescue { reference: "refs/hedgerow/rescue/fix/1".into(), commit: branch_tip(&fake) };
+    let rescue = Rescue::new("refs/hedgerow/rescue/fix/1", branch_tip(&fake));
     fake.restore(&rescue, request("again")).await.unwrap_err();
     fake.rescues(&id("fix")).await.unwrap_err();
     fake.list().await.unwrap();

@@ -28,7 +28,7 @@ async fn made(repo: &Repo, name: &str) -> (Worktree, Filled) {
 }
 
 fn inflating(repo: &Repo) -> LocalWorktrees {
-    let options = LocalOptions { copy_from: CopyFrom::Nothing, ..LocalOptions::default() };
+    let options = LocalOptions::default().copy_from(CopyFrom::Nothing);
     LocalWorktrees::open_with(repo.path(), options).unwrap()
 }
 

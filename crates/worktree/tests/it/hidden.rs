@@ -19,7 +19,7 @@ fn ignoring(hidden: HiddenRepositories) -> (Repo, LocalWorktrees) {
     let repo = Repo::new();
     repo.write(".gitignore", "/build\n");
     repo.commit("ignore");
-    let options = LocalOptions { hidden, ..LocalOptions::default() };
+    let options = LocalOptions::default().hidden(hidden);
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     (repo, manager)
 }

@@ -71,7 +71,7 @@ async fn a_copy_of_a_repository_is_refused_the_living_tree_of_the_original() {
 async fn a_copy_of_a_repository_leaves_the_trash_of_the_original_alone() {
     let repo = Repo::new();
     let grace = Some(Duration::from_secs(3600));
-    let options = LocalOptions { grace, ..LocalOptions::default() };
+    let options = LocalOptions::default().grace(grace);
     let patient = LocalWorktrees::open_with(repo.path(), options).unwrap();
     let worktree = patient.create(request("x")).await.unwrap();
     patient.release(worktree, Disposition::Archive).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_copy_of_a_repository_leaves_the_trash_of_the_original_alone() {
     std::fs::write(&left, text.to_string()).unwrap();
     write(&temporary.join("work"), "p\n");
 
-    let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
+    let options = LocalOptions::default().grace(Some(Duration::ZERO));
     let manager = LocalWorktrees::open_with(&copy, options).unwrap();
     drop(manager.recover().await.unwrap());
     let purged = manager.purge().await.unwrap();

@@ -40,7 +40,7 @@ fn is_lost<T: std::fmt::Debug>(result: Result<T>) -> bool {
 #[tokio::test]
 async fn git_worktree_list_shows_who_holds_what() {
     let repo = Repo::new();
-    let options = LocalOptions { owner: Some("night\nshift 7".into()), ..LocalOptions::default() };
+    let options = LocalOptions::default().owner("night\nshift 7".to_owned());
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     let worktree = manager.create(request("fix")).await.unwrap();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();

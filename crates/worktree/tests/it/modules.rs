@@ -17,7 +17,7 @@ fn git() -> PathBuf {
 }
 
 fn manager(repo: &Repo, git: PathBuf) -> LocalWorktrees {
-    LocalWorktrees::open_with(repo.path(), LocalOptions { git: Some(git), ..LocalOptions::default() }).unwrap()
+    LocalWorktrees::open_with(repo.path(), LocalOptions::default().git(Some(git))).unwrap()
 }
 
 /// A repository with a submodule in which there is another one.

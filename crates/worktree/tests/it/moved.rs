@@ -179,7 +179,7 @@ async fn a_tree_is_not_taken_for_deleted_where_it_cannot_be_told_whether_it_was_
 async fn a_tree_that_was_moved_beside_a_bare_repository_is_found() {
     let repo = Repo::new();
     let bare = repo.bare();
-    let options = LocalOptions { trees: Some(repo.root().join("far/trees")), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(repo.root().join("far/trees")));
     let manager = LocalWorktrees::open_with(&bare, options).unwrap();
     let worktree = manager.create(request("fix")).await.unwrap();
     let away = repo.root().join("saved");

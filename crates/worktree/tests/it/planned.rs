@@ -187,10 +187,10 @@ async fn what_was_rescued_is_found_by_worktree_and_forgotten_by_wish_alone() {
     assert!(i64::try_from(time.as_secs()).unwrap() >= seconds, "rescued before it was made");
 
     let rescue = &all[0].rescue;
-    let moved = Rescue { commit: repo.head(), ..rescue.clone() };
+    let moved = Rescue::new(rescue.reference.clone(), repo.head());
     assert!(matches!(manager.forget(&moved).await, Err(Error::RefMoved { .. })));
     for reference in ["refs/heads/main", "refs/hedgerow/rescue/../../heads/main", "refs/hedgerow/rescue/strange"] {
-        let foreign = Rescue { reference: reference.into(), commit: repo.head() };
+        let foreign = Rescue::new(reference, repo.head());
         assert!(matches!(manager.forget(&foreign).await, Err(Error::InvalidName { .. })), "{reference}");
     }
     assert_eq!(manager.all_rescues().await.unwrap().len(), 2);

@@ -176,7 +176,7 @@ async fn a_living_owner_is_never_disturbed() {
 }
 
 fn kept(repo: &Repo, name: &str) -> Fate {
-    Fate::Kept { path: repo.root().join("repo.worktrees").join(name), by: Keeper::Request, why: None }
+    Fate::kept(repo.root().join("repo.worktrees").join(name), Keeper::Request, None)
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn a_kept_worktree_stays_and_nobody_prunes_it() {
     let path = worktree.path().to_owned();
     write(&path.join("work"), "x\n");
     let released = manager.release(worktree, Disposition::Keep).await.unwrap();
-    assert_eq!(released.fate, Fate::Kept { path: path.clone(), by: Keeper::Request, why: None });
+    assert_eq!(released.fate, Fate::kept(&path, Keeper::Request, None));
     assert_eq!(released.rescues, []);
     repo.git(["worktree", "prune", "--expire=now"]);
     assert_eq!(status(&path), "?? work");
@@ -135,7 +135,7 @@ async fn a_nested_repository_keeps_the_tree() {
     git_in(&nested, ["commit", "-q", "--allow-empty", "-m", "history of its own"]);
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     match released.fate {
-        Fate::Kept { path: kept, by: Keeper::Work, why: Some(why) } => {
+        Fate::Kept { path: kept, by: Keeper::Work, why: Some(why), .. } => {
             assert_eq!(kept, path);
             assert!(why.contains("vendor/lib"), "{why}");
         }

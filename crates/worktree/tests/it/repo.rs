@@ -85,7 +85,7 @@ impl Repo {
 
     /// Has everything deleted that was removed, without waiting for a git that may still look at it.
     pub(crate) fn purge(&self) {
-        let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
+        let options = LocalOptions::default().grace(Some(Duration::ZERO));
         let manager = LocalWorktrees::open_with(&self.path, options).unwrap();
         let purge = || tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(manager.purge());
         // On a thread of its own, because the tests run on a runtime.

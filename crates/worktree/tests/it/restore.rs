@@ -80,7 +80,7 @@ async fn there_and_back(lane: Lane) -> (Repo, LocalWorktrees, Worktree, Look, Re
     let base = worktree.base().clone();
     let released = manager.release(worktree, Disposition::Archive).await.unwrap();
     assert_eq!(released.fate, Fate::Removed, "{released:?}");
-    let rescue = released.rescues.last().cloned().unwrap_or(Rescue { reference: String::new(), commit: base });
+    let rescue = released.rescues.last().cloned().unwrap_or(Rescue::new("", base));
     repo.git(["gc", "-q", "--prune=now"]);
     let restored = manager.restore(&rescue, Request { git, ..request("again") }).await.unwrap();
     assert_eq!(inside(&manager, &restored, &["symbolic-ref", "HEAD"]), "refs/heads/again");
@@ -286,7 +286,8 @@ async fn what_is_taken_is_not_restored_over() {
     let (_repo, manager, restored, _, released) = there_and_back(lane).await;
     let rescue = released.rescues.last().unwrap();
     assert!(manager.restore(rescue, request("again")).await.is_err());
-    let gone = Rescue { commit: CommitId::new("0123456789012345678901234567890123456789").unwrap(), ..rescue.clone() };
+    let gone =
+        Rescue::new(rescue.reference.clone(), CommitId::new("0123456789012345678901234567890123456789").unwrap());
     assert!(manager.restore(&gone, request("third")).await.is_err());
     assert!(manager.inspect(&id("third")).await.is_err(), "a failed restore leaves nothing");
     drop(restored);

@@ -137,7 +137,7 @@ async fn ignored_files_that_are_listed_are_named_unless_the_main_checkout_has_th
     repo.write(".gitignore", ".env*\n/local.db\n/node_modules\n/target\n");
     repo.commit("ignore");
     repo.write(".env", "SECRET=1\n");
-    let options = LocalOptions { precious: vec!["*.db".into()], ..LocalOptions::default() };
+    let options = LocalOptions::default().precious(["*.db"]);
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     let worktree = manager.create(Request { seed: Seed::environment(), ..request("fix") }).await.unwrap();
     let tree = worktree.path();

@@ -112,7 +112,7 @@ async fn a_capture_does_not_fail_because_a_collection_removes_empty_directories_
 
 /// Waits for the gate, then tries to get what all others want, too, and says what came of it.
 pub(crate) async fn race(path: &str, trees: &str, name: &str, on: &str, gate: &str) {
-    let options = LocalOptions { trees: Some(trees.into()), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(std::path::PathBuf::from(trees));
     let manager = LocalWorktrees::open_with(path, options).unwrap();
     let started = Instant::now();
     while !Path::new(gate).exists() {

@@ -155,7 +155,7 @@ async fn what_no_commit_holds_although_the_files_are_clean_is_a_reason_to_stay()
     let repo = Repo::new();
     repo.write(".gitignore", ".env\n");
     repo.commit("ignore");
-    let options = LocalOptions { precious: vec![".env".into()], ..LocalOptions::default() };
+    let options = LocalOptions::default().precious([".env"]);
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     for name in ["staged", "precious", "rewritten", "bisecting", "busy", "free"] {
         drop(manager.create(request(name)).await.unwrap());

@@ -250,7 +250,7 @@ impl Broken {
         let path = handle.path().to_owned();
         let kept = |why: Option<String>| {
             let by = if why.is_none() { Keeper::Request } else { Keeper::Work };
-            Ok(Released { fate: Fate::Kept { path: path.clone(), by, why }, rescues: Vec::new(), notices: Vec::new() })
+            Ok(Released::new(Fate::kept(&path, by, why)))
         };
         match (self.fault, disposition) {
             (Some(UncapturedLost), Disposition::Archive) => {
@@ -262,8 +262,9 @@ impl Broken {
                 self.inner.release(handle, Disposition::Archive).await
             }
             (Some(NotRescued), disposition) => {
-                let released = self.inner.release(handle, disposition).await?;
-                Ok(Released { rescues: Vec::new(), ..released })
+                let mut released = self.inner.release(handle, disposition).await?;
+                released.rescues.clear();
+                Ok(released)
             }
             (Some(TreeLeft), Disposition::Archive) => {
                 let released = self.inner.release(handle, Disposition::Archive).await;
@@ -367,7 +368,7 @@ impl WorktreeManager for Broken {
     }
 
     async fn inspect(&self, id: &WorktreeId) -> Result<SafetyReport> {
-        let nothing = || SafetyReport { id: id.clone(), facts: Vec::new(), unknowns: Vec::new() };
+        let nothing = || SafetyReport::new(id.clone());
         if self.has(InspectionCaptures) {
             let handle = self.handles.lock().unwrap().remove(id);
             if let Some(handle) = handle {
@@ -380,7 +381,7 @@ impl WorktreeManager for Broken {
             Ok(_) if self.has(AlwaysSafe) => Ok(nothing()),
             Err(_) if self.has(NothingIsSafe) => Ok(nothing()),
             Ok(mut report) if self.has(NeverSafe) => {
-                report.unknowns.push(Unknown { subject: "all".into(), why: "nobody looked".into() });
+                report.unknowns.push(Unknown::new("all", "nobody looked"));
                 Ok(report)
             }
             other => other,

@@ -101,7 +101,7 @@ async fn a_disk_that_is_full_half_way_leaves_nothing() {
     }
     repo.commit("more than fits");
     let before = repo.traces();
-    let options = LocalOptions { trees: Some(place.path().join("trees")), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(place.path().join("trees")));
     let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
     let refused = manager.create(Request::new(id("fix"), branch("fix"), Base::Head)).await;
     // Whatever was begun is deleted in the background.

@@ -16,7 +16,7 @@ pub(super) const WORK: &str = "the work of an agent\n";
 
 /// A manager that deletes at once.
 pub(super) fn hasty(path: &Path) -> LocalWorktrees {
-    let options = LocalOptions { grace: Some(Duration::ZERO), ..LocalOptions::default() };
+    let options = LocalOptions::default().grace(Some(Duration::ZERO));
     LocalWorktrees::open_with(path, options).unwrap()
 }
 
@@ -263,6 +263,6 @@ fn traces(repo: &Repo) -> Vec<String> {
 }
 
 fn patient(repo: &Repo) -> LocalWorktrees {
-    let options = LocalOptions { grace: Some(Duration::from_secs(3600)), ..LocalOptions::default() };
+    let options = LocalOptions::default().grace(Some(Duration::from_secs(3600)));
     LocalWorktrees::open_with(repo.path(), options).unwrap()
 }

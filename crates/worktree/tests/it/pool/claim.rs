@@ -339,7 +339,7 @@ async fn a_slot_whose_commit_was_collected_as_garbage_is_replaced() {
 async fn managers_with_trees_in_different_places_do_not_take_each_others_slots_away() {
     let repo = Repo::new();
     let here = filled(&repo, 1).await;
-    let elsewhere = LocalOptions { trees: Some(repo.root().join("elsewhere")), ..LocalOptions::default() };
+    let elsewhere = LocalOptions::default().trees(Some(repo.root().join("elsewhere")));
     let elsewhere = LocalWorktrees::open_with(repo.path(), elsewhere).unwrap();
     let there = Pool::open(elsewhere, options(1)).await.unwrap();
     assert_eq!(there.refill(&Base::Head).await.unwrap().made, 1);

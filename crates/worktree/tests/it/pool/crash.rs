@@ -237,7 +237,7 @@ async fn repositories_with_one_directory_of_trees_leave_each_others_slots_alone(
     let (one, other) = (Repo::new(), Repo::new());
     let together = |repo: &Repo| {
         let trees = Some(one.root().join("trees"));
-        let manager = LocalWorktrees::open_with(repo.path(), LocalOptions { trees, ..LocalOptions::default() });
+        let manager = LocalWorktrees::open_with(repo.path(), LocalOptions::default().trees(trees));
         Pool::open(manager.unwrap(), options(1))
     };
     let ours = together(&one).await.unwrap();

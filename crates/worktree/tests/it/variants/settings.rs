@@ -133,7 +133,7 @@ async fn trees_inside_the_repository_are_refused_with_the_reason() {
     let link = repo.root().join("link");
     std::os::unix::fs::symlink(repo.path(), &link).unwrap();
     for trees in [repo.path().join(".worktrees"), repo.path().join(".git/trees"), link.join("x")] {
-        let options = LocalOptions { trees: Some(trees.clone()), ..LocalOptions::default() };
+        let options = LocalOptions::default().trees(Some(trees.clone()));
         let refused = LocalWorktrees::open_with(repo.path(), options).unwrap_err().to_string();
         assert!(refused.contains("every tool that walks the main checkout"), "{trees:?}: {refused}");
     }

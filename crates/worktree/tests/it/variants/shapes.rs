@@ -69,7 +69,7 @@ async fn a_submodule_is_a_repository_of_its_own_whose_trees_must_not_lie_in_the_
         other => panic!("{other:?}"),
     }
     let trees = outer.root().join("lib.worktrees");
-    let options = LocalOptions { trees: Some(trees.clone()), ..LocalOptions::default() };
+    let options = LocalOptions::default().trees(Some(trees.clone()));
     let manager = LocalWorktrees::open_with(&path, options).unwrap();
     assert_eq!(manager.repository(), outer.path().join(".git/modules/lib"));
     let worktree = manager.create(request()).await.unwrap();
