@@ -4,6 +4,8 @@ mod capture;
 mod check;
 mod child;
 mod floor;
+mod fresh;
+mod ignored;
 mod near;
 mod removals;
 mod run;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use child::{Args as ChildArgs, run as child};
 
+use self::fresh::{Fresh, Ground};
 use self::run::{Look, Place};
 pub(crate) use self::sample::median;
 use self::sample::{Sample, Samples};
@@ -34,6 +37,14 @@ pub(crate) struct Args {
     /// How many worktrees are made at once.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 32])]
     at_once: Vec<usize>,
+    /// Gives each measurement a new ext4, with a copy of the repository that is the same every time: on one that is used
+    /// again, the time depends on what was deleted in the minutes before. Needs root, loop devices, unshare, mkfs.ext4 and
+    /// room in the temporary directory; without one of them nothing is measured. Nothing is left, also when it is killed.
+    #[arg(long)]
+    fresh: bool,
+    /// It is in namespaces of its own already.
+    #[arg(long, hide = true, requires = "fresh")]
+    within: bool,
 }
 
 /// The most worktrees at once for which there is a bar.
@@ -46,35 +57,52 @@ const COLUMNS: [&str; 9] =
     ["variant", "wall s", "times faster", "bar", "cpu s", "peak MiB", "status s", "failed", "files"];
 
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
+    if args.fresh && !args.within {
+        return Err(fresh::enter());
+    }
     let repos: Vec<_> = args.repo.iter().map(|repo| format!("--repo {}", name(repo))).collect();
     let at_once: Vec<_> = args.at_once.iter().map(ToString::to_string).collect();
-    let command =
-        format!("evidence worktree-bench {} --rounds {} --at-once {}", repos.join(" "), args.rounds, at_once.join(","));
+    let fresh = if args.fresh { " --fresh" } else { "" };
+    let (repos, at_once) = (repos.join(" "), at_once.join(","));
+    let command = format!("evidence worktree-bench {repos} --rounds {} --at-once {at_once}{fresh}", args.rounds);
     let mut evidence = Evidence { command, ..Evidence::default() };
     for repo in &args.repo {
-        let home = clone::temporary()?;
-        let path = home.path().join("repository");
-        progress(&format!("copying {}", repo.display()));
-        git::git(home.path(), &["clone", "--quiet", &repo.to_string_lossy(), &path.to_string_lossy()])?;
-        let place = Place { repo: path, trees: home.path().join("trees") };
-        place.make_trees()?;
-        let files = git::lines(&place.repo, &["ls-files"])?.len();
-        // Files that were written in this very moment are not copied.
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        let title = format!("{} ({files} files)", name(repo));
-        for count in &args.at_once {
-            let samples = measure(&place, *count, args.rounds, &title)?;
-            creations(&samples, *count, &title, &mut evidence);
-            removals::removals(&place, &samples, *count, &title, &mut evidence)?;
-            if *count == 1 {
-                let best = samples.best(&GITS, |sample| (sample.failed == 0).then_some(sample.wall));
-                claims(&place, best, (files, args.rounds), &title, &mut evidence)?;
-            }
-        }
-        captures(&place, args.rounds, &title, &mut evidence)?;
-        git::git(&place.repo, &["fsck", "--no-dangling"])?;
+        measure_one(args, repo, &mut evidence)?;
     }
     Ok(evidence)
+}
+
+fn measure_one(args: &Args, repo: &Path, evidence: &mut Evidence) -> Result<(), Failure> {
+    let files = git::lines(repo, &["ls-tree", "-r", "--name-only", "HEAD"])?.len();
+    let ground_of = if args.fresh { ", each measurement on a file system of its own" } else { "" };
+    let title = format!("{} ({files} files{ground_of})", name(repo));
+    progress(&format!("copying {}", repo.display()));
+    let home = (!args.fresh).then(clone::temporary).transpose()?;
+    let ground = if let Some(home) = &home {
+        let place = Place { repo: home.path().join("repository"), trees: home.path().join("trees") };
+        git::git(home.path(), &["clone", "--quiet", &repo.to_string_lossy(), &place.repo.to_string_lossy()])?;
+        place.make_trees()?;
+        // Files that were written in this very moment are not copied.
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        Ground::Used(place)
+    } else {
+        Ground::Fresh(Fresh::new(&repo.canonicalize()?, files, args.at_once.iter().copied().max().unwrap_or(1))?)
+    };
+    for count in &args.at_once {
+        let samples = measure(&ground, *count, args.rounds, &title)?;
+        creations(&samples, *count, &title, evidence);
+        removals::removals(&ground, &samples, *count, &title, evidence)?;
+        if *count == 1 {
+            let best = samples.best(&GITS, |sample| (sample.failed == 0).then_some(sample.wall));
+            claims(&ground, best, (files, args.rounds), &title, evidence)?;
+        }
+    }
+    captures(&ground, args.rounds, &title, evidence)?;
+    ignored::ignored(&ground, args.rounds, &title, evidence)?;
+    match &ground {
+        Ground::Used(place) => git::git(&place.repo, &["fsck", "--no-dangling"]).map(drop),
+        Ground::Fresh(_) => Ok(()),
+    }
 }
 
 fn name(path: &Path) -> String {
@@ -82,7 +110,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Takes all measurements in turn, so that what disturbs the machine disturbs all of them alike.
-fn measure(place: &Place, count: usize, rounds: usize, title: &str) -> Result<Samples, Failure> {
+fn measure(ground: &Ground, count: usize, rounds: usize, title: &str) -> Result<Samples, Failure> {
     let mut samples = Samples::default();
     // Where there is no bar, one look is enough.
     let rounds = if count <= BARRED { rounds } else { 1 };
@@ -94,10 +122,8 @@ fn measure(place: &Place, count: usize, rounds: usize, title: &str) -> Result<Sa
         for (turn, &variant) in order.iter().enumerate() {
             progress(&format!("{title}, {count} at once, round {}: {}", round + 1, variant.title()));
             let name = format!("t{round}-{turn}-{count}");
-            samples.add(
-                variant,
-                run::one(place, variant, &name, count, if round == 0 { Look::Whole } else { Look::Status })?,
-            );
+            let look = if round == 0 { Look::Whole } else { Look::Status };
+            samples.add(variant, ground.with(|place| run::one(place, variant, &name, count, look))?);
         }
     }
     Ok(samples)
@@ -156,18 +182,18 @@ fn verdict(
 
 /// A tree from a pool that was filled at a commit near by.
 fn claims(
-    place: &Place,
+    ground: &Ground,
     best: Option<f64>,
     (files, rounds): (usize, usize),
     title: &str,
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
-    let near = near::commit(&place.repo)?;
     let mut samples = Samples::default();
     for round in 0..rounds {
         progress(&format!("{title}, claim, round {}", round + 1));
         let look = if round == 0 { Look::Whole } else { Look::Status };
-        samples.add(Variant::Claim, run::claim(place, &format!("p{round}"), &near, look)?);
+        let claim = |place: &Place| run::claim(place, &format!("p{round}"), &near::commit(&place.repo)?, look);
+        samples.add(Variant::Claim, ground.with(claim)?);
     }
     let title = format!("{title}: claim from a pool filled at a commit that differs in {} files", near::FILES);
     let mut table = Table::new(title.clone(), ["what", "wall s", "times faster", "files"]);
@@ -184,15 +210,16 @@ fn claims(
     Ok(())
 }
 
-fn captures(place: &Place, rounds: usize, title: &str, evidence: &mut Evidence) -> Result<(), Failure> {
-    let seen = (0..rounds).map(|round| run::capture(place, &format!("c{round}"))).collect::<Result<Vec<_>, _>>()?;
+fn captures(ground: &Ground, rounds: usize, title: &str, evidence: &mut Evidence) -> Result<(), Failure> {
+    let one = |round: usize| ground.with(|place| run::capture(place, &format!("c{round}")));
+    let seen = (0..rounds).map(one).collect::<Result<Vec<_>, _>>()?;
     let capture = median(seen.iter().map(|seen| seen.capture).collect());
     let status = median(seen.iter().map(|seen| seen.status).collect());
     let mut table = Table::new(format!("{title}: capture of a small change"), ["what", "wall s"]);
     let (capture, status) = (capture.unwrap_or_default(), status.unwrap_or_default());
     table.row(["git status", &format!("{status:.4}")]);
     table.row(["hedgerow capture", &format!("{capture:.4}")]);
-    let floor = floor::capture(&place.trees)?;
+    let floor = ground.with(|place| floor::capture(&place.trees))?;
     table.row(["floor: what it writes made durable, which git status has not to do", &format!("{floor:.4}")]);
     evidence.tables.push(table);
     if capture > status + floor {

@@ -11,7 +11,7 @@ pub(crate) const FILES: usize = 100;
 
 /// Makes a commit whose tree differs from that of `HEAD` in some files, spread over all of it, and names its id.
 pub(crate) fn commit(repo: &Path) -> Result<String, Failure> {
-    let place = crate::clone::temporary()?;
+    let place = tempfile::tempdir_in(repo.join(".git"))?;
     let index = place.path().join("index");
     let say = |args: &[&str], input: &[u8]| -> Result<String, Failure> {
         let mut command = git::command(repo);

@@ -1,6 +1,7 @@
 //! What it takes until a removal returns: with a look for work that would be lost, and without one.
 
 use super::floor;
+use super::fresh::Ground;
 use super::run::Place;
 use super::sample::Samples;
 use super::variant::Variant;
@@ -20,13 +21,14 @@ struct Pair {
 
 /// Adds the table of removals.
 pub(super) fn removals(
-    place: &Place,
+    ground: &Ground,
     samples: &Samples,
     count: usize,
     title: &str,
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
-    let (durable, scan) = (floor::removal(&place.trees, count)?, floor::scan(&place.repo, count)?);
+    let floors = |place: &Place| Ok((floor::removal(&place.trees, count)?, floor::scan(&place.repo, count)?));
+    let (durable, scan) = ground.with(floors)?;
     let pairs = [
         Pair {
             git: ("git worktree remove", Variant::GitW2),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::child::{self, Said};
 use super::sample::Sample;
 use super::variant::Variant;
-use super::{capture, check};
+use super::{capture, check, ignored};
 use crate::{Failure, git, usage};
 
 /// Where to measure.
@@ -155,6 +155,31 @@ pub(crate) fn capture(place: &Place, name: &str) -> Result<capture::Seen, Failur
     talk.end()?;
     clear(place, &[tree])?;
     Ok(seen)
+}
+
+/// A tree with thousands of ignored directories: what git and hedgerow take to see nothing in it, and to remove it.
+pub(crate) fn ignored(place: &Place, name: &str) -> Result<ignored::Seen, Failure> {
+    ignored::ignore(&place.repo)?;
+    let of_git = place.trees.join(format!("{name}-git"));
+    git::git(&place.repo, &["worktree", "add", "-q", "-b", &branch(&of_git), &of_git.to_string_lossy()])?;
+    ignored::install(&of_git)?;
+    ignored::status(&of_git)?;
+    let started = Instant::now();
+    git::git(&place.repo, &["worktree", "remove", &of_git.to_string_lossy()])?;
+    let removed_by_git = started.elapsed().as_secs_f64();
+
+    let mut talk = Talk::start(place, Variant::Copy, name, 1, None)?;
+    talk.hear("created")?;
+    let tree = place.trees.join(format!("{name}-0"));
+    ignored::install(&tree)?;
+    // The first one has to read what was just written.
+    ignored::status(&tree)?;
+    let status = ignored::status(&tree)?;
+    let capture = talk.ask("capture", "captured")?.took.as_secs_f64();
+    let released = talk.ask("release", "released")?.took.as_secs_f64();
+    talk.end()?;
+    clear(place, &[of_git, tree])?;
+    Ok(ignored::Seen { status, capture, removed_by_git, released })
 }
 
 /// A measured process, which says what it did in lines.
