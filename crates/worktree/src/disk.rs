@@ -102,10 +102,11 @@ pub(crate) fn top_dir(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file and makes its content durable; the directory entry is not.
+/// Writes a file, never through a symlink that was put there, and makes its content durable; the directory entry is not.
 pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let write = || {
-        let mut file = File::create(path)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path)?;
         file.write_all(content)?;
         file.sync_all()
     };

@@ -80,6 +80,12 @@ fn follow(given: &Path, file: &Path) -> Result<PathBuf> {
 
 /// Opens the repository with this common directory.
 pub(crate) fn open(common: &Path) -> Result<gix::Repository> {
+    for name in ["config", "HEAD", "packed-refs"] {
+        // A pipe would make whoever reads it wait for ever.
+        if common.join(name).metadata().is_ok_and(|meta| !meta.is_file()) {
+            return Err(refuse(common, format!("its `{name}` is not a regular file; move it away, or restore it")));
+        }
+    }
     let file = common.join("config");
     let config = File::from_path_no_includes(file, Source::Local)
         .map_err(|e| refuse(common, format!("its `config` cannot be read: {e}")))?;

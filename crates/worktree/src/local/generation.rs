@@ -16,7 +16,7 @@ pub(super) fn next(layout: &Layout) -> Result<u64> {
     let last = text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
     let next = last.map_or_else(|| highest(layout), Ok)?.saturating_add(1);
     let temporary = layout.state.join("generation.tmp");
-    std::fs::write(&temporary, format!("{next}\n")).map_err(fault::io("write", &temporary))?;
+    disk::write_plain(&temporary, format!("{next}\n").as_bytes())?;
     std::fs::rename(&temporary, &path).map_err(fault::io("write", &path))?;
     Ok(next)
 }

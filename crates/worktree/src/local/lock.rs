@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
 use crate::capture::fault;
@@ -38,14 +38,14 @@ impl Lock {
 
     /// Takes the lock unless somebody else has it; the file is created.
     pub(super) fn take(path: &Path) -> Result<Option<Self>> {
-        let open = || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        let open = || options().create(true).truncate(false).mode(0o600).open(path);
         let taken = open().and_then(|file| Self::flock(file, path));
         taken.map_err(fault::io("lock", path))
     }
 
     /// Whether somebody holds the lock at this moment.
     pub(super) fn is_held(path: &Path) -> Result<bool> {
-        let free = match OpenOptions::new().write(true).open(path) {
+        let free = match options().open(path) {
             Ok(file) => Self::flock(file, path).map(|lock| lock.is_some()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(e) => Err(e),
@@ -64,6 +64,13 @@ impl Lock {
         let current = path.symlink_metadata().is_ok_and(|meta| meta.ino() == mine);
         Ok(current.then_some(Self(file)))
     }
+}
+
+/// How a lock file is opened: whatever somebody has put there, it is not followed and nobody waits for it.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    options
 }
 
 impl Drop for Lock {

@@ -4,6 +4,7 @@
 
 mod another_user;
 mod aside;
+mod attack;
 mod bad_input;
 mod branch_in_use;
 mod cancel;
