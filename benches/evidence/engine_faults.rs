@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Decides the moments.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Does only what has this in its name.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 const COLUMNS: [&str; 11] = [
@@ -42,7 +45,7 @@ const COLUMNS: [&str; 11] = [
 ];
 
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
-    let Args { rounds, seed } = *args;
+    let Args { rounds, seed, ref only } = *args;
     let mut evidence =
         Evidence { command: format!("evidence engine-faults --rounds {rounds} --seed {seed}"), ..Evidence::default() };
     let image = engine::saved_image()?;
@@ -50,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     let rows = std::thread::scope(|scope| {
         let both = [Restore::Off, Restore::On].map(|restore| {
             let image = image.path().to_owned();
-            scope.spawn(move || all(restore, &image, rounds, seed))
+            scope.spawn(move || all(restore, &image, (rounds, seed), only))
         });
         both.map(|half| half.join().unwrap_or_else(|_| Err("one of the engines' threads ended early".into())))
     });
@@ -69,12 +72,12 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
 
 type Row = (Fault, Restore, Tally);
 
-fn all(restore: Restore, image: &std::path::Path, rounds: u32, seed: u64) -> Result<Vec<Row>, Failure> {
+fn all(restore: Restore, image: &std::path::Path, (rounds, seed): (u32, u64), only: &str) -> Result<Vec<Row>, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut random = Random::new(seed);
     let mut rows = Vec::new();
     let mut engine = Engine::start(restore, image)?;
-    for fault in Fault::ALL {
+    for fault in Fault::ALL.into_iter().filter(|fault| fault.name().contains(only)) {
         let mut tally = Tally::default();
         for n in 0..rounds {
             runtime.block_on(round::one(&mut engine, fault, &mut random, &mut tally))?;

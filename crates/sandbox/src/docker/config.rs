@@ -31,6 +31,10 @@ const OPEN_FILES: i64 = 16_384;
 const LOG_FACTOR: u64 = 4;
 const LOG_LEAST: u64 = 1 << 20;
 const LOG_MOST: u64 = 1 << 30;
+/// Of what the kernel counts for a user on the whole machine, a container gets a part: signals that wait, and bytes of message
+/// queues. Otherwise it could take all of it from the programs of the same user outside.
+const WAITING_SIGNALS: i64 = 4096;
+const QUEUE_BYTES: i64 = 256 << 10;
 
 /// The container for one command.
 pub(super) fn container(
@@ -77,6 +81,11 @@ fn host(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) -
         Network::None | Network::Only(_) => "none",
         Network::Host => "host",
     };
+    // Nobody is asked in there, and the host's own settings tell about its network.
+    let (dns, search) = match &spec.policy.network {
+        Network::None | Network::Only(_) => (Some(vec!["127.0.0.1".to_owned()]), Some(vec![".".to_owned()])),
+        Network::Host => (None, None),
+    };
     let mut security = vec!["no-new-privileges".to_owned()];
     if facts.coverage.seccomp {
         security.push(format!("seccomp={}", seccomp::profile()));
@@ -87,6 +96,8 @@ fn host(spec: &Spec, command: &Command, facts: &Facts, (uid, gid): (u32, u32)) -
         security_opt: Some(security),
         privileged: Some(false),
         network_mode: Some(network.into()),
+        dns,
+        dns_search: search,
         ipc_mode: Some("private".into()),
         // Otherwise the names of control groups tell about the host and its other containers.
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
@@ -196,7 +207,13 @@ fn log(limits: &Limits) -> HostConfigLogConfig {
 
 fn ulimits(limits: &Limits) -> Vec<ResourcesUlimits> {
     let largest = limits.disk.map(|disk| ulimit("fsize", signed(disk)));
-    [ulimit("core", 0), ulimit("nofile", OPEN_FILES)].into_iter().chain(largest).collect()
+    let fixed = [
+        ulimit("core", 0),
+        ulimit("nofile", OPEN_FILES),
+        ulimit("sigpending", WAITING_SIGNALS),
+        ulimit("msgqueue", QUEUE_BYTES),
+    ];
+    fixed.into_iter().chain(largest).collect()
 }
 
 fn ulimit(name: &str, value: i64) -> ResourcesUlimits {

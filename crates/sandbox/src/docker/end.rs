@@ -1,6 +1,7 @@
 //! Telling from an engine's report how a command ended.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::{End, Error};
 
@@ -25,6 +26,9 @@ pub(super) struct Known {
 
 /// Signals whose default action ends a process.
 const FATAL: [i32; 18] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 31];
+
+/// After this time a program was started for certain, on the slowest machine.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How the runtime begins to say that it could not execute the init: for the arguments that it would pass on.
 const RUNTIME: [&str; 2] = ["exec /sbin/docker-init: ", "standard_init_linux.go:"];
@@ -56,9 +60,16 @@ pub(super) fn end(report: Report, known: &Known) -> End {
 /// The error that the init's last words stand for, if it could not execute the program.
 ///
 /// The program is found by the init in the container, after the start that the engine reports as done. What it says then is
-/// all that standard error holds.
-pub(super) fn never_started(code: i64, stderr: Option<&[u8]>, program: &Path, image: &str) -> Option<Error> {
-    let said = init_failed(stderr)?;
+/// all that standard error holds. A program can say the same, and it has run; that is not believed of one that took longer than
+/// it takes to be started.
+pub(super) fn never_started(
+    code: i64,
+    stderr: Option<&[u8]>,
+    lasted: Duration,
+    program: &Path,
+    image: &str,
+) -> Option<Error> {
+    let said = init_failed(stderr).filter(|_| lasted < STARTED_WITHIN)?;
     let hint = match code {
         127 => "give a path or a name in PATH that exists there",
         125 => "nothing of it has run; start it again",
@@ -130,6 +141,8 @@ mod tests {
     #[test]
     fn a_shell_that_misses_a_command_is_not_a_missing_program() {
         let program = Path::new("sh");
+        let never_started =
+            |code, said, program: &Path, image| never_started(code, said, Duration::ZERO, program, image);
         assert!(never_started(127, Some(b"sh: 1: nosuch: not found\n"), program, "i").is_none());
         let said: &[u8] = b"[FATAL tini (7)] exec nosuch failed: No such file or directory\n";
         let error = never_started(127, Some(said), Path::new("nosuch"), "i:1").expect("recognised").to_string();
@@ -139,5 +152,13 @@ mod tests {
         assert!(never_started(125, Some(b"sh: no\n"), program, "i").is_none(), "a program's own 125");
         let large: &[u8] = b"exec /sbin/docker-init: argument list too long\n";
         assert!(never_started(1, Some(large), program, "i").is_some());
+    }
+
+    #[test]
+    fn a_program_that_has_worked_for_a_while_cannot_pretend_that_it_never_ran() {
+        let said: &[u8] = b"[FATAL tini (7)] exec nosuch failed: No such file or directory\n";
+        let after = |lasted| never_started(127, Some(said), lasted, Path::new("nosuch"), "i");
+        assert!(after(Duration::from_secs(5)).is_some());
+        assert!(after(STARTED_WITHIN).is_none());
     }
 }

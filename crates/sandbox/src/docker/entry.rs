@@ -114,6 +114,7 @@ pub(super) fn check(spec: &Spec, command: &Command) -> Result<()> {
 mod tests {
     use std::io::Write;
     use std::process::{Command as Direct, Stdio};
+    use std::time::Duration;
 
     use super::*;
     use crate::{Labels, Policy, SandboxId};
@@ -163,7 +164,8 @@ mod tests {
         for cut in 0..whole.len() - 1 {
             let (code, out, said) = run(&command, &whole[..cut]);
             assert_eq!((code, out.as_slice()), (Some(125), b"".as_slice()), "{cut}");
-            let error = super::super::end::never_started(125, Some(said.as_bytes()), Path::new("echo"), "i");
+            let error =
+                super::super::end::never_started(125, Some(said.as_bytes()), Duration::ZERO, Path::new("echo"), "i");
             assert!(error.is_some(), "taken for an end of the program's own: {said}");
         }
         assert_eq!(run(&command, &whole).1, b"ran\n");

@@ -362,15 +362,15 @@ fn conclude(job: &Watched, capture: &Capture, finish: Finish, elapsed: Duration)
                 return Err(error);
             }
             let code = state.exit_code.unwrap_or(-1);
-            if let Some(error) = end::never_started(code, capture.only_stderr(), &job.program, &job.image) {
+            // A container that waited began long before its command.
+            let lasted = took(&state).filter(|_| job.start != Start::Warm).unwrap_or(elapsed);
+            if let Some(error) = end::never_started(code, capture.only_stderr(), lasted, &job.program, &job.image) {
                 return Err(error);
             }
             let report = Report { code, out_of_memory: state.oom_killed == Some(true) };
             let end = end::end(report, &Known { cause, lost_contact: contact != Contact::Kept });
             let witness = if matches!(end, End::Lost { .. }) { Witness::Nobody } else { Witness::Engine };
-            // A container that waited began long before its command.
-            let took = took(&state).filter(|_| job.start != Start::Warm);
-            Ok(Exit { wall: took.unwrap_or(elapsed), ..exit(end, witness) })
+            Ok(Exit { wall: lasted, ..exit(end, witness) })
         }
     }
 }

@@ -23,6 +23,7 @@ fn version_4(address: Ipv4Addr) -> Option<&'static str> {
     Some(match address.octets() {
         [127, ..] => "a loopback address",
         [169, 254, ..] => "a link-local address, such as that of a cloud's metadata",
+        [168, 63, 129, 16] => "the address at which a cloud serves its machines",
         [10, ..] | [192, 168, ..] | [172, 16..=31, ..] | [100, 64..=127, ..] => "a private address",
         [224..=239, ..] => "a multicast address",
         [0, ..] | [240..=255, ..] => "an address of no host",
@@ -77,6 +78,7 @@ mod tests {
             "100.64.0.1",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",

@@ -52,7 +52,13 @@ fn nothing_runs_before_the_last_line() {
     let (code, out, said) = run(&command, b"");
     assert_eq!((code, out.as_slice()), (Some(125), b"".as_slice()));
     let said = said.strip_prefix(READY).expect("it was ready");
-    let error = super::super::super::end::never_started(125, Some(said.as_bytes()), Path::new("echo"), "i");
+    let error = super::super::super::end::never_started(
+        125,
+        Some(said.as_bytes()),
+        std::time::Duration::ZERO,
+        Path::new("echo"),
+        "i",
+    );
     assert!(error.is_some(), "taken for an end of the program's own: {said}");
     assert!(whole.ends_with(b">&2\n"), "the line that says so is the last one");
     assert_eq!(run(&command, GO).1, b"ran\n");

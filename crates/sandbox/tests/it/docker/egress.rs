@@ -7,7 +7,7 @@ use crate::egress::socket::{shouting, whisper};
 use crate::egress::stand::{Names, Server, observed, roomy};
 
 /// The lane with a proxy, where this process may enter the networks of containers.
-async fn letting_out() -> Option<DockerSandbox> {
+pub(super) async fn letting_out() -> Option<DockerSandbox> {
     let lane = lane().await?;
     if let Coverage::Unenforced(why) = lane.coverage(Guarantee::Egress) {
         crate::world::skipped(&why);
@@ -17,7 +17,7 @@ async fn letting_out() -> Option<DockerSandbox> {
     Some(lane.egress(egress))
 }
 
-fn listing(tree: &Tree, list: &[String]) -> Spec {
+pub(super) fn listing(tree: &Tree, list: &[String]) -> Spec {
     let mut spec = spec("egress", tree);
     spec.policy = spec.policy.only(AllowList::new(list).expect("a list"));
     spec

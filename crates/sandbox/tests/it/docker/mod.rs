@@ -1,5 +1,7 @@
 //! The docker lane against a real engine.
 
+#[cfg(all(target_os = "linux", feature = "egress", feature = "native"))]
+mod attack;
 mod commands;
 #[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]
 mod conformance;
