@@ -8,7 +8,7 @@ mod process;
 mod reach;
 mod snapshot;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Result;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,13 +63,18 @@ impl Found {
         user.or_else(|| self.unseen.first().map(|unseen| format!("{} {}", unseen.subject, unseen.why)))
     }
 
-    fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.unseen.is_empty()
+    /// What tells them apart.
+    fn numbers(&self) -> impl Iterator<Item = String> {
+        let users = self.users.iter().map(|user| format!("process {}", user.pid));
+        users.chain(self.unseen.iter().map(|unseen| unseen.subject.clone()))
     }
 }
 
-/// A child that was forked at this moment has copies of its parent's files until it executes something.
+/// A child that was forked at this moment has copies of its parent's files until it executes something. Who is found so
+/// many times in a row is none.
 const TRIES: usize = 8;
+/// Where many are forked all the time, there is another one at every look; one look that finds none is enough.
+const MOST: usize = 40;
 const PAUSE: Duration = Duration::from_millis(30);
 
 /// The processes that are at work in the tree at this moment.
@@ -78,8 +83,11 @@ const PAUSE: Duration = Duration::from_millis(30);
 /// When `/proc` cannot be read, so that nobody can tell.
 pub(super) fn look(place: &Place<'_>) -> Result<Found> {
     let mut found = look_once(place)?;
-    for _ in 1..TRIES {
-        if found.is_empty() {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for _ in 1..MOST {
+        // Only who was there at every look since.
+        seen = found.numbers().map(|number| (number.clone(), seen.get(&number).map_or(1, |times| times + 1))).collect();
+        if seen.is_empty() || seen.values().any(|times| *times >= TRIES) {
             break;
         }
         std::thread::sleep(PAUSE);
@@ -125,6 +133,8 @@ pub(super) fn number(meta: &std::fs::Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
     use super::*;
 
     fn first(path: &Path, name: Option<&str>, members: &Members) -> Option<String> {
@@ -147,6 +157,31 @@ mod tests {
         assert_eq!(first(nowhere, None, &nothing), None);
         drop(file);
         assert_eq!(first(&path, name, &members), None);
+    }
+
+    #[test]
+    fn children_that_are_forked_all_the_time_are_not_at_work_in_what_their_parent_has_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        let _file = std::fs::File::create(path.join("file")).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let found = std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        // What runs before it executes something makes it fork, and lasts.
+                        std::process::Command::new("true").uid(rustix::process::getuid().as_raw()).status().unwrap();
+                    }
+                });
+            }
+            let members = Members::new();
+            let place =
+                Place { path: &path, name: None, members: &members, reach: &Reach::nobody(), own: Own::Standing };
+            let found = look(&place).unwrap().first();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            found
+        });
+        assert_eq!(found, None);
     }
 
     #[test]
