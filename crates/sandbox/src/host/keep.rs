@@ -31,10 +31,7 @@ impl HostKeeper {
 
 impl Keeper for HostKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32 {
-        // Returns only where there is something to unlink: else, what `self` refers to may be gone.
-        let code = supervisor::run(image, forked, self.secrets.inherited(), || Ok(()));
-        self.secrets.unlink();
-        code
+        supervisor::run(image, forked, self.secrets.remains(), || Ok(()))
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {

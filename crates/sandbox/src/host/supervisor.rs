@@ -6,37 +6,38 @@ use std::os::fd::OwnedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, wait};
+use rustix::process::{Pid, Signal};
 
-use crate::run::{Bound, CONTROL, Fault, Inherited, Keepsake, Record, START, Stage, exec, first_signals, report};
+use super::secrets::Remains;
+use crate::run::round::{self, Left};
+use crate::run::{Bound, CONTROL, Fault, Keepsake, Record, START, Stage, exec, first_signals, report};
 use crate::sys::{self, Forked, Lean};
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 
-/// Starts the program, waits for its end or the host's, and leaves nothing of it behind. `last` runs in the program's
-/// process, just before it becomes the program. Does not return where what is inherited is spare and the program ran.
+/// Starts the program, waits for its end or the host's, leaves nothing of it behind, and removes its secrets. `last` runs in
+/// the program's process, just before it becomes the program. Does not return where the program ran.
 pub(crate) fn run(
     image: &Bound<'_>,
     forked: Forked,
-    inherited: Inherited,
+    secrets: Remains,
     last: impl FnOnce() -> Result<(), Fault>,
 ) -> i32 {
     match start(image, last) {
-        Ok((program, signals)) => match inherited {
-            Inherited::Spare => forked.finish(move |lean| keep(program, &signals, Some(lean))),
-            Inherited::Needed => keep(program, &signals, None),
-        },
+        Ok((program, signals)) => forked.finish(move |lean| keep(program, &signals, &secrets, lean)),
         Err(fault) => {
             fault.send(sys::fixed(START));
+            secrets.remove();
             1
         }
     }
 }
 
 /// Stays until all is over, and says so.
-fn keep(program: Pid, signals: &OwnedFd, lean: Option<&Lean>) -> i32 {
+fn keep(program: Pid, signals: &OwnedFd, secrets: &Remains, lean: &Lean) -> i32 {
     let end = stay(program, signals, lean);
     let killed = sweep(signals);
+    secrets.remove();
     if end == Over::Ended {
         report(Record::Killed(killed));
     }
@@ -92,29 +93,26 @@ enum Over {
 }
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
-fn stay(program: Pid, signals: &OwnedFd, lean: Option<&Lean>) -> Over {
+fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) -> Over {
     let mut keepsake = Keepsake::new(lean);
+    let mut left = Left::Nothing;
     loop {
-        let mut fds =
-            [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        match poll(&mut fds, keepsake.wait().as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return Over::Demanded,
-        }
         // The host never writes: any event is the end of the pipe.
-        if !fds[0].revents().is_empty() {
+        match round::wake(sys::fixed(CONTROL), signals, left.wait(keepsake.wait())) {
+            Ok(demand) if demand.is_empty() => {}
+            Ok(_) | Err(_) => return Over::Demanded,
+        }
+        let mut host_is_dead = false;
+        left = round::signals(signals, |signal| host_is_dead |= signal == Signal::TERM.as_raw());
+        if host_is_dead {
             return Over::Demanded;
         }
-        while let Some(signal) = sys::next_signal(signals) {
-            if signal == Signal::TERM.as_raw() {
-                return Over::Demanded;
-            }
-        }
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if pid == program {
+        match round::program_ended(program) {
+            Ok(status) => {
                 report(Record::Ended(status.as_raw()));
                 return Over::Ended;
             }
+            Err(more) => left = left.or(more),
         }
     }
 }
@@ -125,19 +123,15 @@ fn sweep(signals: &OwnedFd) -> u32 {
     let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     loop {
         kill_children();
-        loop {
-            match wait(WaitOptions::NOHANG) {
-                Ok(Some((_, status))) => {
-                    killed += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
-                }
-                Ok(None) => break,
-                Err(Errno::INTR) => {}
-                Err(_) => return killed,
-            }
+        let left = round::ended(|_, status| {
+            killed += u32::from(status.terminating_signal() == Some(Signal::KILL.as_raw()));
+        });
+        if left == Left::Nobody {
+            return killed;
         }
-        while sys::next_signal(signals).is_some() {}
+        let left = left.or(round::signals(signals, |_| {}));
         // Woken early by the next child that ends; interrupted or not, the next round looks again.
-        let _woken = poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&pause));
+        let _woken = poll(&mut [PollFd::new(signals, PollFlags::IN)], left.wait(Some(pause)).as_ref());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions, wait};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -12,6 +12,7 @@ use super::enter;
 use super::keep::NativeKeeper;
 use super::outlet;
 use crate::Network;
+use crate::run::round::{self, Left};
 use crate::run::{Bound, CONTROL, Fault, Keepsake, REPORT, Record, START, Stage, exec, report};
 use crate::sys::{self, Forked, Lean};
 
@@ -127,15 +128,10 @@ fn sweep() -> u32 {
 
 /// Collects what ends, until the program has ended or the host demands the end of everything.
 fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
-    let mut keepsake = Keepsake::new(Some(lean));
+    let mut keepsake = Keepsake::new(lean);
+    let mut left = Left::Nothing;
     loop {
-        let mut fds =
-            [PollFd::from_borrowed_fd(sys::fixed(CONTROL), PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-        match poll(&mut fds, keepsake.wait().as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => return,
-        }
-        let asked = fds[0].revents();
+        let Ok(asked) = round::wake(sys::fixed(CONTROL), signals, left.wait(keepsake.wait())) else { return };
         if asked.contains(PollFlags::IN) {
             let mut byte = [0];
             match rustix::io::read(sys::fixed(CONTROL), &mut byte) {
@@ -145,13 +141,14 @@ fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
         } else if !asked.is_empty() {
             return;
         }
-        while sys::next_signal(signals).is_some() {}
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if pid == program {
+        left = round::signals(signals, |_| {});
+        match round::program_ended(program) {
+            Ok(status) => {
                 report(Record::Ended(status.as_raw()));
                 report(Record::Killed(sweep()));
                 return;
             }
+            Err(more) => left = left.or(more),
         }
     }
 }

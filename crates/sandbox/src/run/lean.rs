@@ -19,14 +19,14 @@ const QUIET: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Keepsake<'a> {
     since: Instant,
-    /// Nothing where all is needed, or given back already.
+    /// Nothing where it is given back already.
     lean: Option<&'a Lean>,
 }
 
 impl<'a> Keepsake<'a> {
     /// From now on.
-    pub(crate) fn new(lean: Option<&'a Lean>) -> Self {
-        Self { since: Instant::now(), lean }
+    pub(crate) fn new(lean: &'a Lean) -> Self {
+        Self { since: Instant::now(), lean: Some(lean) }
     }
 
     /// To be asked before every wait: gives the memory back when it is time, and says how long the wait may be till then.
@@ -40,13 +40,6 @@ impl<'a> Keepsake<'a> {
         }
         Some(Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() })
     }
-}
-
-/// Whether a process will use again what it has of the host's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inherited {
-    Spare,
-    Needed,
 }
 
 /// What stays of the caller's stack below where it is now.

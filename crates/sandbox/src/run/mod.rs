@@ -9,6 +9,7 @@ mod keeper;
 mod lean;
 mod leash;
 mod records;
+pub(crate) mod round;
 mod session;
 mod tree;
 mod warden;
@@ -20,7 +21,7 @@ pub(crate) use self::{
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
-    lean::{Inherited, Keepsake},
+    lean::Keepsake,
     records::Record,
     session::Session,
     tree::{Tree, kill_marked},

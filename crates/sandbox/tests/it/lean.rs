@@ -1,22 +1,30 @@
 //! What a running command costs its host in memory.
 
+use hedgerow_sandbox::Secret;
+
 use crate::world::{alive, eventually, lanes, nap, open, run, sh, start, watch};
 
 /// What the host works with, in KiB.
 const WORK: u64 = 64 << 10;
 /// Makes orphans, many in the time for which a supervisor keeps the host's memory.
 const NOISE: &str = "(while :; do (true &); sleep 0.01; done) &";
+/// Stands for a command with a secret in a file.
+const SECRET: &str = ": secret;";
 /// More than a supervisor needs for itself.
 const LITTLE: u64 = 4 << 10;
 
 #[tokio::test]
 async fn a_host_that_goes_on_working_does_not_pay_for_its_old_memory_once_more_with_every_command() {
     let mut work = vec![1_u8; usize::try_from(WORK << 10).unwrap()];
-    // The second is never quiet: its orphans wake the supervisor all the time.
-    for (lane, before) in lanes().iter().flat_map(|lane| [(lane, ""), (lane, NOISE)]) {
+    // The second is never quiet: its orphans wake the supervisor all the time. The third has a file that is removed at its end.
+    for (lane, before) in lanes().iter().flat_map(|lane| [(lane, ""), (lane, NOISE), (lane, SECRET)]) {
         let nap = nap();
         let mut running = start(&**lane, open()).await;
-        let process = running.exec(sh(format!("{before} exec sleep {nap}"))).await.unwrap();
+        let mut command = sh(format!("{before} exec sleep {nap}"));
+        if before == SECRET {
+            command = command.secret(Secret::file("token", "value").unwrap());
+        }
+        let process = running.exec(command).await.unwrap();
         work.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
         std::hint::black_box(&work);
         assert!(own(std::process::id()) > WORK, "the host has it");

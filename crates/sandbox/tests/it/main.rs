@@ -14,6 +14,8 @@ mod egress;
 mod escape;
 #[cfg(target_os = "linux")]
 mod exit;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod flood;
 #[cfg(target_os = "linux")]
 mod host;
 #[cfg(all(target_os = "linux", feature = "native"))]

@@ -142,6 +142,7 @@ fn attempt(name: &str, argument: &str) -> Try {
         "shm" => call(libc::SYS_shmget, [number(), 1, 0, 0, 0]),
         "chmod-null" => call(libc::SYS_fchmodat, [libc::AT_FDCWD.into(), c"/dev/null".as_ptr() as i64, 0o666, 0, 0]),
         "write" => std::fs::OpenOptions::new().write(true).open(argument).map(drop),
+        "flood" => flood(number()),
         "forks" => forks(number()),
         "hog" => hog(number()),
         other => panic!("there is no probe {other:?}"),
@@ -212,6 +213,30 @@ fn forks(wanted: i64) -> Try {
     }
     writeln!(std::io::stdout(), "STARTED {count}")?;
     failure
+}
+
+/// Keeps whoever looks after this process busy for ever: with signals that queue, and with orphans that end at once.
+fn flood(workers: i64) -> Try {
+    // SAFETY: every child of these only makes system calls, and none returns.
+    unsafe {
+        let supervisor = libc::getppid();
+        for _ in 0..workers {
+            if libc::fork() == 0 {
+                loop {
+                    for _ in 0..64 {
+                        libc::kill(supervisor, libc::SIGRTMIN());
+                    }
+                    if libc::fork() == 0 {
+                        libc::fork();
+                        libc::_exit(0);
+                    }
+                    libc::waitpid(-1, std::ptr::null_mut(), 0);
+                }
+            }
+        }
+    }
+    std::thread::sleep(Duration::from_secs(600));
+    Ok(())
 }
 
 /// Takes so many mebibytes of memory and uses them.

@@ -60,12 +60,7 @@ impl ConfinedKeeper {
 impl Keeper for ConfinedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
         match self.join() {
-            Ok(()) => {
-                // Returns only where there is something to unlink: else, what `self` refers to may be gone.
-                let code = supervisor::run(image, forked, self.secrets.inherited(), || self.lower());
-                self.secrets.unlink();
-                code
-            }
+            Ok(()) => supervisor::run(image, forked, self.secrets.remains(), || self.lower()),
             Err(fault) => {
                 fault.send(sys::fixed(START));
                 1
