@@ -58,6 +58,9 @@ impl AgentReport {
             End::Stopped => return Self::Stopped,
             End::Exited { code } => format!("ended with status {code}"),
             End::Signaled { signal } => format!("was ended by signal {signal}"),
+            End::ExitedOrSignaled { code } => {
+                format!("ended with status {code}, or was ended by signal {}; it is not known which", code - 128)
+            }
             End::Deadline => "ran into its deadline".into(),
             End::Idle => "was silent for too long".into(),
             End::OutOfMemory => "ran out of memory".into(),

@@ -69,6 +69,12 @@ pub enum End {
         /// Its number.
         signal: i32,
     },
+    /// The program ended by itself with this status, or a signal that we did not send and whose number is this less 128 ended
+    /// it. Who saw the end writes both down in the same way, so it is not known which.
+    ExitedOrSignaled {
+        /// The status as it was told, from 129 to 192.
+        code: i32,
+    },
     /// It ran into its deadline and was killed.
     Deadline,
     /// It was silent for too long and was killed.

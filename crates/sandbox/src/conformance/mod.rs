@@ -80,6 +80,7 @@ pub enum Verdict {
 /// What came of a check of all rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a report that nobody looks at finds nothing"]
+#[non_exhaustive]
 pub struct Report {
     /// The names of the rules that were kept.
     pub kept: Vec<&'static str>,
@@ -91,6 +92,7 @@ pub struct Report {
 
 /// What was found about one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// Its name.
     pub rule: &'static str,

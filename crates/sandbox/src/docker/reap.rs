@@ -12,6 +12,7 @@ use super::{Lane, label, pool, record};
 
 /// What to do with containers of whose owner it cannot be told whether it is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Doubt {
     /// They are left.
     Leave,
@@ -22,6 +23,7 @@ pub enum Doubt {
 /// What [`DockerSandbox::reap`](crate::DockerSandbox::reap) did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub struct Reaped {
     /// What is gone.
     pub removed: Vec<Leftover>,
@@ -31,6 +33,7 @@ pub struct Reaped {
 
 /// One container.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Leftover {
     /// The sandbox that it was made for, or given to; `warm` for one that waited for a command.
     pub sandbox: SandboxId,

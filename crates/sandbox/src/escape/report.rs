@@ -13,6 +13,7 @@ pub type Controls = BTreeMap<String, Control>;
 
 /// What a suite found in one lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The name of the lane.
     pub lane: String,
@@ -22,6 +23,7 @@ pub struct Report {
 
 /// What became of one probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Its id.
     pub id: String,

@@ -1,6 +1,6 @@
 //! How the host lane keeps one command.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -31,10 +31,10 @@ impl HostKeeper {
 
 impl Keeper for HostKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32 {
-        supervisor::run(image, forked, self.secrets.remains(), || Ok(()))
+        supervisor::run(image, forked, self.secrets.remains(), 0..0, || Ok(()))
     }
 
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+    fn descriptors(&self) -> Vec<RawFd> {
         Vec::new()
     }
 

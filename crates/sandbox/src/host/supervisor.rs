@@ -16,14 +16,16 @@ use crate::sys::{self, Forked, Lean};
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 
 /// Starts the program, waits for its end or the host's, leaves nothing of it behind, and removes its secrets. `last` runs in
-/// the program's process, just before it becomes the program. Does not return where the program ran.
+/// the program's process, just before it becomes the program; `theirs` are descriptors that only that needs. Does not return
+/// where the program ran.
 pub(crate) fn run(
     image: &Bound<'_>,
     forked: Forked,
     secrets: Remains,
+    theirs: std::ops::Range<i32>,
     last: impl FnOnce() -> Result<(), Fault>,
 ) -> i32 {
-    match start(image, last) {
+    match start(image, theirs, last) {
         Ok((program, signals)) => forked.finish(move |lean| keep(program, &signals, &secrets, lean)),
         Err(fault) => {
             fault.send(sys::fixed(START));
@@ -45,7 +47,11 @@ fn keep(program: Pid, signals: &OwnedFd, secrets: &Remains, lean: &Lean) -> i32 
     0
 }
 
-fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<(Pid, OwnedFd), Fault> {
+fn start(
+    image: &Bound<'_>,
+    theirs: std::ops::Range<i32>,
+    last: impl FnOnce() -> Result<(), Fault>,
+) -> Result<(Pid, OwnedFd), Fault> {
     // This signal, too, only wakes `stay`: when the host dies, its children are killed before this process ends.
     first_signals(Signal::TERM)?;
     let prepare = Fault::at(Stage::Prepare);
@@ -62,7 +68,7 @@ fn start(image: &Bound<'_>, last: impl FnOnce() -> Result<(), Fault>) -> Result<
         1
     };
     let program = sys::launch(program).map_err(Fault::at(Stage::Fork))?;
-    for fd in [0, 1, 2, START] {
+    for fd in [0, 1, 2, START].into_iter().chain(theirs) {
         sys::close(fd);
     }
     Ok((program, signals))

@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use rustix::thread::UnshareFlags;
 
 use super::*;
-use crate::host::SecretFiles;
 use crate::host::lane::HostLane;
+use crate::host::secrets::SecretFiles;
 use crate::run::{Image, Keeper, Lane};
 use crate::{Command, Policy, SandboxId, Spec};
 
@@ -68,7 +68,7 @@ fn no_program_starts_when_its_supervisor_was_killed_on_the_way_to_it() {
         let (_keeper, image) = prepared("echo ran");
         let bound = image.bind();
         status(|forked| {
-            run(&bound, forked, SecretFiles::default().remains(), || {
+            run(&bound, forked, SecretFiles::default().remains(), 0..0, || {
                 let supervisor = rustix::process::getppid();
                 // As when the signal came before it could be asked for.
                 rustix::process::set_parent_process_death_signal(None).map_err(Fault::at(Stage::Prepare))?;

@@ -32,6 +32,16 @@ impl Filters {
         Ok(Self(all.into()))
     }
 
+    /// The first of them, as the kernel takes it.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let instruction = |step: &seccompiler::sock_filter| {
+            let [a, b] = step.code.to_ne_bytes();
+            let [c, d, e, f] = step.k.to_ne_bytes();
+            [a, b, step.jt, step.jf, c, d, e, f]
+        };
+        self.0.first().into_iter().flatten().flat_map(instruction).collect()
+    }
+
     /// Makes them hold for the calling process, for good. Must neither allocate nor lock nor panic.
     pub(super) fn install(&self) -> Result<(), Fault> {
         let failed = |_| Fault::at(Stage::Filter)(Errno::INVAL);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::filter::Filters;
 use super::group_base::{self, Base, Controller, Swap};
 use super::lane::{NativeLane, unavailable};
-use super::{Demand, Mechanism, NativeFacts, NativeOptions, confined, hint, wall};
+use super::{Demand, Mechanism, NativeFacts, NativeOptions, confined, hint, wall, wrapped};
 use crate::run::try_once;
 use crate::{Command, Coverage, Error, Guarantee, Limits, Network, Result};
 
@@ -21,31 +21,45 @@ pub(super) struct Found {
     pub(super) denied: Option<String>,
     /// The filters of system calls, the same for every command.
     pub(super) filters: Filters,
-    pids: Pids,
+    /// By what programs are confined.
+    pub(super) mechanism: Mechanism,
+    /// The program that makes the namespaces, if it is not this one.
+    pub(super) wrapper: Option<wrapped::Wrapper>,
+    pub(super) pids: Pids,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pids {
+pub(super) enum Pids {
     Kept,
     NotKept,
 }
 
 /// How a user comes by control groups.
-const DELEGATE: &str = "for an exact limit, delegate a control group to this user: start the program with 'systemd-run --user \
+pub(super) const DELEGATE: &str = "for an exact limit, delegate a control group to this user: start the program with 'systemd-run --user \
                         --scope', or as a unit with Delegate=yes and DelegateSubgroup=";
 
+/// Stands for the reason why namespaces were not tried.
+const UNWANTED: &str = "the options do not want them.";
+
 /// More processes than the probe may have.
-const MANY: u32 = 12;
-const FEW: u32 = 6;
+pub(super) const MANY: u32 = 12;
+pub(super) const FEW: u32 = 6;
 
 impl Found {
     /// Finds the best mechanism, or tries the one that is asked for.
     pub(super) fn probe(options: &NativeOptions) -> Result<Self> {
         match options.mechanism {
             Some(Mechanism::Namespaces) => Self::namespaces(options),
-            Some(Mechanism::Landlock) => confined::probe(options, "the options do not want them.".into()),
+            Some(Mechanism::Bubblewrap) => match wrapped::probe(options, UNWANTED)? {
+                Ok(found) => Ok(found),
+                Err(problem) => Err(unavailable(problem)),
+            },
+            Some(Mechanism::Landlock) => confined::probe(options, UNWANTED.into()),
             None => Self::namespaces(options).or_else(|error| match error {
-                Error::Unavailable { problem, .. } => confined::probe(options, problem),
+                Error::Unavailable { problem, .. } => match wrapped::probe(options, &problem)? {
+                    Ok(found) => Ok(found),
+                    Err(neither) => confined::probe(options, format!("{problem} {neither}")),
+                },
                 error => Err(error),
             }),
         }
@@ -53,7 +67,16 @@ impl Found {
 
     /// Landlock alone.
     pub(super) fn confined(landlock: std::result::Result<u32, String>, denied: String, filters: Filters) -> Self {
-        Self { bases: group_base::find(), landlock, denied: Some(denied), filters, pids: Pids::NotKept }
+        let mechanism = Mechanism::Landlock;
+        Self {
+            bases: group_base::find(),
+            landlock,
+            denied: Some(denied),
+            filters,
+            mechanism,
+            wrapper: None,
+            pids: Pids::NotKept,
+        }
     }
 
     /// Runs two commands in sandboxes of their own: one that proves the whole path, one that forks too much.
@@ -63,7 +86,8 @@ impl Found {
             return Err(unavailable(format!("its options require Landlock, and {why}")));
         }
         let filters = Filters::and(None)?;
-        let mut found = Self { bases: group_base::find(), landlock, denied: None, filters, pids: Pids::NotKept };
+        let (bases, mechanism) = (group_base::find(), Mechanism::Namespaces);
+        let mut found = Self { bases, landlock, denied: None, filters, mechanism, wrapper: None, pids: Pids::NotKept };
         let run = |found: &Self, script: String| {
             let limits = Limits { pids: Some(FEW), tmp: 1 << 20, ..Limits::default() };
             let lane = NativeLane {
@@ -93,7 +117,7 @@ impl Found {
             Ok(status) => return Err(unavailable(format!("a shell in it ended with {status:?} instead of 42"))),
             Err(error) => return Err(unavailable(hint::explain(&error))),
         }
-        let forks = format!("i=0; while [ $i -lt {MANY} ]; do (sleep 9) & i=$((i+1)); done; exit 43");
+        let forks = too_many();
         // An end that was not seen proves nothing.
         if run(&found, forks)?.is_some_and(|status| status != 43 << 8) {
             found.pids = Pids::Kept;
@@ -103,11 +127,9 @@ impl Found {
 
     /// By what it keeps them.
     pub(super) fn facts(&self) -> NativeFacts {
-        let mechanism = if self.denied.is_none() { Mechanism::Namespaces } else { Mechanism::Landlock };
-        let denied = self.denied.clone();
         NativeFacts {
-            mechanism,
-            denied,
+            mechanism: self.mechanism,
+            denied: self.denied.clone(),
             landlock: self.landlock.clone(),
             groups: self.bases.iter().map(Base::to_string).collect(),
         }
@@ -116,7 +138,12 @@ impl Found {
     /// How well the lane keeps a guarantee here.
     pub(super) fn coverage(&self, guarantee: Guarantee) -> Coverage {
         let group = |controller| self.bases.iter().any(|base| base.controllers.contains(&controller));
-        if let Some(coverage) = self.denied.as_ref().and_then(|_| confined::coverage(self, guarantee)) {
+        let own = match self.mechanism {
+            Mechanism::Namespaces => None,
+            Mechanism::Bubblewrap => wrapped::coverage(self, guarantee),
+            Mechanism::Landlock => confined::coverage(self, guarantee),
+        };
+        if let Some(coverage) = own {
             return coverage;
         }
         match guarantee {
@@ -134,8 +161,8 @@ impl Found {
                 let why = "no control group with the cpu controller can be made here; ";
                 Coverage::Unenforced(why.to_owned() + DELEGATE)
             }
-            Guarantee::Pids if self.denied.is_some() && group(Controller::Pids) => Coverage::Enforced,
-            Guarantee::Pids if self.denied.is_some() => Coverage::Unenforced(
+            Guarantee::Pids if self.mechanism != Mechanism::Namespaces && group(Controller::Pids) => Coverage::Enforced,
+            Guarantee::Pids if self.mechanism == Mechanism::Landlock => Coverage::Unenforced(
                 "without namespaces, the kernel counts processes of a sandbox only in a control group with the pids \
                  controller; "
                     .to_owned()
@@ -161,6 +188,11 @@ impl Found {
             _ => Coverage::Enforced,
         }
     }
+}
+
+/// A script that ends with 43 where it can start more processes than it may.
+pub(super) fn too_many() -> String {
+    format!("i=0; while [ $i -lt {MANY} ]; do (sleep 9) & i=$((i+1)); done; exit 43")
 }
 
 /// How well groups keep a limit of memory, on a machine with these swaps: the kernel's list with its heading.

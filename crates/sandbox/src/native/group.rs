@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl Group {
     }
 
     /// Where a process writes `0` to join.
-    pub(super) fn entrances(&self) -> Vec<BorrowedFd<'_>> {
-        self.members.iter().map(|member| member.entrance.as_fd()).collect()
+    pub(super) fn entrances(&self) -> Vec<RawFd> {
+        self.members.iter().map(|member| member.entrance.as_raw_fd()).collect()
     }
 
     /// Whether the kernel keeps the limit of memory.

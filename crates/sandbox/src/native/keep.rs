@@ -1,7 +1,7 @@
 //! How the native lane keeps one command.
 
 use std::ffi::OsStr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,14 +87,14 @@ impl Keeper for NativeKeeper {
         init::first_process(self, image, forked)
     }
 
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+    fn descriptors(&self) -> Vec<RawFd> {
         let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
-        all.extend(self.wall.as_ref().map(Wall::descriptor));
-        all.extend(self.outlet.as_ref().map(Outlet::descriptor));
+        all.extend(self.wall.as_ref().map(|wall| wall.descriptor().as_raw_fd()));
+        all.extend(self.outlet.as_ref().map(|outlet| outlet.descriptor().as_raw_fd()));
         all
     }
 
-    fn running(&self) -> Result<()> {
+    fn running(&self, _: BorrowedFd<'_>, _: &Command) -> Result<()> {
         self.outlet.as_ref().map_or(Ok(()), Outlet::open)
     }
 

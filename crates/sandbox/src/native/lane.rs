@@ -88,7 +88,7 @@ impl Lane for NativeLane {
 }
 
 /// Who the program is: the same user as outside, so that it owns the same files; and an ordinary one where that is root.
-fn user() -> (User, Maps) {
+pub(super) fn user() -> (User, Maps) {
     let inside = |id: u32| if id == 0 { 1000 } else { id };
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let map = |id: u32| format!("{} {id} 1", inside(id)).into_bytes();

@@ -8,7 +8,8 @@ use super::confined::ConfinedLane;
 use super::found::Found;
 use super::lane::{NativeLane, unavailable};
 use super::outlet::{Outlets, Setting};
-use super::{LANE, NativeFacts, NativeOptions};
+use super::wrapped::{self, WrappedLane};
+use super::{LANE, Mechanism, NativeFacts, NativeOptions};
 use crate::run::{Lane, Session};
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
 
@@ -77,7 +78,10 @@ impl NativeSandbox {
 #[async_trait]
 impl Sandbox for NativeSandbox {
     fn name(&self) -> &'static str {
-        LANE
+        match self.found.mechanism {
+            Mechanism::Bubblewrap => wrapped::LANE,
+            Mechanism::Namespaces | Mechanism::Landlock => LANE,
+        }
     }
 
     fn coverage(&self, guarantee: Guarantee) -> Coverage {
@@ -85,14 +89,14 @@ impl Sandbox for NativeSandbox {
     }
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
-        check::policy(LANE, self, &spec.policy)?;
+        check::policy(self.name(), self, &spec.policy)?;
         let (options, found) = (self.options.clone(), self.found.clone());
         let outlets = Outlets::new(&self.egress, &spec);
         let lane = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Lane>> {
-            Ok(if found.denied.is_some() {
-                Arc::new(ConfinedLane::new(options, found, spec)?)
-            } else {
-                Arc::new(NativeLane::new(options, found, spec, outlets)?)
+            Ok(match found.mechanism {
+                Mechanism::Namespaces => Arc::new(NativeLane::new(options, found, spec, outlets)?),
+                Mechanism::Bubblewrap => Arc::new(WrappedLane::new(options, found, spec)?),
+                Mechanism::Landlock => Arc::new(ConfinedLane::new(options, found, spec)?),
             })
         })
         .await;

@@ -44,6 +44,8 @@ mod system;
 mod system;
 #[cfg(target_os = "linux")]
 mod wall;
+#[cfg(target_os = "linux")]
+mod wrapped;
 
 pub use facts::NativeFacts;
 pub use options::{Demand, Mechanism, NativeOptions};

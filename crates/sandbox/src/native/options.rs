@@ -21,6 +21,11 @@ pub struct NativeOptions {
 pub enum Mechanism {
     /// Namespaces of their own, with a root directory of their own, behind which Landlock stands.
     Namespaces,
+    /// The system's bubblewrap, which may make namespaces where this program may not: it is setuid, or has a profile of its own.
+    /// For an ordinary user. The view and the system call filter are those of [`Namespaces`](Self::Namespaces); there is no
+    /// Landlock behind them, no way to a list of endpoints, and a status above 128 may not say whether it was a signal
+    /// ([`End::ExitedOrSignaled`](crate::End::ExitedOrSignaled)). The lane's name is then `bubblewrap`.
+    Bubblewrap,
     /// Landlock and the system call filter alone, for an ordinary user on Linux 6.12 or later. Paths are where they are on
     /// the host, there is no network, and files and processes outside can be seen though neither used nor changed in
     /// content. [`Coverage`](crate::Coverage) says what that leaves; policies that require more refuse it.

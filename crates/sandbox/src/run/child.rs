@@ -6,6 +6,7 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
+use super::image::Privileges;
 use super::records::Record;
 use super::{Bound, Fault, Stage};
 use crate::sys;
@@ -50,7 +51,9 @@ fn settle(image: &Bound<'_>) -> Result<(), Fault> {
     // kernel also keep it from a program of the host that collects core files.
     let none = Rlimit { current: Some(1), maximum: Some(1) };
     rustix::process::setrlimit(Resource::Core, none).map_err(&prepare)?;
-    rustix::thread::set_no_new_privs(true).map_err(&prepare)?;
+    if image.privileges == Privileges::Locked {
+        rustix::thread::set_no_new_privs(true).map_err(&prepare)?;
+    }
     sys::seal_descriptors().map_err(&prepare)?;
     rustix::process::chdir(image.workdir).map_err(Fault::at(Stage::Workdir))
 }

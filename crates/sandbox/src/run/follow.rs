@@ -79,16 +79,16 @@ pub(crate) async fn follow(
         // What it said last is in the pipes; whatever else comes is not of this command.
         let _chatter = tokio::time::timeout(CHATTER, outputs).await;
     }
-    let Ended { records, exceeded, leftovers, usage } = ended.map_err(|_| Error::Lane {
+    let Ended { records, end, exceeded, leftovers, usage } = ended.map_err(|_| Error::Lane {
         action: "follow a command to its end".into(),
         source: "the thread that watched it is gone".into(),
     })?;
     let seen = records.status.is_some() || records.done;
     let witness = if seen { Witness::Parent } else { Witness::Nobody };
-    let end = match (exceeded, guard.0.cause(), records.status) {
+    let end = match (exceeded, guard.0.cause(), end) {
         (Some(limit), _, _) => limit,
         (None, Some(cause), _) => cause.clone(),
-        (None, None, Some(status)) => end(status),
+        (None, None, Some(end)) => end,
         (None, None, None) => return Ok(lost("its supervisor died before it could report the end", wall, usage)),
     };
     Ok(Exit { wall, usage, leftovers, ..Exit::new(end, witness) })
@@ -125,7 +125,8 @@ async fn write(stdin: OwnedFd, bytes: Vec<u8>) {
     }
 }
 
-fn end(status: i32) -> End {
+/// What the kernel says of how a program ended.
+pub(super) fn end(status: i32) -> End {
     let status = ExitStatus::from_raw(status);
     match (status.code(), status.signal()) {
         (Some(code), _) => End::Exited { code },

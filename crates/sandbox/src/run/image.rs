@@ -20,6 +20,17 @@ pub(crate) struct Image {
     argv: Vec<CString>,
     env: Vec<CString>,
     workdir: CString,
+    privileges: Privileges,
+}
+
+/// Whether what is executed may gain privileges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privileges {
+    /// From before it is executed, for good.
+    Locked,
+    /// As its file says: it is a program of the system's that locks them for what it executes itself.
+    #[cfg(feature = "native")]
+    OfFile,
 }
 
 /// The same with the arrays of pointers that `execve` takes; these belong to one thread.
@@ -29,6 +40,7 @@ pub(crate) struct Bound<'a> {
     pub(crate) argv: Strings<'a>,
     pub(crate) env: Strings<'a>,
     pub(crate) workdir: &'a CStr,
+    pub(crate) privileges: Privileges,
 }
 
 impl Image {
@@ -49,7 +61,21 @@ impl Image {
             argv: argv.collect::<Result<_>>()?,
             env: pairs.chain(secrets).collect::<Result<_>>()?,
             workdir: c_string(command.workdir.clone().into_os_string().into_vec())?,
+            privileges: Privileges::Locked,
         })
+    }
+
+    /// A program of the system's that will execute the command: it has no variables, and may gain privileges.
+    #[cfg(feature = "native")]
+    pub(crate) fn wrapper(program: CString, argv: Vec<CString>) -> Self {
+        let privileges = Privileges::OfFile;
+        Self { candidates: vec![program], argv, env: Vec::new(), workdir: c"/".into(), privileges }
+    }
+
+    /// Each variable, as its name, a `=` and its value.
+    #[cfg(feature = "native")]
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &[u8]> {
+        self.env.iter().map(|variable| variable.to_bytes())
     }
 
     /// The form that can be executed; to be made before the fork.
@@ -59,6 +85,7 @@ impl Image {
             argv: Strings::new(&self.argv),
             env: Strings::new(&self.env),
             workdir: &self.workdir,
+            privileges: self.privileges,
         }
     }
 }

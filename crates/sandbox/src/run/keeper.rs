@@ -1,7 +1,7 @@
 //! What a lane adds to the running of a command.
 
 use std::fmt::Debug;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -32,12 +32,23 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     /// Must neither allocate nor lock nor panic, and does not return where it gives memory back.
     fn supervise(&self, image: &Bound<'_>, forked: Forked) -> i32;
 
-    /// Descriptors that the supervisor finds after those that it always has.
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+    /// Descriptors that the supervisor finds after those that it always has. They stay open until [`running`](Self::running).
+    fn descriptors(&self) -> Vec<RawFd>;
 
-    /// Called once when the program runs.
-    fn running(&self) -> Result<()> {
+    /// Called once when the supervisor's child has become what it is to be; returns when the program runs. `errors` is what
+    /// that child has for standard error, to be read only when it is over.
+    fn running(&self, _errors: BorrowedFd<'_>, _command: &Command) -> Result<()> {
         Ok(())
+    }
+
+    /// What the status means that the supervisor saw. Called once, when nothing is left.
+    fn end(&self, status: i32) -> End {
+        super::follow::end(status)
+    }
+
+    /// Whether the supervisor sees each process that is left when the program has ended.
+    fn counts(&self) -> Counts {
+        Counts::Each
     }
 
     /// The error for a fault before the program ran.
@@ -55,6 +66,14 @@ pub(crate) trait Keeper: Debug + Send + Sync {
 
     /// What was used, given the CPU time that the kernel accounted to the supervisor.
     fn usage(&self, cpu: Option<Duration>) -> Usage;
+}
+
+/// Whether processes that are left can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    Each,
+    #[cfg(feature = "native")]
+    None,
 }
 
 /// What was found when a command was over.

@@ -28,4 +28,4 @@ pub(crate) use self::{
 };
 
 #[cfg(feature = "native")]
-pub(crate) use self::{child::REPORT, warden::try_once};
+pub(crate) use self::{child::REPORT, keeper::Counts, warden::try_once};

@@ -42,11 +42,7 @@ impl Left {
 }
 
 /// Waits for a signal, or for something to happen to `control`, which is told.
-pub(crate) fn wake(
-    control: BorrowedFd<'_>,
-    signals: &OwnedFd,
-    longest: Option<Timespec>,
-) -> Result<PollFlags, Errno> {
+pub(crate) fn wake(control: BorrowedFd<'_>, signals: &OwnedFd, longest: Option<Timespec>) -> Result<PollFlags, Errno> {
     let mut fds = [PollFd::new(&control, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
     match poll(&mut fds, longest.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(fds[0].revents()),

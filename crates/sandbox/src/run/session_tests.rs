@@ -1,6 +1,6 @@
 //! A session whose command does not die, as one that the kernel holds.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::process::{Pid, Signal};
 
@@ -36,7 +36,7 @@ impl Keeper for Stuck {
         }
     }
 
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+    fn descriptors(&self) -> Vec<RawFd> {
         Vec::new()
     }
 

@@ -22,6 +22,12 @@ impl Tree {
         Self(found)
     }
 
+    /// The children of a process.
+    #[cfg(feature = "native")]
+    pub(crate) fn children_of(parent: Pid) -> Vec<i32> {
+        children(parent.as_raw_nonzero().get())
+    }
+
     /// A process with everything that descends from it.
     pub(crate) fn with(root: Pid) -> Self {
         let Self(mut all) = Self::below(root);

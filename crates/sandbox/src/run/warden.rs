@@ -4,7 +4,7 @@
 //! one holds back all signals, so that none of the host's handlers ever runs in a forked child.
 
 use std::io::{Read, pipe};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::UnshareFlags;
 use tokio::sync::oneshot;
 
+use super::keeper::Counts;
 use super::leash::Leash;
 use super::records::Records;
 use super::{Buried, Fault, Lane, Stage, Tree};
@@ -40,6 +41,8 @@ pub(crate) struct Started {
 pub(crate) struct Ended {
     /// What the supervisor said of the end.
     pub(crate) records: Records,
+    /// What that says of the program, when its end was seen.
+    pub(crate) end: Option<End>,
     /// Processes that were left when the program had ended by itself, and were killed.
     pub(crate) leftovers: Option<u32>,
     /// The end of a limit that was exceeded.
@@ -100,7 +103,7 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
     let child = {
         let own = [&stdin, &stdout, &stderr, &start, &control, &report].map(|fd| fd.as_raw_fd());
         let more = keeper.descriptors();
-        let (fds, count) = numbers(own, more.iter().map(|fd| fd.as_raw_fd()));
+        let (fds, count) = numbers(own, more.into_iter());
         let bound = image.bind();
         let supervisor = |forked| match sys::place(fds, count) {
             Ok(()) => keeper.supervise(&bound, forked),
@@ -115,7 +118,7 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
     drop((stdin, stdout, stderr, start, control, report));
     let leash = Arc::new(Leash::new(keeper, child.pid, demands));
     let problem = match first_words(faults) {
-        FirstWords::Running => match leash.keeper().running() {
+        FirstWords::Running => match leash.keeper().running(from_stderr.as_fd(), command) {
             Ok(()) => return Ok((child, reports, leash, [to_stdin, from_stdout, from_stderr])),
             Err(error) => error,
         },
@@ -205,8 +208,10 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     records.done |= keeper.namespaces().contains(UnshareFlags::NEWPID);
     let Buried { exceeded: late, swept } = keeper.bury(records.done);
     let late = late.filter(|_| records.status.is_none_or(|s| s != 0));
-    let leftovers = records.status.map(|_| records.killed.unwrap_or(0).saturating_add(swept));
-    Ended { records, exceeded: exceeded.or(late), leftovers, usage: keeper.usage(cpu) }
+    let counted = records.status.filter(|_| keeper.counts() == Counts::Each);
+    let leftovers = counted.map(|_| records.killed.unwrap_or(0).saturating_add(swept));
+    let end = records.status.map(|status| keeper.end(status));
+    Ended { records, end, exceeded: exceeded.or(late), leftovers, usage: keeper.usage(cpu) }
 }
 
 fn read_records(reports: OwnedFd) -> Records {

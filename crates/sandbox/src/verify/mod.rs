@@ -22,6 +22,7 @@ const SHORT: Duration = Duration::from_millis(200);
 /// What was found about every guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a verification that nobody looks at finds nothing"]
+#[non_exhaustive]
 pub struct Verification {
     /// In the order of [`Guarantee::ALL`].
     pub findings: Vec<Finding>,
@@ -29,6 +30,7 @@ pub struct Verification {
 
 /// What was found about one guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// Which one.
     pub guarantee: Guarantee,

@@ -63,6 +63,15 @@ async fn tools_work_in_the_native_lane() {
     left_nothing(&place);
 }
 
+/// Both suites, for a lane that isolates.
+pub(crate) async fn both(lane: &dyn Sandbox) {
+    let place = place();
+    let report = tried(lane, Suite::escape(place.path()), &ESCAPE).await;
+    assert!(report.count(Verdict::Held) >= HELD, "{report}");
+    tried(lane, Suite::compatibility(place.path()), &TOOLS).await;
+    left_nothing(&place);
+}
+
 #[tokio::test]
 async fn the_host_lane_keeps_the_little_that_it_promises() {
     let place = place();

@@ -36,6 +36,8 @@ mod native_confined;
 mod native_disk;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod native_wall;
+#[cfg(all(target_os = "linux", feature = "native"))]
+mod native_wrapped;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(all(target_os = "linux", feature = "native"))]

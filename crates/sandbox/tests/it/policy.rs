@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use hedgerow_sandbox::{Access, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox, Strength};
+#[cfg(feature = "native")]
+use hedgerow_sandbox::Strength;
+use hedgerow_sandbox::{Access, Coverage, Error, Guarantee, HostSandbox, Mount, Network, Policy, Sandbox};
 
 use crate::world::{lanes, open, spec};
 

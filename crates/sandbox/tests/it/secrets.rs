@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command as Direct, Stdio};
 
-use hedgerow_sandbox::{Access, Error, HostSandbox, Mount, Output, Redact, Secret};
+#[cfg(feature = "native")]
+use hedgerow_sandbox::{Access, Error, Mount};
+use hedgerow_sandbox::{HostSandbox, Output, Redact, Secret};
 
 use crate::world::{eventually, lanes, open, run, sh, start, until, watch};
 

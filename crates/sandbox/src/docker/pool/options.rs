@@ -24,6 +24,7 @@ pub enum Trees {
 
 /// What is kept ready of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Warmth {
     /// How many containers are ready now.
     pub ready: usize,

@@ -1,6 +1,6 @@
 //! How a command without namespaces is kept.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl ConfinedKeeper {
 impl Keeper for ConfinedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
         match self.join() {
-            Ok(()) => supervisor::run(image, forked, self.secrets.remains(), || self.lower()),
+            Ok(()) => supervisor::run(image, forked, self.secrets.remains(), 0..0, || self.lower()),
             Err(fault) => {
                 fault.send(sys::fixed(START));
                 1
@@ -68,9 +68,9 @@ impl Keeper for ConfinedKeeper {
         }
     }
 
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+    fn descriptors(&self) -> Vec<RawFd> {
         let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
-        all.push(self.wall.descriptor());
+        all.push(self.wall.descriptor().as_raw_fd());
         all
     }
 
