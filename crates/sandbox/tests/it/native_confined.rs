@@ -166,6 +166,19 @@ async fn tools_that_need_no_connection_work() {
 }
 
 #[tokio::test]
+async fn a_look_from_inside_confirms_what_it_can_and_contradicts_nothing() {
+    let Some(lane) = confined() else { return };
+    let tree = tempfile::tempdir().unwrap();
+    let spec = with(tree.path(), Access::ReadWrite);
+    let mut running = lane.start(spec.clone()).await.unwrap();
+    let found = hedgerow_sandbox::verify::verify(&lane, &spec, &mut *running).await.unwrap();
+    assert_eq!(found.contradictions().count(), 0, "{found:?}");
+    for guarantee in [Guarantee::NoPrivilegeGain, Guarantee::SyscallFilter, Guarantee::WallTime] {
+        assert_eq!(found.of(guarantee), Some(&hedgerow_sandbox::verify::Seen::Confirmed), "{guarantee}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_is_a_file_for_its_command_and_gone_with_it() {
     let Some(lane) = confined() else { return };
     let secret = Secret::file("token", "hunter2").unwrap().path_in("TOKEN_FILE").unwrap();
@@ -219,7 +232,7 @@ fn an_ordinary_user_is_confined_so() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("12 passed"), "{said}");
+    assert!(output.status.success() && said.contains("13 passed"), "{said}");
     if said.contains("SKIPPED: the options do not want them") {
         skipped("Landlock of this kernel is too old for the lane without namespaces");
     }

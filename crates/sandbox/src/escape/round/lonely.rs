@@ -88,6 +88,9 @@ impl Round<'_> {
             // A signal is on its way.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        if probe.effect == Effect::Heard {
+            self.stage.catch_up().await;
+        }
         self.note(probe, self.lonely(probe, manner, &ran, peak));
         if self.place == Place::Outside {
             end(&self.stage.sign(probe));

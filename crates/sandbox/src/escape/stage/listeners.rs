@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) struct Listeners {
     heard: Arc<Mutex<Vec<u8>>>,
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// How often each service found nobody.
+    idle: Vec<Arc<AtomicU64>>,
     words: Vec<(&'static str, String)>,
     /// The end of a connection that programs get without knowing it.
     leaked: UnixStream,
@@ -50,7 +52,8 @@ impl Listeners {
         if UdpSocket::bind("172.17.0.1:0").is_ok() {
             words.push(("GATEWAY", "172.17.0.1".to_owned()));
         }
-        let mut all = Self { heard: Arc::default(), over: Arc::default(), threads: Vec::new(), words, leaked };
+        let mut all =
+            Self { heard: Arc::default(), over: Arc::default(), threads: Vec::new(), idle: Vec::new(), words, leaked };
         for listener in [Some(tcp), tcp6].into_iter().flatten() {
             listener.set_nonblocking(true)?;
             all.serve(move || {
@@ -96,6 +99,12 @@ impl Listeners {
         });
     }
 
+    /// How often each service found nobody so far. Once a number has grown by two, that service has heard all that had come
+    /// before: it looked again after it found nobody.
+    pub(super) fn idle(&self) -> Vec<u64> {
+        self.idle.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
     /// Whether somebody said this.
     pub(super) fn heard(&self, text: &str) -> bool {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,13 +113,18 @@ impl Listeners {
 
     fn serve(&mut self, mut next: impl FnMut() -> Result<Vec<u8>> + Send + 'static) {
         let (heard, over) = (Arc::clone(&self.heard), Arc::clone(&self.over));
+        let idle = Arc::new(AtomicU64::new(0));
+        self.idle.push(Arc::clone(&idle));
         self.threads.push(std::thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 match next() {
                     Ok(bytes) if !bytes.is_empty() => {
                         heard.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
                     }
-                    Ok(_) | Err(_) => std::thread::sleep(TICK),
+                    Ok(_) | Err(_) => {
+                        idle.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(TICK);
+                    }
                 }
             }
         }));

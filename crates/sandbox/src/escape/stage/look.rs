@@ -12,6 +12,9 @@ use crate::{Limits, Sandbox};
 /// How long what ran with others may take to be gone; time has passed since it ended.
 const TOGETHER: Duration = Duration::from_millis(300);
 
+/// How long a service of the host may take to hear what was said to it.
+const HEARING: Duration = Duration::from_secs(20);
+
 /// What the things that a probe is after looked like before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Before(Option<Vec<u8>>);
@@ -73,6 +76,15 @@ impl Stage {
             Effect::Floods => during.is_some_and(|d| d.ran.flooded(d.limits.output)),
             Effect::Mangles => during.is_some_and(|d| !d.ran.stdout.starts_with(FRAMES)),
             Effect::Shows => during.is_some_and(|d| d.peak.shown > 0),
+        }
+    }
+
+    /// Waits until the services of the host have heard all that was said to them, however busy the machine is.
+    pub(in crate::escape) async fn catch_up(&self) {
+        let (before, until) = (self.listeners.idle(), Instant::now() + HEARING);
+        let behind = || self.listeners.idle().iter().zip(&before).any(|(now, before)| *now < before + 2);
+        while behind() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
