@@ -162,10 +162,11 @@ pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
     }
-    let mut content = Vec::new();
+    let mut content = room(found.len(), most);
     file.take(most + 1).read_to_end(&mut content)?;
     if content.len() as u64 > most {
         return Err(io::Error::new(ErrorKind::InvalidData, "far larger than git writes it"));
@@ -175,13 +176,19 @@ pub(crate) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// Reads a whole regular file, through symlinks, and never waits for who writes into a pipe in its place.
 pub(crate) fn read_any_size(path: &Path) -> io::Result<Vec<u8>> {
+    read_open(path).map(|(_, content)| content)
+}
+
+/// As [`read_any_size`], and returns the file as well, as long as which is open no other one gets its number.
+pub(crate) fn read_open(path: &Path) -> io::Result<(File, Vec<u8>)> {
     let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));
     }
-    let mut content = Vec::new();
+    let mut content = room(found.len(), u64::MAX);
     file.read_to_end(&mut content)?;
-    Ok(content)
+    Ok((file, content))
 }
 
 /// Reads at most so much of the end of a regular file, as [`read_small`] reads a whole one.
@@ -196,6 +203,11 @@ pub(crate) fn read_end(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(most).read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// Room for a file of this size and one byte more, by which the reader sees its end at once.
+pub(crate) fn room(size: u64, most: u64) -> Vec<u8> {
+    Vec::with_capacity(usize::try_from(size.min(most)).unwrap_or_default().saturating_add(1))
 }
 
 /// Renames without ever replacing anything.

@@ -75,8 +75,14 @@ impl Base {
 
     /// The position of a path that would be in this range.
     pub(super) fn find(&self, path: &BStr, within: Range<usize>) -> Option<usize> {
-        let state = self.index.state();
-        let at = state.entries()[within.clone()].binary_search_by(|entry| entry.path(state).cmp(path)).ok()?;
+        self.find_in(0, path, within)
+    }
+
+    /// As [`find`](Self::find), where all paths in the range are as long as `dir` at least and alike so far, as those below
+    /// one directory are.
+    pub(super) fn find_in(&self, dir: usize, path: &BStr, within: Range<usize>) -> Option<usize> {
+        let (state, name) = (self.index.state(), &path[dir..]);
+        let at = state.entries()[within.clone()].binary_search_by(|entry| entry.path(state)[dir..].cmp(name)).ok()?;
         Some(within.start + at)
     }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 
+use crate::disk;
+
 /// A directory that is held open.
 #[derive(Debug)]
 pub(crate) struct Dir {
@@ -20,6 +22,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 /// Without blocking on a FIFO, becoming the owner of a terminal, or waiting for somebody's lease on the file.
 const REGULAR: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// How much memory is asked for before anything was read.
+const AT_ONCE: u64 = 16 << 20;
 
 impl Dir {
     /// Opens a directory whose own path is the host's; only what lies below it is hostile.
@@ -78,7 +83,8 @@ impl Dir {
         if u64::try_from(stat.st_size).is_ok_and(|size| size > cap) {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
+        // No more at once than something that has holes may cost.
+        let mut bytes = disk::room(u64::try_from(stat.st_size).unwrap_or_default(), AT_ONCE);
         file.take(cap + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > cap { Err(too_large()) } else { Ok(bytes) }
     }

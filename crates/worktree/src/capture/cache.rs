@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString};
+use gix::index::decode;
 use gix::index::entry::{self, Flags};
 use rustix::fs::Stat;
 
@@ -16,6 +17,9 @@ pub(crate) struct Cache {
     state: gix::index::State,
     written: entry::stat::Time,
 }
+
+/// Fewer bytes than this are read by one thread.
+const SHORT: usize = 1 << 20;
 
 /// Everything is compared, whatever `core.trustCtime` and `core.checkStat` say: they are for a git that may take a change
 /// for none, and here that would be lost. Where a writer left something out, the file is just hashed.
@@ -31,7 +35,10 @@ impl Cache {
         let bytes = dir.read(name, limits::INDEX_BYTES).ok()?;
         let hash = repo.object_hash();
         let empty = gix::index::State::new(hash);
-        let (state, _) = gix::index::State::from_bytes(&bytes, empty.timestamp(), hash, Default::default()).ok()?;
+        // For a short one it takes longer to ask how many threads there may be.
+        let thread_limit = if bytes.len() < SHORT { Some(1) } else { None };
+        let options = decode::Options { thread_limit, ..decode::Options::default() };
+        let (state, _) = gix::index::State::from_bytes(&bytes, empty.timestamp(), hash, options).ok()?;
         Some(Self { state, written: of(&stat).mtime })
     }
 

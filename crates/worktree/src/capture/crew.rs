@@ -104,9 +104,9 @@ impl<T> Drop for Turn<'_, T> {
     }
 }
 
-/// Does the same work in as many threads as are useful here, this one among them.
-pub(super) fn together<T: Send>(work: &(impl Fn() -> Result<T> + Sync)) -> Vec<Result<T>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
+/// Does the same work in so many threads at most, this one among them.
+pub(super) fn together<T: Send>(threads: usize, work: &(impl Fn() -> Result<T> + Sync)) -> Vec<Result<T>> {
+    let threads = threads.min(MOST);
     std::thread::scope(|scope| {
         // Where no thread can be had, fewer do the same.
         let others = (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok());
@@ -135,7 +135,7 @@ mod tests {
                 Ok(if n == 0 { Vec::new() } else { vec![n - 1, n - 1] })
             })
         };
-        assert!(together(&work).into_iter().all(|result| result.is_ok()));
+        assert!(together(MOST, &work).into_iter().all(|result| result.is_ok()));
         assert_eq!(done.into_inner(), (1 << 13) - 1);
     }
 
@@ -149,6 +149,6 @@ mod tests {
                 n => Ok(vec![n + 1]),
             })
         };
-        assert_eq!(together(&work).into_iter().filter(Result::is_err).count(), 1);
+        assert_eq!(together(MOST, &work).into_iter().filter(Result::is_err).count(), 1);
     }
 }

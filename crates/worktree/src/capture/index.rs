@@ -109,10 +109,12 @@ pub(super) fn entries(
         return Err("has too many entries".into());
     }
     let mut last: Option<Entry> = None;
+    // The paths of two entries in turn.
+    let mut room = BString::default();
     let mut path_bytes = 0;
     for _ in 0..count {
-        let entry = input.entry(version, hash, last.as_ref().map(|last| &last.path))?;
-        if last.is_some_and(|last| (&last.path, last.stage) >= (&entry.path, entry.stage)) {
+        let entry = input.entry(version, hash, last.as_ref().map(|last| &last.path), room)?;
+        if last.as_ref().is_some_and(|last| (&last.path, last.stage) >= (&entry.path, entry.stage)) {
             return Err("has entries that are not sorted".into());
         }
         path_bytes += entry.path.len();
@@ -120,7 +122,7 @@ pub(super) fn entries(
             return Err("has paths that are too long".into());
         }
         show(&entry)?;
-        last = Some(entry);
+        room = last.replace(entry).map(|last| last.path).unwrap_or_default();
     }
     extensions(&mut input)
 }
@@ -252,7 +254,13 @@ impl<'a> Input<'a> {
         self.take(2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    fn entry(&mut self, version: u32, hash: gix::hash::Kind, last: Option<&BString>) -> Result<Entry, String> {
+    fn entry(
+        &mut self,
+        version: u32,
+        hash: gix::hash::Kind,
+        last: Option<&BString>,
+        room: BString,
+    ) -> Result<Entry, String> {
         let start = self.at;
         let stat = self.take(STAT)?;
         let mode = u32::from_be_bytes([stat[24], stat[25], stat[26], stat[27]]);
@@ -263,7 +271,7 @@ impl<'a> Input<'a> {
             _ if version == 2 => return Err("has flags that its version does not know".into()),
             _ => self.short()?,
         };
-        let path = self.path(version, last)?;
+        let path = self.path(version, last, room)?;
         if path.is_empty() || path.len() > limits::PATH_BYTES {
             return Err("has a path of no use".into());
         }
@@ -276,9 +284,9 @@ impl<'a> Input<'a> {
         Ok(Entry { path, stage, mode, id, flags, more })
     }
 
-    /// Reads a path and the NUL after it.
-    fn path(&mut self, version: u32, last: Option<&BString>) -> Result<BString, String> {
-        let mut path = BString::default();
+    /// Reads a path and the NUL after it, into this room.
+    fn path(&mut self, version: u32, last: Option<&BString>, mut path: BString) -> Result<BString, String> {
+        path.clear();
         if version == 4 {
             let strip = self.varint()?;
             let last: &[u8] = last.map_or(&[], |last| last);
@@ -286,7 +294,8 @@ impl<'a> Input<'a> {
             path.extend_from_slice(&last[..kept]);
         }
         let rest = &self.all[self.at..];
-        let end = rest.iter().take(limits::PATH_BYTES + 1).position(|b| *b == 0).ok_or("has a path without end")?;
+        let longest = &rest[..rest.len().min(limits::PATH_BYTES + 1)];
+        let end = longest.find_byte(0).ok_or("has a path without end")?;
         path.extend_from_slice(&rest[..end]);
         self.at += end + 1;
         Ok(path)

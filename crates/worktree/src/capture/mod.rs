@@ -30,6 +30,7 @@ mod land;
 mod limits;
 mod look;
 mod loose;
+mod names;
 mod nested;
 mod notices;
 mod observe;
@@ -100,6 +101,8 @@ pub(crate) struct Input {
     pub(crate) git: GitAccess,
     /// What becomes of what is found.
     pub(crate) keep: Keep,
+    /// How many threads look through the tree.
+    pub(crate) threads: usize,
     /// Whether repositories in ignored directories are looked for, which only who deletes them must know.
     pub(crate) hidden: HiddenRepositories,
 }

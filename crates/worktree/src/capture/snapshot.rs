@@ -57,7 +57,7 @@ pub(super) fn take<'a>(
     let base = agent.base();
     let own = Own::new(base, own_dir(input));
     let ignore = Ignore::new(common, case);
-    let found = walk::walk(root, agent, &own, kinds, &ignore, notices)?;
+    let found = walk::walk(root, agent, &own, kinds, &ignore, input.threads, notices)?;
     if input.hidden == HiddenRepositories::Keep && !found.ignored.is_empty() {
         nested::search(root, &ignore, found.ignored, notices)?;
     }

@@ -4,7 +4,6 @@
 //! resolved again from the root; what is found does not depend on who came first.
 
 use std::io::ErrorKind;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
-use rustix::fs::{FileType, RawDir, Stat};
+use rustix::fs::{FileType, Stat};
 
 use super::base::Item;
 use super::beneath::{self, Dir};
 use super::crew::Stack;
 use super::ignore::Ignore;
+use super::names::Names;
 use super::notices::Notices;
 use super::own::Own;
 use super::tree::{Tree, with_slash};
@@ -116,6 +116,7 @@ pub(super) fn walk(
     own: &Own<'_>,
     kinds: Kinds,
     ignore: &Ignore,
+    threads: usize,
     notices: &mut Notices,
 ) -> Result<Found> {
     let stat = root.own_stat().map_err(super::fault::io("look at", root.path()))?;
@@ -126,12 +127,17 @@ pub(super) fn walk(
         Step { path: BString::default(), around: None, ignore: ignore.clone(), ignored: false, depth: 0, range };
     let stack = Stack::new(first);
     let work = || {
-        let mut worker =
-            Worker { walk: &walk, found: Found::default(), notices: Notices::default(), below: Vec::new() };
+        let mut worker = Worker {
+            walk: &walk,
+            found: Found::default(),
+            notices: Notices::default(),
+            below: Vec::new(),
+            names: Names::default(),
+        };
         stack.work(|step| worker.directory(&step)).map(|()| (worker.found, worker.notices))
     };
     let mut found = Found::default();
-    for result in super::crew::together(&work) {
+    for result in super::crew::together(threads, &work) {
         let (part, noticed) = result?;
         found.same.extend(part.same);
         found.files.extend(part.files);
@@ -162,6 +168,20 @@ struct Worker<'a> {
     found: Found,
     notices: Notices,
     below: Vec<Step>,
+    names: Names,
+}
+
+impl Walk<'_> {
+    /// Counts what was found, and fails when there is more than is ever looked at.
+    fn weigh(&self, paths: usize, bytes: usize) -> Result<()> {
+        let paths = self.paths.fetch_add(paths, Ordering::Relaxed) + paths;
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if paths > limits::PATHS || bytes > limits::ALL_PATH_BYTES {
+            let problem = "it has more files than can be captured; remove some, or add them to its `.gitignore`";
+            return Err(super::fault::strange(self.root.path(), problem));
+        }
+        Ok(())
+    }
 }
 
 impl Worker<'_> {
@@ -170,28 +190,30 @@ impl Worker<'_> {
         let dir = match self.open(step) {
             Ok(Some(dir)) => Arc::new(dir),
             Ok(None) => {
-                self.unknown(&step.path, "another file system is mounted there");
+                self.unknown(step.path.as_bstr(), "another file system is mounted there");
                 return Ok(Vec::new());
             }
             Err(e) => return self.failed(step, &e),
         };
-        let ignore = step.ignore.inside(&dir, step.path.as_bstr());
-        let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-        let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) => self.entry(&dir, entry.file_name().to_bytes(), entry.file_type(), step, &ignore),
-                Err(e) => {
-                    self.below.clear();
-                    return self.failed(step, &e.into());
-                }
-            }
-            let paths = self.walk.paths.load(Ordering::Relaxed);
-            if paths > limits::PATHS || self.walk.bytes.load(Ordering::Relaxed) > limits::ALL_PATH_BYTES {
-                let problem = "it has more files than can be captured; remove some, or add them to its `.gitignore`";
-                return Err(super::fault::strange(self.walk.root.path(), problem));
-            }
+        let mut names = std::mem::take(&mut self.names);
+        if let Err(e) = names.read(&dir, |paths, bytes| self.walk.weigh(paths, bytes))? {
+            return self.failed(step, &e);
         }
+        let known = names.ignores.then(|| step.ignore.inside(&dir, step.path.as_bstr()));
+        let ignore = known.as_ref().unwrap_or(&step.ignore);
+        // One path after the other is written into the same room, behind that of the directory.
+        let mut path = step.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let prefix = path.len();
+        for (name, kind) in names.iter() {
+            path.truncate(prefix);
+            path.extend_from_slice(name);
+            self.entry(&dir, (path.as_bstr(), prefix), kind, step, ignore)?;
+        }
+        self.walk.bytes.fetch_sub(names.bytes(), Ordering::Relaxed);
+        self.names = names;
         Ok(std::mem::take(&mut self.below))
     }
 
@@ -210,84 +232,91 @@ impl Worker<'_> {
             return Err(super::fault::io("read", self.walk.root.path())(e));
         }
         if e.kind() != ErrorKind::NotFound {
-            self.unknown(&step.path, &format!("it cannot be read: {e}"));
+            self.unknown(step.path.as_bstr(), &format!("it cannot be read: {e}"));
         }
         Ok(Vec::new())
     }
 
-    fn entry(&mut self, dir: &Arc<Dir>, name: &[u8], kind: FileType, step: &Step, ignore: &Ignore) {
-        if matches!(name, b"." | b"..") {
-            return;
-        }
+    /// Looks at one path, whose name begins at `start`.
+    fn entry(
+        &mut self,
+        dir: &Arc<Dir>,
+        (path, start): (&BStr, usize),
+        kind: FileType,
+        step: &Step,
+        ignore: &Ignore,
+    ) -> Result<()> {
+        let name: &[u8] = &path[start..];
         if name == b".git" {
             if !step.path.is_empty() {
                 self.notices.nested(step.path.as_bstr());
             }
-            return;
+            return Ok(());
         }
-        let mut path = step.path.clone();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name);
-        self.walk.paths.fetch_add(1, Ordering::Relaxed);
         let (kind, stat) = match kind {
             FileType::Directory => (kind, None),
             _ => match dir.stat(name) {
                 Ok(stat) => (beneath::kind(&stat), Some(stat)),
-                Err(e) if e.kind() == ErrorKind::NotFound => return,
-                Err(e) => return self.unknown(&path, &format!("it cannot be looked at: {e}")),
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(e) => {
+                    self.unknown(path, &format!("it cannot be looked at: {e}"));
+                    return Ok(());
+                }
             },
         };
         let is_dir = kind == FileType::Directory;
         let base = self.walk.tracked.base();
-        let position = base.find(path.as_bstr(), step.range.clone());
+        let position = base.find_in(start, path, step.range.clone());
         if let (Some(position), Some(stat)) = (position, &stat)
             && matches!(kind, FileType::RegularFile | FileType::Symlink)
             && self.is_same(position, stat)
         {
-            return self.found.same.push(position);
+            self.found.same.push(position);
+            return Ok(());
         }
-        let range = if is_dir { base.below(&with_slash(&path), step.range.clone()) } else { 0..0 };
-        let path_bytes: &BStr = path.as_bstr();
+        let range = if is_dir { base.below(&with_slash(path), step.range.clone()) } else { 0..0 };
         let in_base = position.is_some() || !range.is_empty();
         // Most files are tracked, and then no pattern has to be asked.
-        let ignored = (is_dir || !in_base) && (step.ignored || ignore.covers(path_bytes, is_dir));
-        if ignored && !in_base && !self.is_agents(path_bytes, is_dir) {
+        let ignored = (is_dir || !in_base) && (step.ignored || ignore.covers(path, is_dir));
+        if ignored && !in_base && !self.is_agents(path, is_dir) {
             if is_dir {
-                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
-                self.found.ignored.push(path);
+                self.walk.weigh(0, path.len())?;
+                self.found.ignored.push(path.to_owned());
             }
-            return;
+            return Ok(());
         }
         if let Some(why) = verify::name_problem(name, kind == FileType::Symlink) {
-            return self.notices.unstorable(path_bytes, why);
+            self.notices.unstorable(path, why);
+            return Ok(());
         }
         if path.len() > limits::PATH_BYTES || step.depth >= limits::TREE_DEPTH {
-            return self.notices.unstorable(path_bytes, "it lies too deep");
+            self.notices.unstorable(path, "it lies too deep");
+            return Ok(());
         }
         match (kind, stat) {
             (FileType::RegularFile | FileType::Symlink, Some(stat)) => {
-                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
-                self.found.files.push((path, stat, position));
+                self.walk.weigh(0, path.len())?;
+                self.found.files.push((path.to_owned(), stat, position));
             }
-            (FileType::Directory, _) if self.is_submodule(path_bytes) => self.submodule(dir, name, path),
+            (FileType::Directory, _) if self.is_submodule(path, position) => self.submodule(dir, name, path),
             (FileType::Directory, _) => {
                 // They wait to be looked at, all at the same time at worst.
-                self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
+                self.walk.weigh(0, path.len())?;
                 let around = (step.depth < OPEN_DEPTH).then(|| Arc::clone(dir));
-                self.below.push(Step { path, around, ignore: ignore.clone(), ignored, depth: step.depth + 1, range });
+                let (path, ignore, depth) = (path.to_owned(), ignore.clone(), step.depth + 1);
+                self.below.push(Step { path, around, ignore, ignored, depth, range });
             }
-            (FileType::Fifo, _) => self.notices.unstorable(path_bytes, "it is a FIFO"),
-            (FileType::Socket, _) => self.notices.unstorable(path_bytes, "it is a socket"),
-            _ => self.notices.unstorable(path_bytes, "it is a device"),
+            (FileType::Fifo, _) => self.notices.unstorable(path, "it is a FIFO"),
+            (FileType::Socket, _) => self.notices.unstorable(path, "it is a socket"),
+            _ => self.notices.unstorable(path, "it is a device"),
         }
+        Ok(())
     }
 
-    fn unknown(&mut self, path: &BString, why: &str) {
-        self.notices.unstorable(path.as_bstr(), why);
+    fn unknown(&mut self, path: &BStr, why: &str) {
+        self.notices.unstorable(path, why);
         self.walk.bytes.fetch_add(path.len(), Ordering::Relaxed);
-        self.found.unknown.push(path.clone());
+        self.found.unknown.push(path.to_owned());
     }
 
     /// Whether a file is as it was checked out, its mode too.
@@ -307,17 +336,23 @@ impl Worker<'_> {
         !tracked.changes().is_empty() && has() || self.walk.own.tracks(path, is_dir)
     }
 
-    fn is_submodule(&self, path: &BStr) -> bool {
-        self.walk.tracked.get(path).is_some_and(|item| item.kind == EntryKind::Commit)
+    /// Whether a submodule is tracked at this path, which has that position in the base.
+    fn is_submodule(&self, path: &BStr, position: Option<usize>) -> bool {
+        let tracked = self.walk.tracked;
+        let item = match tracked.changes().get(path) {
+            Some(changed) => *changed,
+            None => position.map(|position| tracked.base().at(position).1),
+        };
+        item.is_some_and(|item| item.kind == EntryKind::Commit)
     }
 
     /// A submodule stays what it is; what lies in it belongs to another repository, and is not captured.
-    fn submodule(&mut self, dir: &Dir, name: &[u8], path: BString) {
+    fn submodule(&mut self, dir: &Dir, name: &[u8], path: &BStr) {
         let empty = dir.dir(name).and_then(|inside| inside.names(limits::PATHS)).is_ok_and(|names| names.is_empty());
         if !empty {
-            self.notices.unstorable(path.as_bstr(), "it is a submodule, whose files only its own repository can store");
+            self.notices.unstorable(path, "it is a submodule, whose files only its own repository can store");
         }
-        self.found.submodules.push(path);
+        self.found.submodules.push(path.to_owned());
     }
 }
 
@@ -349,7 +384,7 @@ mod tests {
         let ignore = Ignore::new(&Dir::open(&common).unwrap(), Case::Sensitive);
         let tracked = Tree::new(&base, Changes::new());
         let own = Own::new(&base, Dir::open(&common).map_err(|e| e.to_string()));
-        let found = walk(&Dir::open(&tree).unwrap(), &tracked, &own, kinds, &ignore, &mut Notices::default());
+        let found = walk(&Dir::open(&tree).unwrap(), &tracked, &own, kinds, &ignore, 2, &mut Notices::default());
         assert!(found.is_err(), "{found:?}");
     }
 }

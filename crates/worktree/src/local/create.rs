@@ -71,7 +71,7 @@ pub(super) fn create_dressed(
             let _ = history::note(layout, &record, Life::Gone, Lasting::Written);
         }
         // What cannot be taken back now is found by the next recovery; the first error says more.
-        let _ = remove::undo(&repo, layout, &record, progress);
+        let _ = remove::undo(layout, &record, progress);
         return Err(e);
     }
     Ok(record.handle(lock))

@@ -5,14 +5,14 @@
 //! lock of the repository, and keeps that lock until it has moved it.
 
 use super::layout::Layout;
-use super::lock::Lock;
+use super::lock::Turn;
 use super::record::Record;
 use super::release::lost;
 use crate::Result;
 
 /// Goes on only while the record is what this operation has seen or written last.
-pub(super) fn enter(layout: &Layout, known: &Record) -> Result<Lock> {
-    let turn = Lock::wait(&layout.lock())?;
+pub(super) fn enter(layout: &Layout, known: &Record) -> Result<Turn> {
+    let turn = layout.turn()?;
     check(layout, known)?;
     Ok(turn)
 }

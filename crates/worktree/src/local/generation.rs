@@ -1,7 +1,6 @@
 //! Numbers that only grow, one for each lease that was ever given, so that of two holders the later one can be told.
 
 use super::layout::Layout;
-use super::lock::Lock;
 use super::record::{self, Record};
 use crate::disk;
 use crate::{Result, capture::fault};
@@ -10,7 +9,7 @@ use crate::{Result, capture::fault};
 ///
 /// Not made durable by itself: after a power failure it goes on from the highest one that a record has.
 pub(super) fn next(layout: &Layout) -> Result<u64> {
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     let path = layout.generation();
     let text = disk::read_small(&path).ok();
     let last = text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
@@ -61,41 +61,97 @@ pub(super) enum Lasting {
 
 /// Writes down what the worktree of this record reached.
 pub(super) fn note(layout: &Layout, record: &Record, life: Life, lasting: Lasting) -> Result<()> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let worktree = record.parts.id.clone();
-    let milestone = Milestone { worktree, incarnation: record.token.clone(), at, life };
-    let path = path(layout);
-    let mut line = serde_json::to_vec(&milestone).map_err(fault::git("write the history"))?;
-    line.push(b'\n');
-    let _turn = Lock::wait(&layout.state.join("history.lock"))?;
-    let size = append(&path, &line, lasting).map_err(fault::io("append to", &path))?;
-    if size > LARGEST { compact(layout) } else { Ok(()) }
+    let mut pen = Pen::take(layout)?;
+    pen.write(record, life)?;
+    let written = pen.put_down()?;
+    if lasting == Lasting::Durable { written.flush() } else { Ok(()) }
+}
+
+/// The right to write into the history, which one has at a time.
+#[derive(Debug)]
+pub(super) struct Pen<'a> {
+    layout: &'a Layout,
+    file: File,
+    path: PathBuf,
+    size: u64,
+    /// Whether the file was not there, or empty.
+    is_new: bool,
+    _turn: Lock,
+}
+
+impl<'a> Pen<'a> {
+    /// Waits for it.
+    pub(super) fn take(layout: &'a Layout) -> Result<Self> {
+        let turn = Lock::wait(&layout.state.join("history.lock"))?;
+        let path = path(layout);
+        let (file, size) = open(&path).map_err(fault::io("append to", &path))?;
+        Ok(Self { layout, file, path, size, is_new: size == 0, _turn: turn })
+    }
+
+    /// Writes down what the worktree of this record reached.
+    pub(super) fn write(&mut self, record: &Record, life: Life) -> Result<()> {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let worktree = record.parts.id.clone();
+        let milestone = Milestone { worktree, incarnation: record.token.clone(), at, life };
+        let mut line = serde_json::to_vec(&milestone).map_err(fault::git("write the history"))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(fault::io("append to", &self.path))?;
+        self.size += line.len() as u64;
+        Ok(())
+    }
+
+    /// Lets others write, and returns what is still to be flushed if it has to be.
+    pub(super) fn put_down(self) -> Result<Written> {
+        if self.size > LARGEST {
+            compact(self.layout)?;
+        }
+        if self.is_new {
+            // Once, and before anybody else could rely on it.
+            disk::sync_dir(&self.layout.state)?;
+        }
+        Ok(Written { file: self.file, path: self.path })
+    }
+}
+
+/// Lines that the disk may not have yet. Those of others are flushed with them, and of several who flush at the same time
+/// most wait only once.
+#[derive(Debug)]
+pub(super) struct Written {
+    file: File,
+    path: PathBuf,
+}
+
+impl Written {
+    /// Makes them durable. If the file was made smaller meanwhile, they are so already.
+    pub(super) fn flush(self) -> Result<()> {
+        self.file.sync_data().map_err(fault::io("flush", &self.path))
+    }
 }
 
 fn path(layout: &Layout) -> PathBuf {
     layout.state.join("history")
 }
 
-fn append(path: &PathBuf, line: &[u8], lasting: Lasting) -> std::io::Result<u64> {
+/// Opens the history to append to it, and says how large it is.
+fn open(path: &Path) -> std::io::Result<(File, u64)> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
     let mut file = options.read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
-    let size = file.metadata()?.len();
+    let found = file.metadata()?;
+    if !found.is_file() {
+        // Nothing may be removed that cannot be told of afterwards.
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "not a regular file"));
+    }
+    let size = found.len();
     let mut last = [b'\n'];
     if size > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
+        file.read_exact_at(&mut last, size - 1)?;
     }
-    // What a crash has torn must not swallow this line too.
-    let begin: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
-    file.write_all(&[begin, line].concat())?;
-    if lasting == Lasting::Durable {
-        file.sync_data()?;
-        if size == 0 {
-            File::open(path.parent().unwrap_or(path))?.sync_all()?;
-        }
+    if last != [b'\n'] {
+        // What a crash has torn must not swallow the next line too.
+        file.write_all(b"\n")?;
     }
-    Ok(size + line.len() as u64)
+    Ok((file, size))
 }
 
 fn read(layout: &Layout) -> Result<Vec<u8>> {
@@ -168,12 +224,13 @@ mod tests {
         let path = dir.path().join("history");
         let line = |m: &Milestone| [serde_json::to_vec(m).unwrap(), b"\n".to_vec()].concat();
         let (first, second) = (milestone("a", 1, created()), milestone("b", 2, Life::Gone));
-        append(&path, &line(&first), Lasting::Durable).unwrap();
+        let append = |m: &Milestone| open(&path).unwrap().0.write_all(&line(m)).unwrap();
+        append(&first);
         for torn in [&b"{\"worktree\":\"a\",\"inc"[..], &[0, 0, 0]] {
             OpenOptions::new().append(true).open(&path).unwrap().write_all(torn).unwrap();
             assert_eq!(parse(&std::fs::read(&path).unwrap()), std::slice::from_ref(&first));
         }
-        append(&path, &line(&second), Lasting::Written).unwrap();
+        append(&second);
         assert_eq!(parse(&std::fs::read(&path).unwrap()), [first, second]);
     }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::{HiddenRepositories, WorktreeId};
+use super::lock::{Gate, Turn};
+use crate::{HiddenRepositories, Result, WorktreeId};
 
 /// The paths of one repository.
 #[derive(Clone, Debug)]
@@ -25,12 +26,21 @@ pub(super) struct Layout {
     pub(super) git: Option<PathBuf>,
     /// What becomes of repositories in ignored directories.
     pub(super) hidden: HiddenRepositories,
+    /// How many threads share the work on one tree.
+    pub(super) threads: usize,
+    /// Where threads wait for the lock.
+    pub(super) gate: Arc<Gate>,
 }
 
 impl Layout {
     /// The lock under which worktrees appear and disappear; it is held for milliseconds and never deleted.
     pub(super) fn lock(&self) -> PathBuf {
         self.state.join("lock")
+    }
+
+    /// Waits for that lock.
+    pub(super) fn turn(&self) -> Result<Turn> {
+        Turn::wait(&self.gate, &self.lock())
     }
 
     /// The number of the last lease.
@@ -74,6 +84,21 @@ impl Layout {
     /// The record of a worktree that has left, by the name of its admin directory.
     pub(super) fn leaving(&self, admin: &str) -> PathBuf {
         self.trash().join(format!("{admin}.json"))
+    }
+
+    /// What says that it is leaving, beside its record.
+    pub(super) fn departure(&self, admin: &str) -> PathBuf {
+        self.trash().join(format!("{admin}.left"))
+    }
+
+    /// The worktree to which something in the trash belongs, by the name of its admin directory.
+    pub(super) fn whose(name: &str) -> &str {
+        [".json", ".view", ".index", ".left"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    }
+
+    /// Its saved index.
+    pub(super) fn leaving_index(&self, admin: &str) -> PathBuf {
+        self.trash().join(format!("{admin}.index"))
     }
 
     /// Its private git directory, if it had one.

@@ -78,7 +78,7 @@ pub(super) fn boot() -> String {
 ///
 /// All such locks are taken under the lock of the repository, so that a probe never makes a free one look taken.
 pub(super) fn claim(layout: &Layout, id: &WorktreeId) -> Result<Option<Lock>> {
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     Lock::take(&layout.lease(id))
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -15,6 +16,46 @@ use crate::{Error, Result};
 /// How long to wait for other processes; what they do under the lock takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the threads of one manager wait for each other, so that only one of them at a time polls a lock.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    taken: Mutex<bool>,
+    freed: Condvar,
+}
+
+/// An exclusive lock on a file, behind a [`Gate`].
+#[derive(Debug)]
+pub(super) struct Turn {
+    lock: Option<Lock>,
+    gate: Arc<Gate>,
+}
+
+impl Turn {
+    /// Waits for the lock, for a minute at most.
+    pub(super) fn wait(gate: &Arc<Gate>, path: &Path) -> Result<Self> {
+        let taken = gate.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = gate.freed.wait_timeout_while(taken, PATIENCE, |taken| *taken);
+        let (mut taken, over) = waited.unwrap_or_else(PoisonError::into_inner);
+        if over.timed_out() {
+            return Err(Error::Locked { path: path.to_owned(), seconds: PATIENCE.as_secs() });
+        }
+        *taken = true;
+        drop(taken);
+        // From here on it is freed, whatever happens.
+        let mut turn = Self { lock: None, gate: Arc::clone(gate) };
+        turn.lock = Some(Lock::wait(path)?);
+        Ok(turn)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        *self.gate.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.gate.freed.notify_one();
+    }
+}
+
 /// An exclusive lock on a file, given up when it is dropped or its process dies.
 #[derive(Debug)]
 pub(super) struct Lock(File);
@@ -23,7 +64,7 @@ impl Lock {
     /// Waits for the lock, for a minute at most.
     pub(super) fn wait(path: &Path) -> Result<Self> {
         let started = Instant::now();
-        let mut pause = Duration::from_millis(1);
+        let mut pause = Duration::from_micros(100);
         loop {
             if let Some(lock) = Self::take(path)? {
                 return Ok(lock);
@@ -95,6 +136,27 @@ mod tests {
         let _copy = lock.0.try_clone().unwrap();
         drop(lock);
         assert!(!Lock::is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn threads_that_wait_at_a_gate_get_the_lock_one_after_the_other_also_after_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let gate = Arc::new(Gate::default());
+        Turn::wait(&gate, &dir.path().join("no/such/lock")).unwrap_err();
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let _turn = Turn::wait(&gate, &path).unwrap();
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        assert!(Lock::take(&path).unwrap().is_none(), "others do not see that it is held");
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
     }
 
     #[test]

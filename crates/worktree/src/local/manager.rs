@@ -138,6 +138,7 @@ impl LocalWorktrees {
             return Err(Error::Repository { path: trees, problem });
         }
         let state = place.common.join("hedgerow");
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let layout = Layout {
             common: place.common,
             main: place.main,
@@ -147,11 +148,12 @@ impl LocalWorktrees {
             owner: lease::owner(options.owner).into(),
             left: Arc::default(),
             hidden: options.hidden,
+            threads: cores,
+            gate: Arc::default(),
         };
         for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
             disk::private_dir(&dir)?;
         }
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = cores.min(2);
         let parallel = options.parallel.map_or((cores / threads).max(1), NonZeroUsize::get);
         let slots = |wanted: usize| Arc::new(Semaphore::new(wanted.min(Semaphore::MAX_PERMITS)));
@@ -224,10 +226,15 @@ impl WorktreeManager for LocalWorktrees {
     }
 
     async fn release(&self, worktree: Worktree, disposition: Disposition) -> Result<Released> {
-        let slot = slot(&self.captures).await;
+        // What captures nothing keeps no processor busy, and need not wait for those that do.
+        let slot = match disposition {
+            Disposition::Keep | Disposition::Discard => None,
+            Disposition::Archive | Disposition::Merged { .. } => Some(slot(&self.captures).await),
+        };
         self.blocking(move |layout| {
-            let _slot = slot;
-            release::release(layout, worktree, &disposition, &|_| Ok(()))
+            let ended = release::end(layout, worktree, &disposition, &|_| Ok(()))?;
+            drop(slot);
+            ended.settle()
         })
         .await
     }

@@ -4,6 +4,7 @@ mod admin;
 mod base;
 mod clock;
 mod create;
+mod departure;
 mod doctor;
 mod encoding;
 mod extras;

@@ -7,7 +7,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
-use super::lock::Lock;
 use super::record::Record;
 use super::{base, refs, scan};
 use crate::capture::fault;
@@ -38,7 +37,7 @@ pub(super) fn publish(
     by: By,
     progress: &mut Progress,
 ) -> Result<()> {
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     let parts = &record.parts;
     let (staged, published) = (record.staging_dir(layout), record.admin_dir(layout));
     if disk::identity(&published).is_none() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Moment;
+use super::departure;
 use super::handover::Offer;
 use super::home::{self, Home};
 use super::layout::Layout;
@@ -128,6 +129,12 @@ impl Record {
         Self::parse(layout, &layout.leaving(admin), |record| record.admin == admin)
     }
 
+    /// Has it say that it is being removed, in memory only.
+    pub(super) fn depart(&mut self, tip: Option<CommitId>, since: Moment) {
+        self.stage = Stage::Removing { tip };
+        self.written = Some(since);
+    }
+
     fn parse(layout: &Layout, path: &Path, is_meant: impl FnOnce(&Self) -> bool) -> Result<Option<Self>> {
         let text = match disk::read_bounded(path, MOST as u64) {
             Ok(text) => text,
@@ -135,12 +142,13 @@ impl Record {
             Err(e) => return Err(fault::io("read", path)(e)),
         };
         let damaged = |problem: String| Error::Repository { path: path.to_owned(), problem };
-        let record: Self = serde_json::from_slice(&text)
+        let mut record: Self = serde_json::from_slice(&text)
             .map_err(|e| damaged(format!("this record is damaged ({e}); its worktree is left alone")))?;
         if record.version != VERSION || !is_meant(&record) {
             return Err(damaged("this record was written by another version; its worktree is left alone".into()));
         }
         home::check(layout, record.home.as_ref(), path)?;
+        departure::add_to(layout, &mut record)?;
         Ok(Some(record))
     }
 
@@ -183,7 +191,12 @@ impl Record {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &record)(e)),
             _ => layout.left.store(true, Ordering::Relaxed),
         }
-        disk::remove_file(&layout.index(id))?;
+        let index = layout.index(id);
+        match std::fs::rename(&index, layout.leaving_index(&self.admin)) {
+            // What is large is deleted when nobody waits for it.
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &index)(e)),
+            _ => {}
+        }
         disk::remove_file(&layout.lease(id))
     }
 

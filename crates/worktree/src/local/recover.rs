@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use super::clock::Moment;
 use super::handover::Offer;
 use super::history::{self, Lasting};
 use super::home::Home;
@@ -75,11 +76,14 @@ fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, re
     }
     if matches!(record.stage, Stage::Removing { .. }) {
         remove::take_back(layout, &mut record)?;
+    } else if record.stage == Stage::Leased && !record.has_tree() && record.is_tree(&record.trash) {
+        // Only a removal moves it there. A power failure has undone what was written down about that.
+        record.depart(None, Moment::now());
     }
     match record.stage {
         Stage::Creating => finish_creation(repo, layout, record, lock, recovery),
-        Stage::Removing { .. } => finish_removal(repo, layout, &record, recovery),
-        Stage::Leased | Stage::Kept => survive(repo, layout, record, lock, recovery),
+        Stage::Removing { .. } => finish_removal(layout, &record, recovery),
+        Stage::Leased | Stage::Kept => survive(layout, record, lock, recovery),
     }
 }
 
@@ -120,28 +124,22 @@ fn finish_creation(
     }
     // Anew, because it tells when the entry left.
     record.write(layout)?;
-    remove::undo(repo, layout, &record, progress)?;
+    remove::undo(layout, &record, progress)?;
     recovery.mended.push(Mended::CreationUndone(id));
     Ok(())
 }
 
-fn finish_removal(repo: &gix::Repository, layout: &Layout, record: &Record, recovery: &mut Recovery) -> Result<()> {
+fn finish_removal(layout: &Layout, record: &Record, recovery: &mut Recovery) -> Result<()> {
     // Anew, because it tells when the entry left.
     record.write(layout)?;
     // Whoever calls this has found no tree in its place.
-    remove::remove(repo, layout, record, Tree::Absent)?;
+    remove::go_on(layout, record, Tree::Absent)?;
     recovery.mended.push(Mended::RemovalFinished(record.parts.id.clone()));
     Ok(())
 }
 
 /// A worktree that was complete when its owner died or kept it.
-fn survive(
-    repo: &gix::Repository,
-    layout: &Layout,
-    mut record: Record,
-    lock: Lock,
-    recovery: &mut Recovery,
-) -> Result<()> {
+fn survive(layout: &Layout, mut record: Record, lock: Lock, recovery: &mut Recovery) -> Result<()> {
     let tree = record.has_tree();
     let admin = disk::identity(&record.admin_dir(layout)).is_some();
     let view = disk::identity(&view::dir(&layout.common, &record.parts.id)).is_some();
@@ -156,7 +154,7 @@ fn survive(
             history::note(layout, &record, Life::Vanished, Lasting::Durable)?;
             record.stage = Stage::Removing { tip: None };
             record.write(layout)?;
-            finish_removal(repo, layout, &record, recovery)
+            finish_removal(layout, &record, recovery)
         }
         (true, false) => {
             Err(fault::strange(&record.parts.path, "git does not know this tree any more; copy out what is needed"))
@@ -205,7 +203,7 @@ fn sweep(layout: &Layout, staged: &[String], trashed: &[String]) -> Result<()> {
     for id in record::ids(layout)? {
         records.extend(Record::read(layout, &id)?);
     }
-    let used = |name: &str| records.iter().any(|r| name.starts_with(&r.token) || name == r.admin);
+    let used = |name: &str| records.iter().any(|r| name.starts_with(&r.token) || Layout::whose(name) == r.admin);
     let garbage = |dir: &Path, names: &[String]| {
         for name in names.iter().filter(|name| !used(name)) {
             let path = dir.join(name);
@@ -214,10 +212,7 @@ fn sweep(layout: &Layout, staged: &[String], trashed: &[String]) -> Result<()> {
         Ok(())
     };
     garbage(&layout.staging(), staged)?;
-    let leaves = |name: &str| {
-        let admin = [".json", ".view"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-        name.ends_with(".json") || layout.leaving(admin).symlink_metadata().is_ok()
-    };
+    let leaves = |name: &str| name.ends_with(".json") || layout.leaving(Layout::whose(name)).symlink_metadata().is_ok();
     let trashed: Vec<_> = trashed.iter().filter(|name| !leaves(name)).cloned().collect();
     garbage(&layout.trash(), &trashed)?;
     sweep_leases(layout)
@@ -263,7 +258,18 @@ mod tests {
         let common = dir.path().to_owned();
         let state = common.join("hedgerow");
         let (trees, owner, left) = (common.join("trees"), "test".into(), Arc::default());
-        let layout = Layout { trees, main: None, state, common, owner, left, git: None, hidden: Default::default() };
+        let layout = Layout {
+            trees,
+            main: None,
+            state,
+            common,
+            owner,
+            left,
+            git: None,
+            hidden: Default::default(),
+            threads: 1,
+            gate: Arc::default(),
+        };
         std::fs::create_dir_all(layout.records()).unwrap();
         let (id, base) = (WorktreeId::new("fix").unwrap(), CommitId::new("1".repeat(40)).unwrap());
         let path = layout.tree(&id);

@@ -48,8 +48,8 @@ pub(super) fn conflict(repo: &gix::Repository, branch: &BranchName) -> Result<Op
 }
 
 /// Deletes the branch if it still names this commit; otherwise it stays.
-pub(super) fn delete_branch(repo: &gix::Repository, branch: &BranchName, expected: ObjectId) -> Result<()> {
-    swap::delete(repo.common_dir(), &full(branch), |value| value == Value::Id(expected)).map(drop)
+pub(super) fn delete_branch(common: &Path, branch: &BranchName, expected: ObjectId) -> Result<()> {
+    swap::delete(common, &full(branch), |value| value == Value::Id(expected)).map(drop)
 }
 
 /// Keeps the base of a worktree from being garbage-collected while it lives. What somebody else has put there is put aside.

@@ -2,13 +2,13 @@
 
 use gix::ObjectId;
 
-use super::history::{self, Lasting};
+use super::history::{self, Lasting, Written};
 use super::layout::Layout;
 use super::lease::Lease;
 use super::obstacle::obstacle;
 use super::pruned::{self, Before};
 use super::record::{Record, Stage};
-use super::remove::Tree;
+use super::remove::{End, Tree};
 use super::{base, fence, locked, merged, moved, refs, remove, scan, touched};
 use crate::capture::{self, Difference, fault};
 use crate::disk;
@@ -104,6 +104,7 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
         branch: parts.branch.clone(),
         git: parts.git,
         keep: capture::Keep::Objects,
+        threads: layout.threads,
         hidden: HiddenRepositories::Remove,
     })
 }
@@ -111,28 +112,55 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
 /// Asked before a tree is removed, everything in it being rescued: may name another place for it than the trash.
 pub(super) type Goes<'a> = &'a dyn Fn(&mut Record) -> Result<()>;
 
-/// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.
+/// A release that is over, but for what has to be flushed.
+#[derive(Debug)]
+#[must_use = "what it says may not survive a power failure before it is settled"]
+pub(super) struct Ended {
+    released: Released,
+    written: Option<Written>,
+}
+
+impl Ended {
+    /// Makes it durable. This waits for the disk and for nothing else.
+    pub(super) fn settle(self) -> Result<Released> {
+        self.written.map_or(Ok(()), Written::flush)?;
+        Ok(self.released)
+    }
+}
+
+impl From<Released> for Ended {
+    fn from(released: Released) -> Self {
+        Self { released, written: None }
+    }
+}
+
+/// Ends the lease, does what the disposition says, and makes it durable.
 pub(super) fn release(
     layout: &Layout,
     worktree: Worktree,
     disposition: &Disposition,
     goes: Goes<'_>,
 ) -> Result<Released> {
+    end(layout, worktree, disposition, goes)?.settle()
+}
+
+/// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.
+pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition, goes: Goes<'_>) -> Result<Ended> {
     let mut record = leased(layout, &held(&worktree)?)?;
     if let Some(why) = locked::by_somebody(layout, &record).filter(|_| *disposition != Disposition::Keep) {
-        return keep(layout, &mut record, Keeper::Lock, Some(why), Vec::new());
+        return Ok(keep(layout, &mut record, Keeper::Lock, Some(why), Vec::new())?.into());
     }
     if let Some(why) = moved::elsewhere(layout, &record)?.filter(|_| *disposition != Disposition::Keep) {
-        return keep(layout, &mut record, Keeper::Moved, Some(why), Vec::new());
+        return Ok(keep(layout, &mut record, Keeper::Moved, Some(why), Vec::new())?.into());
     }
     let into = match disposition {
-        Disposition::Keep => return keep(layout, &mut record, Keeper::Request, None, Vec::new()),
+        Disposition::Keep => return Ok(keep(layout, &mut record, Keeper::Request, None, Vec::new())?.into()),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
         Disposition::Discard => return discard(layout, worktree, record, goes),
     };
     let mut tries = 1;
-    let (repo, tree, work, rescues) = loop {
+    let (tree, work, rescues) = loop {
         let repo = repo::open(&layout.common)?;
         let before = Before::now(&repo, layout, &record)?;
         let tree = Tree::seen(&record);
@@ -144,55 +172,56 @@ pub(super) fn release(
             Ok(Work::Whole(work)) => work,
             Ok(Work::Partly { why, rescued, notices }) => {
                 let kept = keep(layout, &mut record, Keeper::Work, Some(why), rescued)?;
-                return Ok(Released { notices, ..kept });
+                return Ok(Released { notices, ..kept }.into());
             }
             Err(e) => {
                 // It may have failed after it had put something under a ref.
                 let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
                 rescued.retain(|rescue| !before.has(rescue));
-                return Ok(leave(&record, fault::with_causes(&e), rescued));
+                return Ok(leave(&record, fault::with_causes(&e), rescued).into());
             }
         };
         let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
         let needed = work.needed(is_safe);
-        let turn = fence::enter(layout, &record)?;
         let mut rescues = work.rescued.clone();
-        for tip in needed {
-            let made = capture::rescue(&repo, &record.parts.id, tip)?;
-            rescues.retain(|rescue| *rescue != made);
-            rescues.push(made);
+        if !needed.is_empty() {
+            let _turn = fence::enter(layout, &record)?;
+            for tip in needed {
+                let made = capture::rescue(&repo, &record.parts.id, tip)?;
+                rescues.retain(|rescue| *rescue != made);
+                rescues.push(made);
+            }
         }
-        drop(turn);
         if pruned::is_whole(layout, &record, &before, work.branch, &mut rescues)? {
-            break (repo, tree, work, rescues);
+            break (tree, work, rescues);
         }
         if tries == TRIES {
             let why =
                 "what was rescued was deleted by a garbage collection right away, each time; release it after that";
-            return Ok(Released { notices: work.notices, ..leave(&record, why.into(), rescues) });
+            return Ok(Released { notices: work.notices, ..leave(&record, why.into(), rescues) }.into());
         }
         tries += 1;
     };
     goes(&mut record)?;
-    let turn = fence::enter(layout, &record)?;
     let life = match into {
         Some(into) => Life::Merged { into: into.clone(), rescues: rescues.clone() },
         None => Life::Archived { rescues: rescues.clone() },
     };
-    history::note(layout, &record, life, Lasting::Durable)?;
-    record.stage = Stage::Removing { tip: work.branch.map(base::commit_id) };
-    record.write(layout)?;
-    drop(turn);
-    if let Err(e) = remove::remove(&repo, layout, &record, tree) {
-        return Ok(Released { notices: work.notices, ..stays(layout, record, e, rescues)? });
+    let end = End { life, tip: work.branch.map(base::commit_id), found: tree };
+    match remove::end(layout, &mut record, end) {
+        Ok(written) => {
+            drop(worktree);
+            let released = Released { fate: Fate::Removed, rescues, notices: work.notices };
+            Ok(Ended { released, written: Some(written) })
+        }
+        Err(e) => Ok(Released { notices: work.notices, ..stays(layout, record, e, rescues)? }.into()),
     }
-    drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues, notices: work.notices })
 }
 
 /// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
 fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
-    if !remove::take_back(layout, &mut record).unwrap_or(false) {
+    let begun = matches!(record.stage, Stage::Removing { .. });
+    if !begun || !remove::take_back(layout, &mut record).unwrap_or(false) {
         return Err(e);
     }
     let why = fault::with_causes(&e);
@@ -202,23 +231,21 @@ fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) ->
 }
 
 /// Removes a tree in which nobody worked.
-fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'_>) -> Result<Released> {
+fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'_>) -> Result<Ended> {
     if let Some(branch) = &record.parts.branch {
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
-        return keep(layout, &mut record, Keeper::Work, Some(why), Vec::new());
+        return Ok(keep(layout, &mut record, Keeper::Work, Some(why), Vec::new())?.into());
     }
-    let tree = Tree::seen(&record);
+    let found = Tree::seen(&record);
     goes(&mut record)?;
-    let turn = fence::enter(layout, &record)?;
-    history::note(layout, &record, Life::Discarded, Lasting::Durable)?;
-    record.stage = Stage::Removing { tip: None };
-    record.write(layout)?;
-    drop(turn);
-    if let Err(e) = repo::open(&layout.common).and_then(|repo| remove::remove(&repo, layout, &record, tree)) {
-        return stays(layout, record, e, Vec::new());
+    match remove::end(layout, &mut record, End { life: Life::Discarded, tip: None, found }) {
+        Ok(written) => {
+            drop(worktree);
+            let released = Released { fate: Fate::Removed, rescues: Vec::new(), notices: found.missing(&record) };
+            Ok(Ended { released, written: Some(written) })
+        }
+        Err(e) => Ok(stays(layout, record, e, Vec::new())?.into()),
     }
-    drop(worktree);
-    Ok(Released { fate: Fate::Removed, rescues: Vec::new(), notices: tree.missing(&record) })
 }
 
 /// What lies in a worktree, as commits.

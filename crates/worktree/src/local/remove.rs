@@ -1,17 +1,18 @@
 //! Takes a worktree out of the world: the mirror image of publishing.
 //!
 //! Everything here runs under the lock of the repository, deletes no directory and can be killed after any step: it is
-//! idempotent, and a recovery calls it again for a record that says so. Afterwards id, branch and path are free, and
+//! idempotent, and a recovery goes on with it where it finds it [begun](super::departure). Afterwards id, branch and path are free, and
 //! what has left waits in the trash to be [purged](super::purge).
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::history::{self, Lasting};
+use super::history::{Pen, Written};
 use super::layout::Layout;
-use super::lock::Lock;
+use super::lock::Turn;
 use super::publish::Progress;
 use super::record::{Record, Stage};
-use super::{base, fence, moved, refs, scan};
+use super::{base, departure, fence, moved, refs, scan};
 use crate::capture::fault;
 use crate::disk;
 use crate::{CommitId, Life, Notice, Result, view};
@@ -40,32 +41,62 @@ impl Tree {
     }
 }
 
-/// Removes what the record describes, which says so durably. Whoever wrote that has rescued the work in what it found.
-pub(super) fn remove(repo: &gix::Repository, layout: &Layout, record: &Record, found: Tree) -> Result<()> {
+/// How a worktree ends.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    /// What is remembered of it.
+    pub(super) life: Life,
+    /// What its branch must still name to be deleted.
+    pub(super) tip: Option<CommitId>,
+    /// What was found in the place of its tree. What is in it is rescued.
+    pub(super) found: Tree,
+}
+
+/// Removes a leased worktree. Nobody finds it any more when this returns; that this survives a power failure is what the
+/// returned has to be flushed for, which takes longer than all the rest and keeps nobody else waiting.
+///
+/// If it fails and the record says that it is being removed, some of it may be done.
+pub(super) fn end(layout: &Layout, record: &mut Record, end: End) -> Result<Written> {
+    let _turn = fence::enter(layout, record)?;
+    let mut pen = Pen::take(layout)?;
+    pen.write(record, end.life)?;
+    departure::begin(layout, record, end.tip)?;
+    take_out(layout, record, end.found, &mut pen)?;
+    pen.put_down()
+}
+
+/// Goes on with the removal that the record describes, which says so durably.
+pub(super) fn go_on(layout: &Layout, record: &Record, found: Tree) -> Result<()> {
     let _turn = turn(layout, record)?;
     fence::check(layout, record)?;
+    let mut pen = Pen::take(layout)?;
+    take_out(layout, record, found, &mut pen)?;
+    pen.put_down().map(drop)
+}
+
+fn take_out(layout: &Layout, record: &Record, found: Tree, pen: &mut Pen<'_>) -> Result<()> {
     let parts = &record.parts;
-    if found == Tree::Absent && record.has_tree() {
+    let there = record.has_tree();
+    if found == Tree::Absent && there {
         return Err(fault::strange(&parts.path, "its tree was put back while it was removed, and stays"));
     }
     // Only the very directory that we made; what somebody else put in its place is theirs.
-    if record.has_tree() {
+    if there {
         disk::rename_new(&parts.path, &record.trash).map_err(fault::io("move to the trash", &parts.path))?;
         if !record.is_tree(&record.trash) {
             // Exchanged in the last moment.
             disk::rename_new(&record.trash, &parts.path).map_err(fault::io("put back", &parts.path))?;
             return Err(fault::strange(&parts.path, "another directory was put in the place of the tree"));
         }
-    }
-    if disk::identity(&record.trash).is_some() && !record.is_tree(&record.trash) {
+    } else if disk::identity(&record.trash).is_some() && !record.is_tree(&record.trash) {
         return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
     }
     let tip = match &record.stage {
         Stage::Removing { tip } => tip.as_ref(),
         _ => None,
     };
-    history::note(layout, record, Life::Gone, Lasting::Written)?;
-    leave(repo, layout, record, tip)
+    pen.write(record, Life::Gone)?;
+    leave(layout, record, tip)
 }
 
 /// Has a worktree be leased again whose removal was written down and whose tree did not go, and says whether that was so.
@@ -77,27 +108,30 @@ pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
         return Ok(false);
     }
     record.stage = Stage::Leased;
+    // From here on what says that it is leaving is about an earlier lease, also if a power failure brings it back.
+    record.holder.lease = disk::token()?;
     // A pool may have named another place for it, which nobody keeps free any more.
     record.trash = record.temporary.with_extension("trash");
     record.write(layout)?;
+    departure::forget(layout, &record.admin)?;
     Ok(true)
 }
 
 /// Takes a creation back as far as it came.
-pub(super) fn undo(repo: &gix::Repository, layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
+pub(super) fn undo(layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
     let _turn = turn(layout, record)?;
     let parts = &record.parts;
     if record.has_tree() {
         disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
     }
-    leave(repo, layout, record, progress.branch_made.then_some(&parts.base))
+    leave(layout, record, progress.branch_made.then_some(&parts.base))
 }
 
 /// The lock of the repository. The record tells how long ago its entry left, so it must not be much older than that.
-fn turn(layout: &Layout, record: &Record) -> Result<Lock> {
+fn turn(layout: &Layout, record: &Record) -> Result<Turn> {
     const MUCH: Duration = Duration::from_millis(100);
     let started = Instant::now();
-    let turn = Lock::wait(&layout.lock())?;
+    let turn = layout.turn()?;
     if started.elapsed() > MUCH {
         record.write(layout)?;
     }
@@ -105,20 +139,24 @@ fn turn(layout: &Layout, record: &Record) -> Result<Lock> {
 }
 
 /// Hides the admin directory from git, deletes the branch if it still names this commit, and frees the id.
-fn leave(repo: &gix::Repository, layout: &Layout, record: &Record, tip: Option<&CommitId>) -> Result<()> {
+fn leave(layout: &Layout, record: &Record, tip: Option<&CommitId>) -> Result<()> {
     let parts = &record.parts;
     let admin = record.admin_dir(layout);
     if disk::identity(&admin).is_some() {
         // One step: git passes by an entry without it, and whoever had read it before still finds all other files. The
         // lock stays, so that nobody prunes them.
-        disk::remove_file(&admin.join("gitdir"))?;
+        let gitdir = admin.join("gitdir");
+        match std::fs::rename(&gitdir, admin.join("gitdir.left")) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("hide", &gitdir)(e)),
+            _ => {}
+        }
     }
     if let (Some(branch), Some(tip)) = (&parts.branch, tip)
         && scan::user_of(&layout.common, branch, &record.admin)?.is_none()
     {
         detach(layout, record, tip);
         // A branch that moved on is somebody's work, and stays.
-        refs::delete_branch(repo, branch, base::object_id(tip)?)?;
+        refs::delete_branch(&layout.common, branch, base::object_id(tip)?)?;
     }
     refs::unpin_base(&layout.common, &parts.id, &parts.base)?;
     let view = view::dir(&layout.common, &parts.id);

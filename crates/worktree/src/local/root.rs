@@ -28,7 +28,7 @@ impl Root {
 
     /// Whether this is the directory at the path.
     pub(super) fn is_at(&self, path: &Path) -> bool {
-        self.found_at(path).is_some()
+        disk::identity(path).is_some_and(|now| self.is_same(&now))
     }
 
     /// This directory as it is now, if it is the one at the path.
@@ -38,8 +38,11 @@ impl Root {
     pub(super) fn found_at(&self, path: &Path) -> Option<Self> {
         // One look: another one may find another directory.
         let now = Self::of(path)?;
-        let same = now.identity == self.identity || self.is_of_another_boot() && self.was(&now.identity);
-        same.then_some(now)
+        self.is_same(&now.identity).then_some(now)
+    }
+
+    fn is_same(&self, now: &Identity) -> bool {
+        *now == self.identity || self.was(now) && self.is_of_another_boot()
     }
 
     /// Whether another directory may be on the file system that this one was on.

@@ -82,13 +82,15 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
         return Ok(found);
     }
     // First, so that the old value never shines through.
-    unpack(common, name)?;
+    let seen = unpack(common, name)?;
     if !path.is_dir() {
         disk::remove_file(&path)?;
     }
     lock::wait_for_packer(common)?;
     // Whoever was packing has seen it, perhaps.
-    unpack(common, name)?;
+    if !seen.is_some_and(|seen| seen.is_at(&common.join("packed-refs"))) {
+        unpack(common, name)?;
+    }
     let _ = std::fs::remove_file(&log);
     drop(lock);
     for (path, root) in [(path, common.join("refs")), (log, common.join("logs/refs"))] {
@@ -99,13 +101,20 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
 
 /// Takes a ref out of the packed ones. Their lock is taken only where it is needed: while it lies about, because a
 /// process was killed, nobody can delete a branch or pack refs.
-fn unpack(common: &Path, name: &str) -> Result<()> {
-    if packed::find(&packed_text(common)?, name).is_none() {
-        return Ok(());
+///
+/// Returns the packed refs that do not have it, if there are any and they did not have it before.
+fn unpack(common: &Path, name: &str) -> Result<Option<packed::Version>> {
+    let path = common.join("packed-refs");
+    match packed::Version::read(&path) {
+        Ok((version, text)) if packed::find(&text, name).is_none() => return Ok(Some(version)),
+        Ok(_) => {}
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(fault::io("read", path)(e)),
     }
     let mut lock = RefLock::take_signed(&common.join("packed-refs"), &common.join("hedgerow/staging"))?;
     lock.fill(&packed::without(&packed_text(common)?, name))?;
-    lock.commit()
+    lock.commit()?;
+    Ok(None)
 }
 
 /// Makes a ref durable, together with the directories that lead to it.
@@ -132,10 +141,10 @@ fn value(text: &[u8]) -> Value {
 
 fn packed_text(common: &Path) -> Result<Vec<u8>> {
     let path = common.join("packed-refs");
-    // It may be a symlink, for git too. Nobody waits for who writes into a pipe.
     match disk::read_any_size(&path) {
+        Ok(text) => Ok(text),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map_err(fault::io("read", path)),
+        Err(e) => Err(fault::io("read", path)(e)),
     }
 }
 

@@ -1,7 +1,37 @@
 //! The text of git's `packed-refs`: a line `<id> <name>` for each ref, sorted, perhaps followed by a line `^<id>`.
 
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use gix::bstr::ByteSlice;
+
+use crate::disk;
+
+/// A file of packed refs, which is never changed but replaced. While it is open no other one gets its number.
+#[derive(Debug)]
+pub(super) struct Version(File);
+
+impl Version {
+    /// Opens the one that is there now and reads it.
+    pub(super) fn read(path: &Path) -> io::Result<(Self, Vec<u8>)> {
+        // It may be a symlink, for git too. Nobody waits for who writes into a pipe.
+        disk::read_open(path).map(|(file, text)| (Self(file), text))
+    }
+
+    /// Whether no other one has replaced it.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let which = |meta: Metadata| (meta.dev(), meta.ino());
+        let now = path.symlink_metadata().map(which);
+        now.is_ok_and(|now| self.0.metadata().map(which).is_ok_and(|own| own == now))
+    }
+}
+
 /// The id of this ref.
 pub(super) fn find<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    // Mostly it is not there, and taking all lines apart takes long where there are many.
+    text.find(name)?;
     lines(text).find_map(|line| named(line, name))
 }
 

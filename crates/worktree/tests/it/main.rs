@@ -16,6 +16,7 @@ mod conformance;
 mod crash_points;
 mod create;
 mod damage;
+mod departure;
 mod doctor;
 #[cfg(feature = "fake")]
 mod fake;

@@ -148,11 +148,23 @@ async fn a_clock_that_jumped_or_belongs_to_another_boot_keeps_nothing_for_ever()
         removed(&manager, worktree).await;
         drop(manager);
         let trash = repo.path().join(".git/hedgerow/trash");
-        let record = std::fs::read_dir(&trash).unwrap().map(|entry| entry.unwrap().path());
-        let record = record.into_iter().find(|path| path.extension().is_some_and(|e| e == "json")).unwrap();
-        let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
-        value["written"] = written;
-        std::fs::write(&record, value.to_string()).unwrap();
+        let find = |name: &str| {
+            let mut all = std::fs::read_dir(&trash).unwrap().map(|entry| entry.unwrap().path());
+            all.find(|path| path.extension().is_some_and(|e| e == name)).unwrap()
+        };
+        let (record, link) = (find("json"), find("left"));
+        let mut departure: serde_json::Value =
+            serde_json::from_slice(std::fs::read_link(&link).unwrap().as_os_str().as_encoded_bytes()).unwrap();
+        std::fs::remove_file(&link).unwrap();
+        if written.is_null() {
+            // As an earlier version left it.
+            let mut value: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+            value["written"] = written;
+            std::fs::write(&record, value.to_string()).unwrap();
+        } else {
+            departure["since"] = written;
+            std::os::unix::fs::symlink(departure.to_string(), &link).unwrap();
+        }
         let options = LocalOptions::default().grace(Some(Duration::from_millis(40)));
         let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
         assert_eq!(manager.purge().await.unwrap().left, Vec::<String>::new());

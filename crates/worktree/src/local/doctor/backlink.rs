@@ -142,7 +142,8 @@ mod tests {
         }
         let state = common.join("hedgerow");
         let (main, hidden) = (Some(dir.join("repo")), crate::HiddenRepositories::default());
-        Layout { common, main, state, trees, git: None, owner: "test".into(), left: Arc::default(), hidden }
+        let (left, gate) = (Arc::default(), Arc::default());
+        Layout { common, main, state, trees, git: None, owner: "test".into(), left, hidden, threads: 1, gate }
     }
 
     fn tree(layout: &Layout, name: &str) -> (PathBuf, PathBuf) {

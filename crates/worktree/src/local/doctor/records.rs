@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::super::layout::Layout;
 use super::super::moved;
 use super::super::record::{Record, Stage};
 use super::facts::{Facts, Named};
@@ -88,11 +89,8 @@ pub(super) fn strays(ward: &Ward<'_>, entries: &[Facts]) -> Vec<Stray> {
     let mut found = Vec::new();
     let records = || ward.charts.iter().filter_map(|chart| chart.record.as_ref().ok());
     if ward.charts.iter().all(|chart| chart.record.is_ok()) {
-        let ours = |name: &str| records().any(|r| name.starts_with(&r.token) || name == r.admin);
-        let leaves = |name: &str| {
-            let admin = [".json", ".view"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-            layout.leaving(admin).symlink_metadata().is_ok()
-        };
+        let ours = |name: &str| records().any(|r| name.starts_with(&r.token) || Layout::whose(name) == r.admin);
+        let leaves = |name: &str| layout.leaving(Layout::whose(name)).symlink_metadata().is_ok();
         let left = children(&layout.staging()).into_iter().chain(children(&layout.trash()));
         found.extend(left.filter(|path| !ours(&name(path)) && !leaves(&name(path))).map(Stray::LeftOver));
     }

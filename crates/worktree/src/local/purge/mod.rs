@@ -19,7 +19,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::manager::CancelOnDrop;
 use super::record::Record;
-use super::{pool, trash};
+use super::{departure, pool, trash};
 use crate::capture::fault;
 use crate::disk;
 use crate::{Error, LocalWorktrees, Purged, Result};
@@ -97,6 +97,10 @@ impl<'a> Purge<'a> {
         let mut round = Round::default();
         let mut names: Vec<_> = leaving(self.layout)?.into_iter().collect();
         names.sort();
+        if names.iter().any(|name| !self.seen.contains_key(name)) {
+            // After a power failure nothing may have come back of which something is deleted.
+            disk::sync_dir(&self.layout.trash())?;
+        }
         for name in names {
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -129,7 +133,7 @@ impl<'a> Purge<'a> {
         }
         // A tree that went back into a pool is not garbage.
         let trash = Some(&record.trash).filter(|path| !pool::is_slot(path));
-        let others = [&record.temporary, &layout.leaving_view(name)];
+        let others = [&record.temporary, &layout.leaving_view(name), &layout.leaving_index(name)];
         for path in trash.into_iter().chain(others) {
             trash::delete_unless(path, self.stop).map_err(fault::io("delete", path))?;
         }
@@ -152,6 +156,7 @@ impl<'a> Purge<'a> {
             disk::rename_new(&entry, &moved).map_err(fault::io("move to the trash", &entry))?;
         }
         trash::delete_unless(&moved, self.stop).map_err(fault::io("delete", &moved))?;
+        departure::forget(layout, name)?;
         disk::remove_file(&layout.leaving(name))?;
         Ok(Step::Gone)
     }
@@ -187,7 +192,18 @@ mod tests {
         let common = dir.path().to_owned();
         let (trees, state, owner) = (common.join("trees"), common.join("hedgerow"), "test".into());
         let (left, hidden) = (Arc::default(), Default::default());
-        let layout = Layout { trees, main: None, state, common, owner, left, git: None, hidden };
+        let layout = Layout {
+            trees,
+            main: None,
+            state,
+            common,
+            owner,
+            left,
+            git: None,
+            hidden,
+            threads: 1,
+            gate: Arc::default(),
+        };
         std::fs::create_dir_all(layout.trash()).unwrap();
         std::fs::write(layout.leaving("x"), "").unwrap();
         let _stuck = Lock::take(&layout.purge()).unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Purge;
 use crate::local::layout::Layout;
@@ -75,10 +75,26 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nothing more leaves: deletion would get into the way of those that are just being removed.
+    fn settle(&self) {
+        const QUIET: Duration = Duration::from_millis(10);
+        const MOST: Duration = Duration::from_millis(250);
+        let started = Instant::now();
+        let mut state = self.state();
+        while !self.stop.load(Ordering::Relaxed) {
+            *state = Thread::Running;
+            state = self.changed.wait_timeout(state, QUIET).unwrap_or_else(PoisonError::into_inner).0;
+            if *state != Thread::Called || started.elapsed() > MOST {
+                break;
+            }
+        }
+    }
+
     fn work(&self, layout: &Layout, grace: Duration) {
         let _end = End(self);
         let mut purge = Purge::new(layout, grace, &self.stop);
         loop {
+            self.settle();
             // What could not be deleted is reported to whoever asks for it.
             let wait = purge.round().ok().and_then(|round| round.wait);
             let mut state = self.state();
@@ -138,6 +154,8 @@ mod tests {
             owner: "test".into(),
             left: Arc::default(),
             hidden: Default::default(),
+            threads: 1,
+            gate: Arc::default(),
         };
         std::fs::create_dir_all(layout.trash()).unwrap();
         std::fs::write(layout.leaving("x"), "").unwrap();
