@@ -18,6 +18,7 @@ mod lane;
 mod leftovers;
 mod machine;
 mod markers;
+mod merge_graph;
 mod merge_replay;
 mod plan;
 mod queue_check;
@@ -69,6 +70,8 @@ enum Command {
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
     Import(import::Args),
+    /// Who conflicts with whom among many real changes, and what it costs to know.
+    MergeGraph(merge_graph::Args),
     /// The merges of real histories, made again and compared with git's.
     MergeReplay(merge_replay::Args),
     /// Everything that can happen to a small merge queue, in every order.
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => Err(error),
         },
+        Command::MergeGraph(args) => merge_graph::run(&args),
         Command::MergeReplay(args) => merge_replay::run(&args),
         Command::QueueCheck(args) => queue_check::run(&args),
         Command::QueueSim(args) => queue_sim::run(&args),

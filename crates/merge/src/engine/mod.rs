@@ -11,6 +11,7 @@ use crate::{Conflict, ConflictKind, ConflictPath, Error, Result, graph};
 mod attributes;
 mod changes;
 mod fold;
+mod footprint;
 mod paths;
 mod renames;
 mod report;
@@ -18,6 +19,7 @@ mod trees;
 
 use changes::Changes;
 use fold::Fold;
+pub(crate) use footprint::footprint;
 use trees::Workbench;
 
 /// What came of merging two commits.

@@ -51,4 +51,4 @@ opaque!(
 /// The place of a change in the order of admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Seq(pub(super) u64);
+pub(crate) struct Seq(pub(crate) u64);

@@ -6,6 +6,7 @@ mod bad_input;
 mod baseline;
 mod checkout;
 mod conflicts;
+mod forecast;
 mod land;
 mod merge_commit;
 mod queue;

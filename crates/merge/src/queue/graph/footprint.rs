@@ -51,7 +51,7 @@ pub enum Relation {
     MovedDirectory,
     /// Changes of their scopes broke each other before.
     Learned,
-    /// They touch the same lines, or lines that adjoin.
+    /// They touch the same lines, or lines that adjoin, or one has a file where the other has a directory.
     Hunk,
     /// One needs the other, or they are variants of one task.
     Declared,

@@ -15,7 +15,7 @@ const LEARNED: usize = 512;
 
 /// The graph of all open changes, with the indexes that make adding one cheap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// By path, who touches it where.
     files: BTreeMap<String, BTreeMap<Seq, Vec<Hunk>>>,
     /// By directory, who moves it.
@@ -28,7 +28,7 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Adds a change with what it touches and the changes that it declares itself to be related to.
-    pub(super) fn insert(&mut self, seq: Seq, footprint: &Footprint, declared: &[Seq]) {
+    pub(crate) fn insert(&mut self, seq: Seq, footprint: &Footprint, declared: &[Seq]) {
         let mut found = self.related_to(footprint);
         for other in declared {
             found.insert(*other, Relation::Declared);
@@ -50,7 +50,7 @@ impl Graph {
     }
 
     /// Takes a change out.
-    pub(super) fn remove(&mut self, seq: Seq, footprint: &Footprint) {
+    pub(crate) fn remove(&mut self, seq: Seq, footprint: &Footprint) {
         for other in self.edges.remove(&seq).unwrap_or_default().into_keys() {
             if let Some(edges) = self.edges.get_mut(&other) {
                 edges.remove(&seq);
@@ -77,7 +77,7 @@ impl Graph {
     }
 
     /// The changes that a change is related to, with the strongest reason of each.
-    pub(super) fn neighbours(&self, seq: Seq) -> impl Iterator<Item = (Seq, Relation)> {
+    pub(crate) fn neighbours(&self, seq: Seq) -> impl Iterator<Item = (Seq, Relation)> {
         self.edges.get(&seq).into_iter().flatten().map(|(other, relation)| (*other, *relation))
     }
 
@@ -101,8 +101,8 @@ impl Graph {
         }
     }
 
-    /// Everything that a footprint is related to.
-    fn related_to(&self, footprint: &Footprint) -> BTreeMap<Seq, Relation> {
+    /// Everything that a footprint is related to, with the strongest reason of each.
+    pub(crate) fn related_to(&self, footprint: &Footprint) -> BTreeMap<Seq, Relation> {
         let mut found = BTreeMap::new();
         let mut note = |seq: Seq, relation: Relation| {
             let known = found.entry(seq).or_insert(relation);
@@ -116,6 +116,11 @@ impl Graph {
                 for seq in self.moved.get(&touch.path[..at]).into_iter().flatten() {
                     note(*seq, Relation::MovedDirectory);
                 }
+                self.files.get(&touch.path[..at]).into_iter().flatten().for_each(|(seq, _)| note(*seq, Relation::Hunk));
+            }
+            let below = format!("{}/", touch.path);
+            for (_, users) in self.files.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below)) {
+                users.keys().for_each(|seq| note(*seq, Relation::Hunk));
             }
         }
         for directory in &footprint.moved {
