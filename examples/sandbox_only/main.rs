@@ -35,9 +35,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{:18} {one:11} {other:11}", guarantee.to_string())?;
     }
 
-    // A command sees what it was given and nothing else.
+    // A machine may have only what keeps less; then the refusal names each missing piece and its cure.
     let wanted = spec(Policy::standard())?;
-    let mut sandbox = native.start(wanted.clone()).await?;
+    let mut sandbox = match native.start(wanted.clone()).await {
+        Ok(sandbox) => sandbox,
+        Err(hedgerow_sandbox::Error::Refused { lane, shortfalls }) => {
+            writeln!(out, "the {lane} lane cannot keep the standard policy here:")?;
+            for missing in shortfalls {
+                writeln!(out, "- {missing}")?;
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+
+    // A command sees what it was given and nothing else.
     let script = "echo made inside > note; ls /home /root; id -un";
     let mut process = sandbox.exec(Command::new("/bin/sh", &tree).args(["-c", script])).await?;
     while let Some(output) = process.next().await {

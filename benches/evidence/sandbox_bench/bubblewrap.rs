@@ -3,38 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
+pub(super) use hedgerow_sandbox::shown::{ETC, HIDDEN, SYSTEM};
+
 use crate::Failure;
 
 /// The namespaces that the native lane makes.
 const NAMESPACES: [&str; 6] =
     ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup"];
 
-pub(super) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
-
-/// What the native lane shows of `/etc`.
-pub(super) const ETC: [&str; 16] = [
-    "alternatives",
-    "bash.bashrc",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "inputrc",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "mime.types",
-    "nsswitch.conf",
-    "pki/tls/certs",
-    "pki/ca-trust/extracted",
-    "profile",
-    "ssl/certs",
-    "timezone",
-];
-
-/// What it makes up, and what it hides.
+/// What it makes up.
 const MADE_UP: [&str; 5] = ["passwd", "group", "hostname", "hosts", "resolv.conf"];
-pub(super) const HIDDEN: [&str; 10] =
-    ["acpi", "asound", "interrupts", "kcore", "key-users", "keys", "kmsg", "pagetypeinfo", "timer_list", "vmallocinfo"];
 
 /// The same view as a native sandbox has, of a host that has this file for what is made up.
 pub(super) fn same(file: &Path) -> Result<Vec<String>, Failure> {
@@ -56,7 +34,7 @@ pub(super) fn same(file: &Path) -> Result<Vec<String>, Failure> {
         add(&["--ro-bind", file, &format!("/etc/{name}")]);
     }
     add(&["--dev", "/dev", "--proc", "/proc"]);
-    for name in HIDDEN.map(|name| format!("/proc/{name}")).iter().filter(|name| Path::new(name).exists()) {
+    for name in HIDDEN.map(|name| format!("/{name}")).iter().filter(|name| Path::new(name).exists()) {
         if Path::new(name).is_dir() { add(&["--tmpfs", name]) } else { add(&["--ro-bind", "/dev/null", name]) }
     }
     add(&["--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/dev/shm", "--tmpfs", "/home/agent"]);

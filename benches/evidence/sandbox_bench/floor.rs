@@ -89,7 +89,7 @@ impl Floor {
         steps.0.push(mount("devpts", &at("/dev/pts"), "devpts", flags, "newinstance,ptmxmode=0666,mode=0620")?);
         let flags = libc::MS_NOSUID | libc::MS_NOEXEC | libc::MS_NODEV | libc::MS_RDONLY;
         steps.0.push(mount("proc", &at("/proc"), "proc", flags, "hidepid=ptraceable")?);
-        for name in HIDDEN.map(|name| format!("/proc/{name}")).iter().filter(|name| Path::new(name).exists()) {
+        for name in HIDDEN.map(|name| format!("/{name}")).iter().filter(|name| Path::new(name).exists()) {
             steps.0.push(if Path::new(name).is_dir() {
                 mount("tmpfs", &at(name), "tmpfs", flags, "size=4k,mode=555")?
             } else {

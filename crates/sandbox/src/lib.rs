@@ -53,6 +53,9 @@ pub use fake::{Call, FakeSandbox, OnStop, Script};
 pub use guarantee::{Coverage, Guarantee};
 pub use host::HostSandbox;
 pub use layers::{Audited, Limited, Timeout};
+#[doc(hidden)]
+#[cfg(all(target_os = "linux", feature = "native", feature = "escape"))]
+pub use native::shown;
 #[cfg(feature = "native")]
 pub use native::{Demand, Mechanism, NativeFacts, NativeOptions, NativeSandbox};
 pub use policy::{Limits, Network, Overflow, Policy, Strength};

@@ -5,57 +5,11 @@ use std::path::Path;
 
 use super::NativeOptions;
 use super::blueprint::{Blueprint, Step, Use, inside};
+pub(super) use super::shown::{DEVICES, ETC, HIDDEN, SYSTEM};
 use crate::{Access, Command, Limits, Mount, Network, Result};
 
 /// `HOME` inside.
 pub(super) const HOME: &str = "/home/agent";
-
-pub(super) const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
-
-/// What programs need of `/etc`; the rest of it, with its keys and passwords, is not there.
-pub(super) const ETC: [&str; 16] = [
-    "alternatives",
-    "bash.bashrc",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "inputrc",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "mime.types",
-    "nsswitch.conf",
-    "pki/tls/certs",
-    "pki/ca-trust/extracted",
-    "profile",
-    "ssl/certs",
-    "timezone",
-];
-
-pub(super) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-
-/// What the kernel tells readers of `/proc` about the whole host: its memory, keys, messages, timers and hardware. What
-/// compilers and runtimes size themselves by stays: processors, memory, load.
-const HIDDEN: [&str; 18] = [
-    "proc/acpi",
-    "proc/asound",
-    "proc/interrupts",
-    "proc/kcore",
-    "proc/key-users",
-    "proc/keys",
-    "proc/kmsg",
-    "proc/kpagecgroup",
-    "proc/kpagecount",
-    "proc/kpageflags",
-    "proc/latency_stats",
-    "proc/pagetypeinfo",
-    "proc/sched_debug",
-    "proc/scsi",
-    "proc/slabinfo",
-    "proc/timer_list",
-    "proc/timer_stats",
-    "proc/vmallocinfo",
-];
 
 /// Who the program is inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,6 +37,9 @@ mod outlet;
 #[cfg(target_os = "linux")]
 mod search;
 #[cfg(target_os = "linux")]
+#[cfg_attr(not(feature = "escape"), expect(unreachable_pub, reason = "only that feature lets it out"))]
+pub mod shown;
+#[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
 #[cfg(not(target_os = "linux"))]
