@@ -54,7 +54,8 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     progress(&format!("{} pairs are related, {} conflict; git looks at them", related.len(), clashes.len()));
     let seen = compared(args, &copy, &topics, &related, &clashes)?;
 
-    let mut evidence = Evidence { command: format!("evidence merge-graph --repo {}", args.repo.display()), ..Evidence::default() };
+    let mut evidence =
+        Evidence { command: format!("evidence merge-graph --repo {}", args.repo.display()), ..Evidence::default() };
     let mut graph = Table::new(
         format!("{} branches on one commit", topics.len()),
         ["pairs", "same file", "conflict", "whole picture s", "one branch ms P50", "P99", "worst", "peak MiB"],
@@ -72,17 +73,31 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
         ms(nth(100)),
         (peak / 1024).to_string(),
     ]);
-    let mut judged = Table::new("The same pairs, merged by git", ["said", "pairs", "looked at", "git agrees", "git does not"]);
+    let mut judged =
+        Table::new("The same pairs, merged by git", ["said", "pairs", "looked at", "git agrees", "git does not"]);
     for row in &seen {
         let differ = row.wrong.len();
-        judged.row([row.said.into(), row.pairs.to_string(), row.looked.to_string(), (row.looked - differ).to_string(), differ.to_string()]);
+        judged.row([
+            row.said.into(),
+            row.pairs.to_string(),
+            row.looked.to_string(),
+            (row.looked - differ).to_string(),
+            differ.to_string(),
+        ]);
         for (one, other) in &row.wrong {
-            evidence.missed.push(format!("{}: git does not agree about {} and {}", row.said, topics[*one].name, topics[*other].name));
+            evidence.missed.push(format!(
+                "{}: git does not agree about {} and {}",
+                row.said, topics[*one].name, topics[*other].name
+            ));
         }
     }
     evidence.tables = vec![graph, judged];
     if whole > WHOLE {
-        evidence.missed.push(format!("the whole picture took {:.2} s instead of {} s", whole.as_secs_f64(), WHOLE.as_secs()));
+        evidence.missed.push(format!(
+            "the whole picture took {:.2} s instead of {} s",
+            whole.as_secs_f64(),
+            WHOLE.as_secs()
+        ));
     }
     if nth(50) > ONE {
         evidence.missed.push(format!("one branch took {} ms instead of {} ms", ms(nth(50)), ONE.as_millis()));
@@ -145,7 +160,11 @@ fn compared(
     let apart: Vec<Pair> = all.filter(|pair| !related.contains(pair)).collect();
     let beside: Vec<Pair> = related.difference(clashes).copied().collect();
     let clashes: Vec<Pair> = clashes.iter().copied().collect();
-    let groups = [("they conflict", clashes, true), ("same file, no conflict", beside, false), ("nothing in common", apart, false)];
+    let groups = [
+        ("they conflict", clashes, true),
+        ("same file, no conflict", beside, false),
+        ("nothing in common", apart, false),
+    ];
     let mut seen = Vec::new();
     for (said, pairs, conflict) in groups {
         let step = pairs.len().div_ceil(args.checked.max(1)).max(1);

@@ -51,7 +51,11 @@ pub(crate) fn transplanted(repo: &Path, wanted: usize) -> Result<(String, Vec<To
         topics.push(Topic { tip: CommitId::new(tip)?, name });
     }
     if topics.len() < wanted {
-        return Err(format!("only {} topics of this history apply to one commit; ask for fewer with --branches", topics.len()).into());
+        return Err(format!(
+            "only {} topics of this history apply to one commit; ask for fewer with --branches",
+            topics.len()
+        )
+        .into());
     }
     Ok((target, topics))
 }
@@ -74,5 +78,9 @@ pub(crate) fn trees(repo: &Path, asked: String) -> Result<Vec<Option<String>>, F
         // The entries that conflict, then an empty word.
         let _last = words.find(|word| word.is_empty());
     }
-    if found.len() == count { Ok(found) } else { Err(format!("git answered {} of {count} questions", found.len()).into()) }
+    if found.len() == count {
+        Ok(found)
+    } else {
+        Err(format!("git answered {} of {count} questions", found.len()).into())
+    }
 }
