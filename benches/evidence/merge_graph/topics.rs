@@ -16,7 +16,7 @@ pub(crate) struct Topic {
 }
 
 /// How many merges are looked at for each topic that is wanted: some do not apply to another commit.
-const SPARE: usize = 2;
+const SPARE: usize = 4;
 
 pub(crate) fn name(number: usize) -> String {
     format!("topic-{number:05}")
