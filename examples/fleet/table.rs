@@ -49,7 +49,7 @@ pub(crate) fn outcome(end: &Outcome) -> (&'static str, String) {
         Outcome::AgentFailed { why } => ("agent failed", clean(why)),
         Outcome::Incomplete { why } => ("incomplete", clean(why)),
         Outcome::Conflict { conflict } => {
-            let paths: Vec<_> = conflict.paths.iter().take(3).map(|p| format!("{} ({:?})", p.path, p.kind)).collect();
+            let paths: Vec<_> = conflict.paths.iter().take(3).map(|p| format!("{} ({})", p.path, p.kind)).collect();
             let more = conflict.paths.len().saturating_sub(3);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             ("conflict", clean(&format!("in {}{more}", paths.join(", "))))

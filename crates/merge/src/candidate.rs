@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitId, Target};
+use crate::{CommitId, Loss, Target};
 
 /// A commit that would land, and that no branch points to yet.
 ///
@@ -21,6 +21,9 @@ pub struct Candidate {
     pub change: CommitId,
     /// The message for the target's reflog.
     pub reflog: String,
+    /// What of both sides is not in it, on purpose. Empty but for strategies that take one side alone.
+    #[serde(default)]
+    pub dropped: Vec<Loss>,
 }
 
 /// What to do when the target branch is checked out somewhere, in the main checkout or in a worktree.
@@ -55,5 +58,10 @@ pub enum Landing {
         path: PathBuf,
         /// What stands in the way and what to do.
         why: String,
+    },
+    /// The candidate has not what both sides did, and does not say so in [`Candidate::dropped`]. Nothing changed.
+    WouldLose {
+        /// What it lacks.
+        losses: Vec<Loss>,
     },
 }

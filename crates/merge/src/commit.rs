@@ -2,13 +2,15 @@
 
 use gix::ObjectId;
 use gix::actor::Signature;
+use gix::bstr::BString;
 
 use crate::{Change, Error, Identity, Result, graph};
 
 mod message;
 pub(crate) mod persist;
+pub(crate) mod trailers;
 
-pub(crate) use message::{message, one_line};
+pub(crate) use message::{lines_of, message, one_line};
 
 /// The last second of the year 9999. A change may claim any time; later ones break other tools.
 const LATEST: i64 = 253_402_300_799;
@@ -34,6 +36,35 @@ pub(crate) fn draft(
         extra_headers: Vec::new(),
     };
     Ok(session.write_object(&commit).map_err(Error::git("write the candidate"))?.detach())
+}
+
+/// A commit of somebody's work on another parent.
+pub(crate) struct Copied {
+    pub(crate) tree: ObjectId,
+    pub(crate) parent: ObjectId,
+    /// Who wrote it, and when.
+    pub(crate) author: Signature,
+    pub(crate) message: Vec<u8>,
+    /// What the message is encoded in, if not in UTF-8.
+    pub(crate) encoding: Option<BString>,
+    /// The commit that it comes from; it was there before.
+    pub(crate) after: ObjectId,
+}
+
+/// Writes such a commit into the session's object memory. The committer is the change's; the time is the later one of the
+/// parent's and of the commit's that it comes from.
+pub(crate) fn copy(session: &gix::Repository, copied: Copied, change: &Change) -> Result<ObjectId> {
+    let seconds = seconds(session, copied.parent).max(seconds(session, copied.after));
+    let commit = gix::objs::Commit {
+        tree: copied.tree,
+        parents: [copied.parent].into_iter().collect(),
+        author: copied.author,
+        committer: signature(&change.committer, seconds)?,
+        encoding: copied.encoding,
+        message: copied.message.into(),
+        extra_headers: Vec::new(),
+    };
+    Ok(session.write_object(&commit).map_err(Error::git("write a commit of the candidate"))?.detach())
 }
 
 fn seconds(session: &gix::Repository, commit: ObjectId) -> i64 {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Loss;
+
 /// The result of an operation on changes.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -45,6 +47,12 @@ pub enum Error {
         id: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A merge went wrong: its result has not what both sides did. Nothing was made of it; please report it.
+    #[error("the merge would lose work in {} place(s), {:?} among them", losses.len(), losses.first().map(|loss| &loss.path))]
+    NotConserved {
+        /// What it lacks.
+        losses: Vec<Loss>,
     },
     /// Another process holds a lock of the repository for longer than is sensible.
     #[error("timed out waiting for {path:?}; if no other git process runs, remove that file and retry")]

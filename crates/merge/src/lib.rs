@@ -4,6 +4,7 @@ mod candidate;
 mod change;
 mod commit;
 mod conflict;
+mod conserve;
 mod engine;
 mod error;
 mod forecast;
@@ -11,21 +12,30 @@ mod graph;
 mod land;
 mod name;
 mod open;
+mod path;
 pub mod queue;
 mod repository;
 mod resolve;
 mod strategies;
 mod strategy;
+mod text;
 mod trial;
 
 pub use candidate::{Candidate, Checkout, Landing};
 pub use change::{Change, Identity, Target};
-pub use conflict::{Conflict, ConflictKind, ConflictPath, Side};
+pub use conflict::{
+    Conflict, ConflictKind, ConflictPath, ConflictPaths, Entry, Hunk, Inspection, MarkerStyle, Markers,
+    NothingConflicts, Rendered, Terms, Touch,
+};
+pub use conserve::{Loss, Lost, Whose};
 pub use error::{Error, Result};
 pub use forecast::{Clash, Forecast, Foreseen, News, Outlook};
-pub use name::{BranchName, CommitId, TreeId};
+pub use name::{BranchName, CommitId, ConflictId, TreeId};
+pub use path::{BadEscape, RepoPath};
 pub use repository::Repository;
 pub use resolve::{GiveUp, Resolution, Resolver};
-pub use strategies::MergeCommit;
-pub use strategy::{MergeStrategy, Prepared};
+pub use strategies::{
+    CherryPick, Diverged, Empties, FastForward, MergeCommit, Merges, Octopus, Ours, Promote, Rebase, Squash,
+};
+pub use strategy::{MergeStrategy, Prepared, Refusal};
 pub use trial::Trial;

@@ -82,6 +82,13 @@ name!(
     check_commit
 );
 
+name!(
+    /// Names a conflict, the same way in every worktree, clone and process: 40 lower-case hexadecimal digits.
+    ConflictId,
+    "conflict id",
+    check_commit
+);
+
 fn check_branch(text: &str) -> std::result::Result<(), &'static str> {
     if text.len() > 200 {
         return Err("use at most 200 bytes");

@@ -26,6 +26,11 @@ impl Attempt {
                 Prepared::Candidate(candidate) => candidate,
                 Prepared::AlreadyMerged => return self.landed(capture).await,
                 Prepared::Conflict(conflict) => return Ok(Outcome::Conflict { conflict }),
+                Prepared::Empty => {
+                    let why = format!("{} has all of it already, in other commits", self.target);
+                    return Ok(Outcome::NotLanded { why });
+                }
+                Prepared::Refused(refusal) => return Ok(Outcome::NotLanded { why: refusal.to_string() }),
             };
             if self.gated() {
                 self.stage(Stage::Gating { candidate: candidate.clone() }).await?;
@@ -90,6 +95,10 @@ impl Attempt {
         Ok(match landing {
             Landing::Landed => Try::Over(self.landed_as(&candidate, capture).await?),
             Landing::TargetMoved { .. } => Try::TargetMoved,
+            Landing::WouldLose { losses } => {
+                let why = format!("the candidate would lose work in {} place(s): {losses:?}", losses.len());
+                Try::Over(Outcome::NotLanded { why })
+            }
             Landing::CheckedOut { path, why } => {
                 let why = format!("{} is checked out at {}: {why}", self.target, path.display());
                 Try::Over(Outcome::NotLanded { why })

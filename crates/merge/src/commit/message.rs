@@ -9,10 +9,20 @@ pub(crate) fn message(change: &Change) -> Result<String> {
         subject => subject,
     };
     text.push('\n');
-    if !change.trailers.is_empty() {
+    let trailers = lines_of(change)?;
+    if !trailers.is_empty() {
         text.push('\n');
     }
-    for (key, value) in &change.trailers {
+    for (key, value) in &trailers {
+        text.push_str(format!("{key}: {value}").trim_end());
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The trailers of the change, each fit for a line.
+pub(crate) fn lines_of(change: &Change) -> Result<Vec<(String, String)>> {
+    let line = |(key, value): &(String, String)| {
         if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(Error::InvalidName {
                 what: "trailer key",
@@ -20,10 +30,9 @@ pub(crate) fn message(change: &Change) -> Result<String> {
                 problem: "use letters, digits and '-'",
             });
         }
-        text.push_str(format!("{key}: {}", one_line(value)).trim_end());
-        text.push('\n');
-    }
-    Ok(text)
+        Ok((key.clone(), one_line(value)))
+    };
+    change.trailers.iter().map(line).collect()
 }
 
 /// The text on one line, with single spaces where it had control characters or several.

@@ -11,31 +11,46 @@ use gix::objs::{Exists, Kind, TreeRefIter, Write};
 
 use crate::{Error, Result, graph};
 
+/// Whether what an object refers to was looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    First,
+    Last,
+}
+
 /// Writes the commit and every object of the session's memory that it reaches, and flushes them.
 pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result<()> {
     let memory = session.objects.take_object_memory().unwrap_or_default();
     let mut ordered = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut pending = vec![commit];
-    while let Some(id) = pending.pop() {
-        let Some((kind, data)) = memory.get(&id).filter(|_| seen.insert(id)) else { continue };
+    let mut pending = vec![(commit, Visit::First)];
+    while let Some((id, visit)) = pending.pop() {
+        let Some((kind, data)) = memory.get(&id) else { continue };
+        // What is referred to goes first: whoever finds an object finds all of it.
+        if visit == Visit::Last {
+            ordered.push((id, *kind, data));
+            continue;
+        }
+        if !seen.insert(id) {
+            continue;
+        }
+        pending.push((id, Visit::Last));
+        let damaged = || graph::unusable(id, "it was made damaged");
         match kind {
             Kind::Commit => {
-                let parsed = gix::objs::CommitRef::from_bytes(data, id.kind());
-                pending.push(parsed.map_err(|_| graph::unusable(id, "it was made damaged"))?.tree());
+                let parsed = gix::objs::CommitRef::from_bytes(data, id.kind()).map_err(|_| damaged())?;
+                pending.extend(parsed.parents().chain([parsed.tree()]).map(|id| (id, Visit::First)));
             }
             Kind::Tree => {
                 for entry in TreeRefIter::from_bytes(data, id.kind()) {
-                    pending.push(entry.map_err(|_| graph::unusable(id, "it was made damaged"))?.oid.to_owned());
+                    pending.push((entry.map_err(|_| damaged())?.oid.to_owned(), Visit::First));
                 }
             }
             Kind::Blob | Kind::Tag => {}
         }
-        ordered.push((id, *kind, data));
     }
-    // What is referred to goes first: whoever finds the commit finds all of it.
     let mut written = Vec::new();
-    for (id, kind, data) in ordered.into_iter().rev() {
+    for (id, kind, data) in ordered {
         if !session.objects.exists(&id) {
             session.objects.write_buf(kind, data).map_err(Error::git(format!("write object {id}")))?;
             written.push(id);

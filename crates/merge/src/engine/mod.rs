@@ -6,7 +6,8 @@
 
 use gix::ObjectId;
 
-use crate::{Conflict, ConflictKind, ConflictPath, Error, Result, graph};
+use crate::conflict::{Found, assemble};
+use crate::{Conflict, ConflictKind, Error, Result, graph};
 
 mod attributes;
 mod changes;
@@ -15,12 +16,15 @@ mod footprint;
 mod paths;
 mod renames;
 mod report;
+mod text_rules;
 mod trees;
 
 use changes::Changes;
 use fold::Fold;
 pub(crate) use footprint::footprint;
 use trees::Workbench;
+
+pub(crate) use text_rules::{Driver, text_rules};
 
 /// What came of merging two commits.
 pub(crate) enum Merged {
@@ -43,25 +47,24 @@ pub(crate) fn merge(session: &gix::Repository, ours: ObjectId, theirs: ObjectId)
             let problem = "the clone is shallow and its history ends before a merge base; fetch more of it";
             return Err(graph::unusable(theirs, problem));
         }
-        [] => vec![whole(ConflictKind::Unrelated)],
+        [] => vec![Found::whole(ConflictKind::Unrelated)],
         several => match merge_from(session, several, ours, theirs)? {
             Ok(tree) => return Ok(Merged::Clean { tree, bases }),
             Err(paths) => paths,
         },
     };
-    let bases = bases.into_iter().map(graph::public).collect::<Result<_>>()?;
-    Ok(Merged::Conflict(Conflict { ours: graph::public(ours)?, theirs: graph::public(theirs)?, bases, paths }))
+    Ok(Merged::Conflict(assemble::conflict(session, ours, theirs, &bases, paths)?))
 }
 
 /// The tree, or the paths that conflict (never none).
-type Outcome = std::result::Result<ObjectId, Vec<ConflictPath>>;
+type Outcome = std::result::Result<ObjectId, Vec<Found>>;
 
 fn merge_from(session: &gix::Repository, bases: &[ObjectId], ours: ObjectId, theirs: ObjectId) -> Result<Outcome> {
     let (our_tree, their_tree) = (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?);
     let bench = Workbench::new(session, our_tree);
     let mut fold = Fold::new(&bench);
     let Some(base) = fold.base(bases)? else {
-        return Ok(Err(vec![whole(ConflictKind::Other)]));
+        return Ok(Err(vec![Found::whole(ConflictKind::Endless)]));
     };
     let (we, they) = (Changes::between(session, base, our_tree)?, Changes::between(session, base, their_tree)?);
     paths::check(&they)?;
@@ -75,23 +78,16 @@ fn merge_from(session: &gix::Repository, bases: &[ObjectId], ours: ObjectId, the
         let [base, ours, theirs] = sides;
         let (base, ours, theirs) = (base?, ours?, theirs?);
         if ours != theirs {
-            let path = path.to_string();
-            found.push(ConflictPath { path, kind: ConflictKind::Other, base, ours, theirs });
+            found.push(Found { path: path.clone(), kind: ConflictKind::Bases, base, ours, theirs });
         }
     }
     if found.is_empty() && merged.unresolved.is_empty() {
         return Ok(Ok(merged.tree));
     }
-    report::sort(&mut found);
     if found.is_empty() {
-        found.push(whole(ConflictKind::Other));
+        found.push(Found::whole(ConflictKind::Other));
     }
     Ok(Err(found))
-}
-
-/// A conflict of the trees as a whole.
-fn whole(kind: ConflictKind) -> ConflictPath {
-    ConflictPath { path: String::new(), kind, base: None, ours: None, theirs: None }
 }
 
 fn failed<E>(what: &str) -> impl FnOnce(E) -> Error

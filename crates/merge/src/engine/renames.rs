@@ -13,7 +13,8 @@ use super::changes::{Changes, above};
 use super::report::Who;
 use super::trees::{RENAMES, Workbench};
 use super::{failed, report};
-use crate::{ConflictKind, ConflictPath, Result};
+use crate::conflict::Found;
+use crate::{ConflictKind, Result};
 
 /// Whether finding renames can change the result.
 ///
@@ -86,7 +87,7 @@ pub(super) fn guessed(
     (tree, one): (ObjectId, &Changes),
     other: &Changes,
     added_by: Who,
-) -> Result<Vec<ConflictPath>> {
+) -> Result<Vec<Found>> {
     let mut candidates = added_under_gone(one, other).peekable();
     if candidates.peek().is_none() {
         return Ok(Vec::new());
@@ -95,9 +96,9 @@ pub(super) fn guessed(
     let moved = |path: &BStr| above(path).any(|dir| one.gone.contains(dir) && renamed.contains(dir));
     let conflicts = candidates.filter(|path| moved(path.as_bstr())).map(|path| {
         let entry = other.brought.iter().find(|(brought, ..)| brought == path);
-        let side = entry.map(|(_, mode, id)| report::side(*mode, *id));
+        let side = entry.map(|(brought, mode, id)| report::side(brought.as_bstr(), *mode, *id));
         let (ours, theirs) = if added_by == Who::Ours { (side, None) } else { (None, side) };
-        ConflictPath { path: path.to_string(), kind: ConflictKind::Other, base: None, ours, theirs }
+        Found { path: path.clone(), kind: ConflictKind::DirectoryRename, base: None, ours, theirs }
     });
     Ok(conflicts.collect())
 }

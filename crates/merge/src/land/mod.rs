@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use gix::ObjectId;
 
 use crate::commit::{committer, one_line};
-use crate::{Candidate, Checkout, Landing, Result, graph};
+use crate::{Candidate, Checkout, Error, Landing, Loss, Result, conserve, graph};
 
 pub(crate) mod checkouts;
 mod forward;
@@ -36,6 +36,9 @@ pub(crate) fn land(
     let step = Step { session, candidate, expected, new };
     if let Some(settled) = step.settled()? {
         return Ok(settled);
+    }
+    if let Some(losses) = step.undeclared_losses()? {
+        return Ok(Landing::WouldLose { losses });
     }
     let holders = checkouts::holders(session, &candidate.target.branch)?;
     match (holders.as_slice(), checkout) {
@@ -80,6 +83,18 @@ impl Step<'_> {
         // Whoever landed it may have been killed before it was on the disk.
         refs::flush(self.session, &self.candidate.target.branch)?;
         Ok(Landing::Landed)
+    }
+
+    /// What the candidate lacks and does not say that it drops, if it is a merge of its target and its change.
+    fn undeclared_losses(&self) -> Result<Option<Vec<Loss>>> {
+        let change = graph::commit(self.session, &self.candidate.change)?;
+        let commit = self.session.find_commit(self.new).map_err(Error::git("read the candidate"))?;
+        if !commit.parent_ids().map(|id| id.detach()).eq([self.expected, change]) {
+            return Ok(None);
+        }
+        let mut losses = conserve::of_merge_commit(self.session, self.new)?.unwrap_or_default();
+        losses.retain(|loss| !self.candidate.dropped.contains(loss));
+        Ok((!losses.is_empty()).then_some(losses))
     }
 
     fn swap(&self) -> Result<Landing> {

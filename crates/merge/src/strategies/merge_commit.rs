@@ -1,8 +1,9 @@
 //! A merge commit for every change.
 
-use crate::commit::{draft, one_line, persist};
+use super::{keep_both, offer, sides};
+use crate::commit::draft;
 use crate::engine::{Merged, merge};
-use crate::{Candidate, Change, MergeStrategy, Prepared, Repository, Result, Target, graph};
+use crate::{Change, MergeStrategy, Prepared, Repository, Result, Target};
 
 /// Joins the change to the target with a merge commit, also where a fast-forward would do.
 ///
@@ -16,7 +17,7 @@ use crate::{Candidate, Change, MergeStrategy, Prepared, Repository, Result, Targ
 /// conflict leaves no object behind.
 ///
 /// Where git would report that it guessed a directory's new name, this reports a conflict
-/// ([`ConflictKind::Other`](crate::ConflictKind::Other)), as git does by default. Besides an unreadable object, it is an
+/// ([`ConflictKind::DirectoryRename`](crate::ConflictKind::DirectoryRename)), as git does by default. Besides an unreadable object, it is an
 /// error ([`Error::Object`](crate::Error::Object)) when the change adds a path that no checkout may hold, such as
 /// `.git`, and ([`Error::InvalidName`](crate::Error::InvalidName)) when a trailer key or the committer cannot be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,21 +26,17 @@ pub struct MergeCommit;
 impl MergeStrategy for MergeCommit {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
-            let ours = graph::commit(session, &target.expected)?;
-            let theirs = graph::commit(session, &change.tip)?;
+            let (ours, theirs) = sides(session, target, change)?;
             let tree = match merge(session, ours, theirs)? {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
-                Merged::Clean { tree, .. } => tree,
+                Merged::Clean { tree, bases } => {
+                    keep_both(session, &bases, (ours, theirs), tree)?;
+                    tree
+                }
             };
             let commit = draft(session, tree, &[ours, theirs], change)?;
-            persist::persist(session, commit)?;
-            Ok(Prepared::Candidate(Candidate {
-                commit: graph::public(commit)?,
-                target: target.clone(),
-                change: change.tip.clone(),
-                reflog: one_line(&format!("merge: {}", change.subject)),
-            }))
+            offer(session, commit, target, change, "merge")
         })
     }
 }

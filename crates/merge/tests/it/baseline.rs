@@ -225,8 +225,8 @@ fn same_sides(path: &ConflictPath, stages: &BTreeMap<(String, u8), (u32, String)
     if !plain {
         return Ok(());
     }
-    for (stage, side) in [(1, &path.base), (2, &path.ours), (3, &path.theirs)] {
-        let git = stages.get(&(path.path.clone(), stage));
+    for (stage, side) in [(1, path.base()), (2, path.ours()), (3, path.theirs())] {
+        let git = stages.get(&(String::from_utf8_lossy(path.path.as_bytes()).into_owned(), stage));
         let ours = side.as_ref().map(|side| (side.mode, side.id.clone()));
         if git != ours.as_ref() {
             return Err(format!("{:?} stage {stage}: {ours:?}, git has {git:?}; all: {stages:?}", path));

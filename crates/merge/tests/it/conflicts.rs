@@ -11,11 +11,11 @@ const KINDS: &[(ConflictKind, &str, &str, &str)] = &[
     (ConflictKind::AddAdd, "true", "echo a >f", "echo b >f"),
     (ConflictKind::ModifyDelete, "seq 9 >f", "echo x >>f", "git rm -q f"),
     (ConflictKind::ModifyDelete, "seq 9 >f", "git rm -q f", "echo x >>f"),
-    (ConflictKind::RenameRename, "seq 9 >f", "git mv f g", "git mv f h"),
+    (ConflictKind::RenameRename1To2, "seq 9 >f", "git mv f g", "git mv f h"),
     (ConflictKind::RenameDelete, "seq 9 >f", "git mv f g", "git rm -q f"),
     (ConflictKind::FileDirectory, "true", "echo a >f", "mkdir f; echo b >f/g"),
     (ConflictKind::DistinctTypes, "true", "echo a >f", "ln -s t f"),
-    (ConflictKind::Other, "mkdir d; seq 9 >d/f", "git mv d e", "echo n >d/n"),
+    (ConflictKind::DirectoryRename, "mkdir d; seq 9 >d/f", "git mv d e", "echo n >d/n"),
     (
         ConflictKind::Submodule,
         "git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,s; mkdir s; git commit -qm s",
@@ -43,14 +43,14 @@ fn the_sides_of_a_conflict_are_those_of_the_commits_in_both_directions() {
     let scene = Scene::forked("seq 9 >f; seq 9 >g", "echo main >>f; git rm -q g", "echo change >>f; echo x >>g");
     for (target, change) in [("main", "change"), ("change", "main")] {
         let conflict = scene.conflict(target, change);
-        assert_eq!(conflict.paths.iter().map(|path| path.path.as_str()).collect::<Vec<_>>(), ["f", "g"]);
+        assert_eq!(conflict.paths.iter().map(|path| path.path.to_string()).collect::<Vec<_>>(), ["f", "g"]);
         for path in &conflict.paths {
             let base = scene.git(&["merge-base", "main", "change"]);
-            for (commit, side) in [(base.as_str(), &path.base), (target, &path.ours), (change, &path.theirs)] {
+            for (commit, side) in [(base.as_str(), path.base()), (target, path.ours()), (change, path.theirs())] {
                 let name = format!("{commit}:{}", path.path);
                 let id = scene.git_ok(&["cat-file", "-e", &name]).then(|| scene.git(&["rev-parse", &name]));
-                assert_eq!(side.as_ref().map(|side| side.id.clone()), id, "{name}");
-                assert!(side.as_ref().is_none_or(|side| side.mode == 0o100_644));
+                assert_eq!(side.map(|side| side.id.clone()), id, "{name}");
+                assert!(side.is_none_or(|side| side.mode == 0o100_644));
             }
         }
     }
@@ -96,7 +96,7 @@ fn a_shallow_clone_that_lost_the_merge_base_is_an_error_and_not_unrelated() {
 /// Two branches that merged each other's first commit, and resolved the same lines differently.
 ///
 /// The merge bases conflict, so whoever picks one of them as the base declares one resolution to be no change.
-fn criss_cross(first: &str, second: &str, ours: &str, theirs: &str) -> Scene {
+pub(crate) fn criss_cross(first: &str, second: &str, ours: &str, theirs: &str) -> Scene {
     let scene = Scene::forked("seq 9 >f; seq 9 >g; seq 9 >h; printf 'a\\0' >b", first, second);
     scene.git(&["branch", "old-main", "main"]);
     let merge = |into: &str, other: &str, script: &str| {
@@ -124,7 +124,7 @@ fn crossed_histories_with_conflicting_bases_conflict_in_both_directions() {
         let conflict = scene.conflict(target, change);
         assert_eq!(conflict.bases.len(), 2);
         assert_eq!(conflict.paths.len(), 1, "{conflict:?}");
-        assert_eq!((conflict.paths[0].path.as_str(), conflict.paths[0].kind), ("f", ConflictKind::Content));
+        assert_eq!((conflict.paths[0].path.to_string().as_str(), conflict.paths[0].kind), ("f", ConflictKind::Content));
     }
 }
 
@@ -162,7 +162,7 @@ fn crossed_histories_that_disagree_without_markers_conflict_in_both_directions()
         let scene = criss_cross(first, second, ours, theirs);
         for (target, change) in [("main", "change"), ("change", "main")] {
             let conflict = scene.conflict(target, change);
-            assert!(conflict.paths.iter().any(|found| found.path == path), "{path}: {conflict:?}");
+            assert!(conflict.paths.iter().any(|found| found.path.to_string() == path), "{path}: {conflict:?}");
         }
     }
 }
@@ -189,14 +189,14 @@ fn a_history_that_crosses_again_and_again_conflicts_as_in_git() {
     let scene = crossed(20);
     assert!(!scene.git_ok(&["merge-tree", "--write-tree", "main", "change"]));
     let conflict = scene.conflict("main", "change");
-    assert_eq!(conflict.paths.iter().map(|path| path.path.as_str()).collect::<Vec<_>>(), ["f"]);
+    assert_eq!(conflict.paths.iter().map(|path| path.path.to_string()).collect::<Vec<_>>(), ["f"]);
 }
 
 #[test]
 fn a_history_that_crosses_without_end_is_a_conflict_of_the_whole() {
     let conflict = crossed(70).conflict("main", "change");
     assert_eq!(conflict.paths.len(), 1);
-    assert_eq!((conflict.paths[0].path.as_str(), conflict.paths[0].kind), ("", ConflictKind::Other));
+    assert_eq!((conflict.paths[0].path.to_string().as_str(), conflict.paths[0].kind), ("", ConflictKind::Endless));
 }
 
 #[test]

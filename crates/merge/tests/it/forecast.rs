@@ -60,7 +60,7 @@ fn what_touches_other_lines_lands_and_what_touches_the_same_clashes() {
     );
     let (forecast, news) = forecast(&scene, &["top", "bottom", "rival"]);
     assert_eq!(pairs(&forecast), pair("rival", "top"));
-    assert!(matches!(&news[..], [News::Clash(clash)] if clash.conflict.paths[0].path == "f"), "{news:?}");
+    assert!(matches!(&news[..], [News::Clash(clash)] if clash.conflict.paths[0].path.to_string() == "f"), "{news:?}");
     let related: Vec<_> = forecast.related(&id("top")).collect();
     assert_eq!(related, [(&id("bottom"), Relation::Path), (&id("rival"), Relation::Hunk)]);
     let order: Vec<_> =

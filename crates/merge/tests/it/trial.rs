@@ -32,5 +32,5 @@ fn a_trial_of_what_is_merged_says_so() {
 fn a_trial_that_conflicts_says_where() {
     let scene = Scene::forked("seq 9 >f", "sed -i s/5/five/ f", "sed -i s/5/V/ f");
     let Trial::Conflict(conflict) = trial(&scene, "main", "change") else { panic!("it conflicts") };
-    assert_eq!(conflict.paths[0].path, "f");
+    assert_eq!(conflict.paths[0].path.to_string(), "f");
 }

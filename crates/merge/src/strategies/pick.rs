@@ -1,0 +1,50 @@
+//! One change on top of a tree: a three-way merge from a base that the caller names.
+
+use gix::ObjectId;
+
+use crate::engine::{Merged, merge};
+use crate::{ConflictPaths, Error, Result, graph};
+
+pub(super) enum Picked {
+    /// The tree, in the session's object memory.
+    Clean(ObjectId),
+    Conflict(ConflictPaths),
+}
+
+/// Does to `ours` what was done from `base` to `theirs`, all of them trees.
+pub(super) fn pick(session: &gix::Repository, base: ObjectId, ours: ObjectId, theirs: ObjectId) -> Result<Picked> {
+    // The engine merges commits, so they get some that say so, and that exist in memory only.
+    let base = commit(session, base, &[])?;
+    let (one, other) = (commit(session, ours, &[base])?, commit(session, theirs, &[base])?);
+    Ok(match merge(session, one, other)? {
+        // Both did the same.
+        Merged::Contained => Picked::Clean(ours),
+        Merged::Clean { tree, .. } => Picked::Clean(tree),
+        Merged::Conflict(conflict) => Picked::Conflict(conflict.paths),
+    })
+}
+
+/// The tree of the first parent, or the empty one.
+pub(super) fn base_tree(session: &gix::Repository, parent: Option<ObjectId>) -> Result<ObjectId> {
+    match parent {
+        Some(parent) => graph::tree_of(session, parent),
+        None => {
+            let empty = session.write_object(gix::objs::Tree::empty());
+            Ok(empty.map_err(Error::git("write an empty tree"))?.detach())
+        }
+    }
+}
+
+fn commit(session: &gix::Repository, tree: ObjectId, parents: &[ObjectId]) -> Result<ObjectId> {
+    let who = gix::actor::Signature::default();
+    let commit = gix::objs::Commit {
+        tree,
+        parents: parents.iter().copied().collect(),
+        author: who.clone(),
+        committer: who,
+        encoding: None,
+        message: Default::default(),
+        extra_headers: Vec::new(),
+    };
+    Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
+}
