@@ -2,8 +2,8 @@
 //!
 //! It compares trees path by path, and lines by counting them, and knows nothing of how the result was made. What only one
 //! side changed is as that side has it; where both changed a file, the lines that each of them added or removed are added
-//! or removed. Files that a side renamed are found by their lines. From several merge bases, nothing is asked for that one
-//! of them does not ask for.
+//! or removed. Files that a side renamed are found by their lines. From several merge bases, only whole
+//! paths are asked for, and only what each of them asks for.
 
 use std::collections::BTreeSet;
 
@@ -87,10 +87,12 @@ pub(crate) fn losses(session: &gix::Repository, merge: &Merge<'_>) -> Result<Vec
     let mut common: Option<Vec<Loss>> = None;
     for base in merge.bases {
         let found = Check { session, base: *base, merge }.losses()?;
-        let paths: BTreeSet<_> = found.iter().map(|loss| loss.path.clone()).collect();
         common = Some(match common {
             None => found,
-            Some(earlier) => earlier.into_iter().filter(|loss| paths.contains(&loss.path)).collect(),
+            // Which lines are whose cannot be told from one of several bases alone.
+            Some(earlier) => {
+                earlier.into_iter().filter(|loss| loss.what == Lost::Path && found.contains(loss)).collect()
+            }
         });
     }
     Ok(common.unwrap_or_default())
