@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
-use gix::diff::tree::recorder::Change;
+use gix::diff::tree::recorder;
 use gix::objs::FindExt;
 use gix::objs::tree::EntryMode;
 use serde::{Deserialize, Serialize};
@@ -165,10 +165,9 @@ impl Check<'_> {
         gix::diff::tree(old, new, gix::diff::tree::State::default(), self.session, &mut recorder)
             .map_err(Error::git("check a result: compare trees"))?;
         paths.extend(recorder.records.into_iter().filter_map(|change| match change {
-            Change::Addition { entry_mode, path, .. } | Change::Deletion { entry_mode, path, .. } => {
-                entry_mode.is_no_tree().then_some(path)
-            }
-            Change::Modification { entry_mode, previous_entry_mode, path, .. } => {
+            recorder::Change::Addition { entry_mode, path, .. }
+            | recorder::Change::Deletion { entry_mode, path, .. } => entry_mode.is_no_tree().then_some(path),
+            recorder::Change::Modification { entry_mode, previous_entry_mode, path, .. } => {
                 (entry_mode.is_no_tree() || previous_entry_mode.is_no_tree()).then_some(path)
             }
         }));

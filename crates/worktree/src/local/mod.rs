@@ -55,6 +55,7 @@ mod touched;
 mod trash;
 mod unflushed;
 mod usage;
+mod work;
 
 pub use doctor::{Cure, Finding, Holds, Remedy, Severity, Trouble};
 pub use fill::{CopyFrom, Filled};
