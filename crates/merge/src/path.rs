@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
-use gix::bstr::BString;
+use gix::bstr::BStr;
 use serde::{Deserialize, Serialize};
 
 /// A path relative to the root of a tree, with `/`, as the bytes that git has.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// else is itself. That is also how it is stored, so that no two paths look alike and none is lost.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RepoPath(BString);
+pub struct RepoPath(Vec<u8>);
 
 /// A text that is no [`RepoPath`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,12 @@ pub struct BadEscape;
 impl RepoPath {
     /// Takes the bytes of a path.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(BString::from(bytes.into()))
+        Self(bytes.into())
+    }
+
+    /// The path as the engine has it.
+    pub(crate) fn of(path: &BStr) -> Self {
+        Self(path.to_vec())
     }
 
     /// The bytes.
@@ -76,7 +81,7 @@ impl FromStr for RepoPath {
                 (other, after) => (with(bytes, *other), after),
             };
         }
-        Ok(Self(bytes.into()))
+        Ok(Self(bytes))
     }
 }
 
@@ -95,12 +100,6 @@ impl TryFrom<String> for RepoPath {
 impl From<RepoPath> for String {
     fn from(path: RepoPath) -> String {
         path.to_string()
-    }
-}
-
-impl From<&BString> for RepoPath {
-    fn from(path: &BString) -> Self {
-        Self(path.clone())
     }
 }
 

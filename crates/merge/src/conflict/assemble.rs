@@ -60,7 +60,7 @@ pub(crate) fn conflict(
         } else {
             Terms::three_way(base, we, they)
         };
-        paths.push(ConflictPath { id: id::of(kind, &terms)?, path: RepoPath::from(&path), kind, terms });
+        paths.push(ConflictPath { id: id::of(kind, &terms)?, path: RepoPath::of(path.as_bstr()), kind, terms });
     }
     paths.sort_by(|a, b| (&a.path, a.kind, &a.id).cmp(&(&b.path, b.kind, &b.id)));
     paths.dedup_by(|later, first| later.path == first.path && later.kind == first.kind);

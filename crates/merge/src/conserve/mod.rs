@@ -177,7 +177,7 @@ impl Check<'_> {
     /// What is lost at one path, renames aside.
     fn at(&self, versions: &Versions) -> Result<Vec<Loss>> {
         let Versions { path, base, ours, theirs, result } = versions;
-        let loss = |whose, what| Loss { path: RepoPath::from(path), whose, what };
+        let loss = |whose, what| Loss { path: RepoPath::of(path.as_bstr()), whose, what };
         let whole = |expected: &Found, whose| {
             if expected == result { Vec::new() } else { vec![loss(whose, Lost::Path)] }
         };
