@@ -30,6 +30,8 @@ enum Search {
     Flake,
     /// The change alone is to be tried.
     Alone,
+    /// It passed on something older than all that is remembered; it is to be tried on the oldest that is.
+    Oldest,
     /// It fails after one of the landings between.
     Between(u64, u64),
     Ends(Rejection),
@@ -76,15 +78,23 @@ fn search(state: &State, seq: Seq) -> Option<Search> {
     let step = judged.step;
     let fault = |tree, step| Some(Search::Ends(Rejection::GateFailed { tree, step, runs: judged.failed }));
     let own = &entry.submission;
-    let began = state.history.index_of(&own.base);
-    let alone = match state.verdicts.standing(&own.tree) {
-        Standing::Passed => Some(began),
-        _ => None,
-    };
-    let Some(mut good) = alone.max(*good).filter(|good| *good < bad) else {
-        // Nobody knows that it ever passed. That is worth a run only if something landed since it was begun.
-        let open = matches!(state.verdicts.standing(&own.tree), Standing::Unknown | Standing::Doubted);
-        return if began < bad && open { Some(Search::Alone) } else { fault(tree, step) };
+    let (began, oldest) = (state.history.index_of(&own.base), state.history.oldest());
+    let own_standing = state.verdicts.standing(&own.tree);
+    let alone = began.filter(|_| own_standing == Standing::Passed);
+    let mut good = match alone.max(*good).filter(|good| *good < bad) {
+        Some(good) => good,
+        None if began.is_none() && own_standing == Standing::Passed && oldest < bad => {
+            match probe(state, seq, oldest) {
+                Some(Standing::Passed) => oldest,
+                Some(Standing::Failed | Standing::Broken) => return fault(tree, step),
+                Some(Standing::Unknown | Standing::Doubted) | None => return Some(Search::Oldest),
+            }
+        }
+        None => {
+            // Nobody knows that it ever passed. That is worth a run only if something landed since it was begun.
+            let open = matches!(own_standing, Standing::Unknown | Standing::Doubted);
+            return if began.unwrap_or(oldest) < bad && open { Some(Search::Alone) } else { fault(tree, step) };
+        }
     };
     for (at, standing) in probes(state, seq, good, bad) {
         match standing {
@@ -103,12 +113,16 @@ fn search(state: &State, seq: Seq) -> Option<Search> {
 
 /// What is known of the change after each landing between; where it does not even merge, nothing can be found.
 fn probes(state: &State, seq: Seq, good: u64, bad: u64) -> Vec<(u64, Standing)> {
-    let known = |at| match state.nodes.get(state.history.commit_at(at)?, seq)? {
+    (good + 1..bad).filter_map(|at| Some((at, probe(state, seq, at)?))).collect()
+}
+
+/// What is known of the change after so many landings.
+fn probe(state: &State, seq: Seq, at: u64) -> Option<Standing> {
+    match state.nodes.get(state.history.commit_at(at)?, seq)? {
         Node::Asked => None,
-        Node::Done(Merge::Made(tip)) => Some((at, state.verdicts.standing(&tip.tree))),
-        Node::Done(_) => Some((at, Standing::Broken)),
-    };
-    (good + 1..bad).filter_map(known).collect()
+        Node::Done(Merge::Made(tip)) => Some(state.verdicts.standing(&tip.tree)),
+        Node::Done(_) => Some(Standing::Broken),
+    }
 }
 
 /// Remembers that changes of these scopes broke each other.
@@ -132,20 +146,26 @@ pub(super) fn wants<'a>(state: &'a State, weight: f64, wants: &mut Vec<Weighted<
                 let own = &state.entries[seq].submission;
                 wants.push(Weighted { weight, want: Want::Gate(&own.head, &own.tree) });
             }
+            Some(Search::Oldest) => ask(state, *seq, weight, &[state.history.oldest()], wants),
             Some(Search::Between(good, bad)) => {
                 let part = (bad - good).div_ceil(PARTS).max(1);
-                let cuts = (1..PARTS).map(|n| good + n * part).filter(|at| *at < bad);
-                for base in cuts.filter_map(|at| state.history.commit_at(at)) {
-                    let want = match state.nodes.get(base, *seq) {
-                        None => Want::Merge(base, *seq),
-                        Some(Node::Asked) => Want::Asked,
-                        Some(Node::Done(Merge::Made(tip))) => Want::Gate(&tip.commit, &tip.tree),
-                        Some(Node::Done(_)) => continue,
-                    };
-                    wants.push(Weighted { weight, want });
-                }
+                let cuts: Vec<u64> = (1..PARTS).map(|n| good + n * part).filter(|at| *at < bad).collect();
+                ask(state, *seq, weight, &cuts, wants);
             }
             _ => {}
         }
+    }
+}
+
+/// Has a change tried on what the target named after so many landings.
+fn ask<'a>(state: &'a State, seq: Seq, weight: f64, cuts: &[u64], wants: &mut Vec<Weighted<'a>>) {
+    for base in cuts.iter().filter_map(|at| state.history.commit_at(*at)) {
+        let want = match state.nodes.get(base, seq) {
+            None => Want::Merge(base, seq),
+            Some(Node::Asked) => Want::Asked,
+            Some(Node::Done(Merge::Made(tip))) => Want::Gate(&tip.commit, &tip.tree),
+            Some(Node::Done(_)) => continue,
+        };
+        wants.push(Weighted { weight, want });
     }
 }

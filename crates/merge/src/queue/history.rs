@@ -66,10 +66,16 @@ impl History {
         self.past.get(usize::try_from(landings.checked_sub(self.first)?).ok()?)
     }
 
-    /// After how many landings the target named a commit, or as early as is remembered.
-    pub(super) fn index_of(&self, commit: &CommitId) -> u64 {
+    /// After how many landings the oldest commit was named that is remembered.
+    pub(super) fn oldest(&self) -> u64 {
+        self.first
+    }
+
+    /// After how many landings the target named a commit, if that is remembered.
+    pub(super) fn index_of(&self, commit: &CommitId) -> Option<u64> {
         let found = self.past.iter().rposition(|past| past.commit == *commit);
-        found.map_or(self.first, |n| self.first + 1 + u64::try_from(n).unwrap_or(0))
+        let number = |n| self.first + 1 + u64::try_from(n).unwrap_or(0);
+        found.map(number).or_else(|| (self.base == *commit).then_some(self.first))
     }
 
     /// Whether a commit is one that the target was moved to by a landing.
@@ -103,7 +109,8 @@ mod tests {
         assert_eq!(history.commit_at(300), Some(&commit(300)));
         assert_eq!(history.commit_at(44), Some(&commit(44)));
         assert_eq!(history.commit_at(43), None);
-        assert_eq!(history.index_of(&commit(100)), 100);
+        assert_eq!([100, 44, 43].map(|n| history.index_of(&commit(n))), [Some(100), Some(44), None]);
+        assert_eq!(history.oldest(), 44);
         assert_eq!(history.after(299).unwrap().commit, commit(300));
         assert!(!history.landed(&ChangeId::new("1")) && history.landed(&ChangeId::new("300")));
         history.reset(commit(999));

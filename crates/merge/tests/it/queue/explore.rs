@@ -190,7 +190,9 @@ fn go(scenario: &Scenario, place: &mut Place, happens: &Move) -> Result<(), Stri
         Move::Lost(task) => {
             world.tasks.remove(task);
             world.faults.lost -= 1;
-            let _nobody_hears_of_it = scenario.perform(world, task, false)?;
+            if let Event::Landed { commit } = scenario.perform(world, task, false)? {
+                world.untold = Some(commit);
+            }
             return Ok(());
         }
         Move::Doubled(task) => {
@@ -207,6 +209,11 @@ fn go(scenario: &Scenario, place: &mut Place, happens: &Move) -> Result<(), Stri
         Move::Resume => Event::Resume,
         Move::Push => {
             world.faults.foreign -= 1;
+            // Who drives a queue tells of a landing that happened before it tells that somebody moved the target on.
+            if let Some(commit) = world.untold.take() {
+                let actions = step(state, Event::Landed { commit });
+                scenario.take(world, actions);
+            }
             scenario.push(world)
         }
         Move::Cancel(change) => {
@@ -214,6 +221,9 @@ fn go(scenario: &Scenario, place: &mut Place, happens: &Move) -> Result<(), Stri
             Event::Cancel { change: ChangeId::new(change.to_string()) }
         }
     };
+    if matches!(event, Event::Landed { .. }) {
+        world.untold = None;
+    }
     let actions = step(state, event);
     scenario.take(world, actions);
     Ok(())

@@ -68,6 +68,15 @@ pub(crate) fn small() -> Vec<Scenario> {
         one("a flake", EveryCommit, vec![good(), good()], Faults { flake: 1, ..none }),
         one("a flake, heads only", HeadGreen, vec![good(), good()], Faults { flake: 1, ..none }),
         one("somebody else lands", EveryCommit, vec![good(), bad()], Faults { foreign: 1, ..none }),
+        Scenario {
+            slots: 1,
+            ..one(
+                "a pair with somebody else between",
+                EveryCommit,
+                vec![good(), good(), breaks(1)],
+                Faults { foreign: 1, ..none },
+            )
+        },
         one("a red target", EveryCommit, vec![bad()], Faults { foreign: 2, red: 1, ..none }),
         one("second thoughts", EveryCommit, vec![good(), needs(1)], Faults { cancel: 1, crash: 1, ..none }),
     ]

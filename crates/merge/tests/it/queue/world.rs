@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) ended: BTreeMap<u8, String>,
     pub(crate) faults: Faults,
     pub(crate) foreign: u8,
+    /// A landing that happened and that the queue was not told of.
+    pub(crate) untold: Option<CommitId>,
 }
 
 /// A commit with these changes, in this order.
@@ -129,7 +131,7 @@ impl Scenario {
         let config = Config::new(self.guarantee, key(), self.slots);
         let (target, tasks) = (Vec::new(), BTreeSet::new());
         let (passed, ended) = (BTreeSet::new(), BTreeMap::new());
-        let world = World { target, enqueued: 0, tasks, passed, ended, faults: self.faults, foreign: 0 };
+        let world = World { target, enqueued: 0, tasks, passed, ended, faults: self.faults, foreign: 0, untold: None };
         (State::new(config, tip(&[])), world)
     }
 
