@@ -7,6 +7,7 @@ mod conflict;
 mod conserve;
 mod engine;
 mod error;
+mod fallback;
 mod forecast;
 mod graph;
 mod land;
@@ -29,6 +30,7 @@ pub use conflict::{
 };
 pub use conserve::{Loss, Lost, Whose};
 pub use error::{Error, Result};
+pub use fallback::{Engine, Fallback};
 pub use forecast::{Clash, Forecast, Foreseen, News, Outlook};
 pub use name::{BranchName, CommitId, ConflictId, TreeId};
 pub use path::{BadEscape, RepoPath};
@@ -38,4 +40,4 @@ pub use strategies::{
     CherryPick, Diverged, Empties, FastForward, MergeCommit, Merges, Octopus, Ours, Promote, Rebase, Squash,
 };
 pub use strategy::{MergeStrategy, Prepared, Refusal};
-pub use trial::Trial;
+pub use trial::{BothTrials, Trial, Tried};

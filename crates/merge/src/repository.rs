@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{BranchName, Candidate, Checkout, CommitId, Error, Landing, Result, graph, land, open};
+use crate::{BranchName, Candidate, Checkout, CommitId, Error, Fallback, Landing, Result, graph, land, open};
 
 /// How many handles are kept for later; each holds up to the size of its cache.
 const IDLE: usize = 4;
@@ -19,6 +19,7 @@ const CACHE: usize = 16 << 20;
 #[derive(Clone)]
 pub struct Repository {
     shared: Arc<Shared>,
+    fallback: Option<Fallback>,
 }
 
 struct Shared {
@@ -51,7 +52,19 @@ impl Repository {
                 idle: Mutex::default(),
                 checkout: Mutex::new(()),
             }),
+            fallback: None,
         })
+    }
+
+    /// Leaves merges that cost too much to git. Without this they are a conflict of the whole.
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Fallback) -> Self {
+        self.fallback = Some(fallback);
+        self
+    }
+
+    pub(crate) fn fallback(&self) -> Option<&Fallback> {
+        self.fallback.as_ref()
     }
 
     /// The commit that a branch names now.

@@ -63,7 +63,7 @@ pub(crate) fn conflict(
         paths.push(ConflictPath { id: id::of(kind, &terms)?, path: RepoPath::of(path.as_bstr()), kind, terms });
     }
     paths.sort_by(|a, b| (&a.path, a.kind, &a.id).cmp(&(&b.path, b.kind, &b.id)));
-    paths.dedup_by(|later, first| later.path == first.path && later.kind == first.kind);
+    paths.dedup_by(|later, first| later.path == first.path && later.id == first.id);
     let paths = ConflictPaths::new(paths).map_err(Error::git("report a conflict"))?;
     let bases = bases.iter().copied().map(graph::public).collect::<Result<_>>()?;
     Ok(Conflict { ours: graph::public(ours)?, theirs: graph::public(theirs)?, bases, paths })

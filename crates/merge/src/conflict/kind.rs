@@ -50,12 +50,12 @@ pub enum ConflictKind {
     CaseCollision,
     /// One added a name that differs from one of the other's in how Unicode spells it alone. As above.
     UnicodeCollision,
-    /// The merge bases disagree in a way that leaves no markers, and the sides follow different ones.
-    Bases,
     /// The histories have no commit in common.
     Unrelated,
     /// The histories crossed more often than is sensible to follow.
     Endless,
+    /// Merging would cost more than is spent, and there is no [`Fallback`](crate::Fallback).
+    TooCostly,
     /// Any other kind; the terms tell more.
     Other,
 }

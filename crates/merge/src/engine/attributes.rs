@@ -18,11 +18,6 @@ use gix::worktree::stack::state::attributes::Source;
 use super::failed;
 use crate::Result;
 
-/// No attributes at all.
-pub(super) fn none(session: &gix::Repository) -> Result<Stack> {
-    stack(session, Vec::new())
-}
-
 /// The attribute files of `tree` in the given directories.
 pub(super) fn of_tree(session: &gix::Repository, tree: ObjectId, directories: &BTreeSet<BString>) -> Result<Stack> {
     let root = session.find_tree(tree).map_err(failed("read the target's tree"))?;

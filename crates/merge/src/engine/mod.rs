@@ -1,28 +1,42 @@
 //! The three-way merge of two commits, with git's semantics, in memory.
 //!
-//! gix merges trees; this module decides around it: which options (git's, none from a configuration), which attributes
-//! (the target's), what the base is when histories crossed (`fold`), when renames can matter at all and when a
-//! directory's rename is only a guess (`renames`), and what may enter a tree (`paths`).
+//! A merge reads what differs (`walk`), finds new names of files as far as they matter (`renames`), brings the versions
+//! of each file together (`moves`), merges each path (`entries`, `content`) and writes the trees that changed (`write`).
+//! What the base is when histories crossed says `fold`; attributes are the target's (`attributes`), no option comes from
+//! a configuration, and what may enter a tree says `paths`. What costs too much is left to git (`git`).
 
 use gix::ObjectId;
+use gix::bstr::BString;
 
 use crate::conflict::{Found, assemble};
-use crate::{Conflict, ConflictKind, Error, Result, graph};
+use crate::fallback::Fallback;
+use crate::{Conflict, ConflictKind, Engine, Error, Result, graph};
 
 mod attributes;
 mod changes;
+mod content;
+mod entries;
 mod fold;
 mod footprint;
+mod git;
+mod halt;
+mod lines;
+mod moves;
+mod node;
 mod paths;
 mod renames;
 mod report;
+mod similarity;
 mod text_rules;
+mod tree;
 mod trees;
+mod walk;
+mod write;
 
-use changes::Changes;
+use content::Contents;
 use fold::Fold;
 pub(crate) use footprint::footprint;
-use trees::Workbench;
+use halt::{Budget, Halt};
 
 pub(crate) use text_rules::{Driver, text_rules};
 
@@ -38,56 +52,71 @@ pub(crate) enum Merged {
 
 /// Merges `theirs` into `ours`. The session must keep objects in memory.
 pub(crate) fn merge(session: &gix::Repository, ours: ObjectId, theirs: ObjectId) -> Result<Merged> {
+    Ok(merge_or(session, None, ours, theirs)?.0)
+}
+
+/// Merges with git, whatever it costs.
+pub(crate) fn merge_with_git(
+    session: &gix::Repository,
+    fallback: &Fallback,
+    ours: ObjectId,
+    theirs: ObjectId,
+) -> Result<Merged> {
+    git::merge(session, fallback, ours, theirs)
+}
+
+/// Merges here, or with git if that costs too much and there is a fallback; says who merged.
+pub(crate) fn merge_or(
+    session: &gix::Repository,
+    fallback: Option<&Fallback>,
+    ours: ObjectId,
+    theirs: ObjectId,
+) -> Result<(Merged, Engine)> {
+    let cost = Fallback::cost(fallback);
     let bases = graph::merge_bases(session, ours, theirs)?;
     if bases.contains(&theirs) {
-        return Ok(Merged::Contained);
+        return Ok((Merged::Contained, Engine::Own));
     }
-    let paths = match bases.as_slice() {
+    let found = match bases.as_slice() {
         [] if session.is_shallow().map_err(failed("tell whether the clone is shallow"))? => {
             let problem = "the clone is shallow and its history ends before a merge base; fetch more of it";
             return Err(graph::unusable(theirs, problem));
         }
         [] => vec![Found::whole(ConflictKind::Unrelated)],
-        several => match merge_from(session, several, ours, theirs)? {
-            Ok(tree) => return Ok(Merged::Clean { tree, bases }),
-            Err(paths) => paths,
+        several => match (merge_from(session, cost, several, ours, theirs), fallback) {
+            (Ok(Ok(tree)), _) => return Ok((Merged::Clean { tree, bases }, Engine::Own)),
+            (Ok(Err(found)), _) => found,
+            (Err(Halt::Error(error)), _) => return Err(error),
+            (Err(Halt::Crossed | Halt::Costly), Some(fallback)) => {
+                return Ok((git::merge(session, fallback, ours, theirs)?, Engine::Git));
+            }
+            (Err(Halt::Crossed), None) => vec![Found::whole(ConflictKind::Endless)],
+            (Err(Halt::Costly), None) => vec![Found::whole(ConflictKind::TooCostly)],
         },
     };
-    Ok(Merged::Conflict(assemble::conflict(session, ours, theirs, &bases, paths)?))
+    Ok((Merged::Conflict(assemble::conflict(session, ours, theirs, &bases, found)?), Engine::Own))
 }
 
 /// The tree, or the paths that conflict (never none).
 type Outcome = std::result::Result<ObjectId, Vec<Found>>;
 
-fn merge_from(session: &gix::Repository, bases: &[ObjectId], ours: ObjectId, theirs: ObjectId) -> Result<Outcome> {
+fn merge_from(
+    session: &gix::Repository,
+    cost: u64,
+    bases: &[ObjectId],
+    ours: ObjectId,
+    theirs: ObjectId,
+) -> std::result::Result<Outcome, Halt> {
     let (our_tree, their_tree) = (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?);
-    let bench = Workbench::new(session, our_tree);
-    let mut fold = Fold::new(&bench);
-    let Some(base) = fold.base(bases)? else {
-        return Ok(Err(vec![Found::whole(ConflictKind::Endless)]));
-    };
-    let (we, they) = (Changes::between(session, base, our_tree)?, Changes::between(session, base, their_tree)?);
-    paths::check(&they)?;
-
-    let merged = bench.merge(base, (our_tree, &we), (their_tree, &they), 0)?;
-    let mut found = report::paths(session, &merged.unresolved);
-    found.extend(renames::guessed(&bench, base, (our_tree, &we), &they, report::Who::Theirs)?);
-    found.extend(renames::guessed(&bench, base, (their_tree, &they), &we, report::Who::Ours)?);
-    for path in fold.decided() {
-        let sides = [base, our_tree, their_tree].map(|tree| report::side_at(session, tree, path));
-        let [base, ours, theirs] = sides;
-        let (base, ours, theirs) = (base?, ours?, theirs?);
-        if ours != theirs {
-            found.push(Found { path: path.clone(), kind: ConflictKind::Bases, base, ours, theirs });
-        }
-    }
-    if found.is_empty() && merged.unresolved.is_empty() {
-        return Ok(Ok(merged.tree));
-    }
-    if found.is_empty() {
-        found.push(Found::whole(ConflictKind::Other));
-    }
-    Ok(Err(found))
+    let budget = Budget::new(cost);
+    let mut contents = Contents::new(session, &budget, our_tree);
+    let base = Fold::new(&mut contents).base(bases)?;
+    paths::check(session, base, their_tree)?;
+    let merged = trees::merge(&mut contents, [base, our_tree, their_tree])?;
+    Ok(match merged.tree {
+        Some(tree) => Ok(tree),
+        None => Err(merged.report.into_found()),
+    })
 }
 
 fn failed<E>(what: &str) -> impl FnOnce(E) -> Error
@@ -98,10 +127,13 @@ where
 }
 
 /// The files that `new` has and `old` has not.
-pub(crate) fn added_files(
-    session: &gix::Repository,
-    old: ObjectId,
-    new: ObjectId,
-) -> Result<impl IntoIterator<Item = gix::bstr::BString>> {
-    Ok(Changes::between(session, old, new)?.added)
+pub(crate) fn added_files(session: &gix::Repository, old: ObjectId, new: ObjectId) -> Result<Vec<BString>> {
+    let mut added = Vec::new();
+    tree::brought(session, Some(old), new, Default::default(), &mut |path, before, now| {
+        if before.is_none() && !now.is_tree() {
+            added.push(path.to_owned());
+        }
+        Ok(())
+    })?;
+    Ok(added)
 }

@@ -2,7 +2,7 @@
 
 use super::{keep_both, offer, sides};
 use crate::commit::draft;
-use crate::engine::{Merged, merge};
+use crate::engine::{Merged, merge_or};
 use crate::{Change, MergeStrategy, Prepared, Repository, Result, Target};
 
 /// Joins the change to the target with a merge commit, also where a fast-forward would do.
@@ -27,7 +27,7 @@ impl MergeStrategy for MergeCommit {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (ours, theirs) = sides(session, target, change)?;
-            let tree = match merge(session, ours, theirs)? {
+            let tree = match merge_or(session, repository.fallback(), ours, theirs)?.0 {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
                 Merged::Clean { tree, bases } => {

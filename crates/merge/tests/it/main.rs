@@ -7,6 +7,7 @@ mod baseline;
 mod checkout;
 mod conflicts;
 mod conserve;
+mod fallback;
 mod forecast;
 mod inspect;
 mod land;

@@ -116,6 +116,7 @@ fn processes_are_started_where_the_code_map_says() {
         "crates/sandbox/src/host",
         "crates/sandbox/src/native",
         "crates/sandbox/src/escape/spawn.rs",
+        "crates/merge/src/engine/git/run.rs",
         "crates/merge/src/land/git.rs",
         "crates/worktree/src/local/git.rs",
     ];
