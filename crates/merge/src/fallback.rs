@@ -34,7 +34,7 @@ pub struct Fallback {
 }
 
 impl Fallback {
-    /// Uses the program at this path, for merges for which more than 4 GiB would be looked at, or whose histories cross
+    /// Uses the program at this absolute path, 2.45 or later, for merges for which more than 4 GiB would be looked at, or whose histories cross
     /// without end.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), beyond: COST, time_limit: TIME_LIMIT }

@@ -23,6 +23,17 @@ pub(crate) fn tree_of(session: &gix::Repository, id: ObjectId) -> Result<ObjectI
     Ok(commit.tree_id().map_err(|_| unusable(id, "it is a damaged commit"))?.detach())
 }
 
+/// The order in which git merges several merge bases: by date, as their committers said.
+pub(crate) fn oldest_first(session: &gix::Repository, bases: &[ObjectId]) -> Result<Vec<ObjectId>> {
+    let dated = |id: &ObjectId| {
+        let commit = session.find_commit(*id).map_err(Error::git(format!("read commit {id}")))?;
+        Ok((commit.time().map_err(|_| unusable(*id, "it is a damaged commit"))?.seconds, *id))
+    };
+    let mut dated = bases.iter().rev().map(dated).collect::<Result<Vec<_>>>()?;
+    dated.sort_by_key(|(time, _)| *time);
+    Ok(dated.into_iter().map(|(_, id)| id).collect())
+}
+
 /// All best common ancestors of two commits, best first.
 pub(crate) fn merge_bases(session: &gix::Repository, one: ObjectId, two: ObjectId) -> Result<Vec<ObjectId>> {
     let bases = session

@@ -102,7 +102,7 @@ impl Expand<'_> {
         let (mut adds, mut removes) = (Vec::new(), Vec::new());
         let mut joined = Vec::new();
         // The oldest first, as they are merged.
-        for commit in commits.iter().rev().copied() {
+        for commit in graph::oldest_first(self.session, commits)? {
             if self.left == 0 {
                 return Ok(None);
             }

@@ -153,7 +153,7 @@ fn joined(session: &gix::Repository, bases: &[ObjectId], at: &BStr, how: Joining
         Some(entry) => text(session, &entry),
         None => Ok(Some(Vec::new())),
     };
-    let mut rest = bases.iter().rev().copied();
+    let mut rest = graph::oldest_first(session, bases)?.into_iter();
     let Some(first) = rest.next().filter(|_| how.depth < DEPTH) else { return Ok(Some(Vec::new())) };
     let Some(mut folded) = content(first)? else { return Ok(None) };
     let mut done = vec![first];

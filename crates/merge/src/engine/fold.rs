@@ -37,8 +37,7 @@ impl<'c, 's> Fold<'c, 's> {
 
     fn fold(&mut self, bases: &[ObjectId], depth: u8) -> Result<ObjectId, Halt> {
         let session = self.contents.session;
-        // The oldest first, as git does.
-        let mut rest = bases.iter().rev().copied();
+        let mut rest = graph::oldest_first(session, bases)?.into_iter();
         let Some(mut folded) = rest.next() else {
             let empty = session.write_object(gix::objs::Tree::empty()).map_err(failed("write an empty tree"))?;
             return Ok(empty.detach());

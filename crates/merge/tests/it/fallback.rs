@@ -9,7 +9,10 @@ use hedgerow_merge::{Engine, Error, Fallback, MergeCommit, MergeStrategy, Prepar
 use crate::scene::Scene;
 
 fn git() -> Fallback {
-    Fallback::new("git")
+    // The one that the rest of the tests call by its name.
+    let path = std::env::var_os("PATH").unwrap();
+    let programs = std::env::split_paths(&path).map(|directory| directory.join("git"));
+    Fallback::new(programs.into_iter().find(|program| program.is_file()).unwrap())
 }
 
 fn always() -> Fallback {
@@ -104,10 +107,12 @@ fn a_git_that_is_missing_hangs_or_talks_nonsense_is_an_error_with_the_reason() {
         source.to_string()
     };
     assert!(said(Fallback::new("/nowhere/git")).contains("/nowhere/git"));
-    for (text, reason) in [("sleep 600", "did not end"), ("echo nonsense", "known form"), ("exit 3", "known form")] {
+    assert!(said(Fallback::new("git")).contains("absolute"));
+    let nonsense = [("echo nonsense", "known form"), ("exit 3", "known form"), ("echo no >&2; exit 1", "known form")];
+    for (text, reason) in nonsense.into_iter().chain([("exec /bin/sleep 600", "did not end")]) {
         fs::write(&script, format!("#!/bin/sh\n{text}\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let limit = if text.starts_with("sleep") { Duration::from_millis(300) } else { Duration::from_secs(60) };
+        let limit = if text.contains("sleep") { Duration::from_millis(300) } else { Duration::from_secs(60) };
         let said = said(Fallback::new(&script).time_limit(limit));
         assert!(said.contains(reason), "{text}: {said}");
     }

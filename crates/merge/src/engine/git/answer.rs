@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gix::ObjectId;
+
 use super::run::Said;
 use crate::conflict::Found;
 use crate::{ConflictKind, Entry, RepoPath};
@@ -25,7 +27,8 @@ pub(super) fn read(said: &Said) -> Option<Answer> {
         return unrelated.then_some(Answer::Unrelated);
     }
     let mut records = said.out.split(|byte| *byte == 0);
-    let tree = String::from_utf8(records.next()?.to_vec()).ok()?;
+    let tree =
+        String::from_utf8(records.next()?.to_vec()).ok().filter(|tree| ObjectId::from_hex(tree.as_bytes()).is_ok())?;
     if said.status == Some(0) {
         return Some(Answer::Clean(tree));
     }
@@ -62,26 +65,28 @@ mod tests {
     use super::*;
 
     fn said(status: i32, out: &str) -> Said {
+        let out = out.replace("TREE", "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
         Said { status: Some(status), out: out.into(), err: Vec::new() }
     }
 
     #[test]
     fn an_answer_that_is_cut_or_strange_is_not_taken_for_a_result() {
         for out in [
-            "t\x00junk\x00\x00",
-            "t\x00100644 id 4\tf\x00\x00",
-            "t\x00100644 id 0\tf\x00\x00",
-            "t\x00x id 1\tf\x00\x00",
+            "TREE\x00junk\x00\x00",
+            "TREE\x00100644 id 4\tf\x00\x00",
+            "TREE\x00100644 id 0\tf\x00\x00",
+            "TREE\x00x id 1\tf\x00\x00",
         ] {
             assert!(read(&said(1, out)).is_none(), "{out:?}");
         }
         assert!(read(&said(128, "")).is_none());
-        assert!(read(&Said { status: None, out: b"t\x00".to_vec(), err: Vec::new() }).is_none(), "it was killed");
+        assert!(read(&said(1, "")).is_none() && read(&said(0, "t\x00")).is_none());
+        assert!(read(&Said { status: None, out: b"TREE\x00".to_vec(), err: Vec::new() }).is_none(), "it was killed");
     }
 
     #[test]
     fn names_may_hold_anything_but_the_end_of_a_record() {
-        let Some(Answer::Conflict(paths)) = read(&said(1, "t\x00100644 a 1\ta\tb\n\x00100644 b 2\ta\tb\n\x00\x00"))
+        let Some(Answer::Conflict(paths)) = read(&said(1, "TREE\x00100644 a 1\ta\tb\n\x00100644 b 2\ta\tb\n\x00\x00"))
         else {
             panic!("it is a conflict")
         };

@@ -13,6 +13,7 @@ mod run;
 
 use answer::Answer;
 use private::Private;
+use run::Said;
 
 /// Merges two commits with git. What it made is in the session's object memory afterwards.
 pub(super) fn merge(
@@ -27,7 +28,7 @@ pub(super) fn merge(
     }
     let place = Private::new(session)?;
     let said = run::merge_tree(fallback, place.path(), ours, theirs)?;
-    let found = match answer::read(&said).ok_or_else(|| failed("its answer is not of the known form"))? {
+    let found = match answer::read(&said).ok_or_else(|| unknown(&said))? {
         Answer::Clean(tree) => {
             place.take(session)?;
             let tree = ObjectId::from_hex(tree.as_bytes()).map_err(|_| failed("it named no tree"))?;
@@ -38,6 +39,15 @@ pub(super) fn merge(
         Answer::Unrelated => vec![Found::whole(ConflictKind::Unrelated)],
     };
     Ok(Merged::Conflict(assemble::conflict(session, ours, theirs, &bases, found)?))
+}
+
+fn unknown(said: &Said) -> Error {
+    let words = String::from_utf8_lossy(&said.err);
+    let first: String = words.lines().next().unwrap_or("nothing").chars().take(200).collect();
+    failed(format!(
+        "its answer is not of the known form (status {:?}; it said: {first}); git 2.45 or later is needed",
+        said.status
+    ))
 }
 
 fn failed(problem: impl Into<String>) -> Error {

@@ -28,6 +28,9 @@ pub(super) struct Said {
 /// Asks git to merge two commits in a repository that is its own.
 pub(super) fn merge_tree(fallback: &Fallback, git_dir: &Path, ours: ObjectId, theirs: ObjectId) -> Result<Said> {
     let program = fallback.program();
+    if !program.is_absolute() {
+        return Err(failed(format!("{program:?} is looked for nowhere; give the absolute path of the program")));
+    }
     let mut command = Command::new(program);
     command.env_clear();
     for (name, value) in [
