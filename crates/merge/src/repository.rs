@@ -57,6 +57,9 @@ impl Repository {
     }
 
     /// Leaves merges that cost too much to git. Without this they are a conflict of the whole.
+    ///
+    /// It counts for [`trial`](Self::trial), [`MergeCommit`](crate::MergeCommit) and [`Squash`](crate::Squash). Strategies that
+    /// merge what exists in memory only, one commit of a series after the other, do without.
     #[must_use]
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.fallback = Some(fallback);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{keep_both, offer, series, sides};
 use crate::commit::{Copied, copy, lines_of, message, trailers};
-use crate::engine::{Merged, merge};
+use crate::engine::{Merged, merge_or};
 use crate::{Change, Error, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Makes one commit of the change on the target, with the tree that [`MergeCommit`](crate::MergeCommit) would have.
@@ -23,7 +23,7 @@ impl MergeStrategy for Squash {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (onto, tip) = sides(session, target, change)?;
-            let tree = match merge(session, onto, tip)? {
+            let tree = match merge_or(session, repository.fallback(), onto, tip)?.0 {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
                 Merged::Clean { tree, bases } => {

@@ -1,6 +1,6 @@
 //! What is reported when a decision is needed, and that no decision is taken unseen.
 
-use hedgerow_merge::{ConflictKind, GiveUp, Resolution, Resolver};
+use hedgerow_merge::{ConflictKind, Entry, GiveUp, Resolution, Resolver};
 
 use crate::scene::{Scene, git};
 
@@ -12,10 +12,20 @@ const KINDS: &[(ConflictKind, &str, &str, &str)] = &[
     (ConflictKind::ModifyDelete, "seq 9 >f", "echo x >>f", "git rm -q f"),
     (ConflictKind::ModifyDelete, "seq 9 >f", "git rm -q f", "echo x >>f"),
     (ConflictKind::RenameRename1To2, "seq 9 >f", "git mv f g", "git mv f h"),
+    (ConflictKind::RenameRename2To1, "seq 20 >f; seq 40 60 >g", "git mv f n; echo x >>g", "git mv g n; echo y >>f"),
+    (ConflictKind::RenameAdd, "seq 20 >f", "git mv f g", "echo x >g; echo y >>f"),
     (ConflictKind::RenameDelete, "seq 9 >f", "git mv f g", "git rm -q f"),
+    (ConflictKind::Symlink, "ln -s a l", "ln -sf b l", "ln -sf c l"),
+    (ConflictKind::DistinctModes, "true", "echo a >f", "echo a >f; chmod +x f"),
     (ConflictKind::FileDirectory, "true", "echo a >f", "mkdir f; echo b >f/g"),
     (ConflictKind::DistinctTypes, "true", "echo a >f", "ln -s t f"),
     (ConflictKind::DirectoryRename, "mkdir d; seq 9 >d/f", "git mv d e", "echo n >d/n"),
+    (
+        ConflictKind::DirectoryRenameSplit,
+        "mkdir d; seq 20 >d/f; seq 40 60 >d/g",
+        "mkdir x y; git mv d/f x/f; git mv d/g y/g",
+        "echo n >d/n",
+    ),
     (
         ConflictKind::Submodule,
         "git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,s; mkdir s; git commit -qm s",
@@ -51,6 +61,36 @@ fn the_sides_of_a_conflict_are_those_of_the_commits_in_both_directions() {
                 let id = scene.git_ok(&["cat-file", "-e", &name]).then(|| scene.git(&["rev-parse", &name]));
                 assert_eq!(side.map(|side| side.id.clone()), id, "{name}");
                 assert!(side.is_none_or(|side| side.mode == 0o100_644));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_met_at_a_new_name_is_told_with_all_its_versions_and_names() {
+    // Ours is renamed to where theirs adds a file, and theirs edits the old one, with and without touching the same lines.
+    for (edit, hunks) in [("sed -i 's/^9$/x/' f", 0), ("sed -i 's/^2$/x/' f", 1)] {
+        let scene = Scene::forked("seq 20 >f", "git mv f g; sed -i 's/^2$/y/' g", &format!("{edit}; echo n >g"));
+        for (target, change) in [("main", "change"), ("change", "main")] {
+            let conflict = scene.conflict(target, change);
+            let named = |entry: Option<&Entry>| entry.map(|entry| entry.path.to_string());
+            let mut names: Vec<_> = conflict
+                .paths
+                .iter()
+                .map(|path| {
+                    assert_eq!((path.path.to_string().as_str(), path.kind), ("g", ConflictKind::RenameAdd));
+                    let (first, second) =
+                        if target == "main" { (path.ours(), path.theirs()) } else { (path.theirs(), path.ours()) };
+                    [named(path.base()), named(first), named(second)]
+                })
+                .collect();
+            names.sort();
+            let some = |names: [&str; 3]| names.map(|name| (!name.is_empty()).then(|| name.to_owned()));
+            assert_eq!(names, [some(["", "g", "g"]), some(["f", "g", "f"])], "{conflict:?}");
+            for path in &conflict.paths {
+                // Each version is one that a commit has, so it can be shown.
+                let found = scene.open().inspect(&conflict, path).unwrap();
+                assert!(path.base().is_none() || found.hunks.len() == hunks, "{found:?}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use hedgerow_merge::{Engine, Error, Fallback, MergeCommit, MergeStrategy, Prepared, Trial};
+use hedgerow_merge::{Engine, Error, Fallback, MergeCommit, MergeStrategy, Prepared, Repository, Squash, Trial};
 
 use crate::scene::Scene;
 
@@ -51,6 +51,24 @@ fn a_candidate_that_git_merged_is_the_same_commit_and_whole() {
     };
     assert_eq!(other.tree(gits.commit.as_str()), scene.tree(own.commit.as_str()));
     other.git(&["fsck", "--strict", "--connectivity-only", gits.commit.as_str()]);
+}
+
+#[test]
+fn a_squash_that_git_merged_is_the_same_commit() {
+    let (scene, other) = (edited(), edited());
+    let commit = |scene: &Scene, repository: Repository| match Squash
+        .prepare(&repository, &scene.target("main"), &scene.change("change"))
+        .unwrap()
+    {
+        Prepared::Candidate(candidate) => candidate.commit,
+        other => panic!("{other:?}"),
+    };
+    let own = commit(&scene, scene.open());
+    let gits = commit(&other, other.open().with_fallback(always()));
+    assert_eq!(other.tree(gits.as_str()), scene.tree(own.as_str()));
+    // Where there is no such program, it would have been needed.
+    let missing = scene.open().with_fallback(Fallback::new("/nowhere/git").beyond(0));
+    assert!(Squash.prepare(&missing, &scene.target("main"), &scene.change("change")).is_err());
 }
 
 #[test]
