@@ -1,5 +1,6 @@
 //! The owner and the modes that a new directory and its files get here and now.
 
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -23,13 +24,24 @@ pub(super) struct Fresh {
 impl Fresh {
     /// Makes a directory at this path, looks at it, and removes it.
     pub(super) fn probe(at: &Path) -> Result<Self> {
-        std::fs::create_dir(at).map_err(fault::io("create", at))?;
-        let found = Dir::open(at).and_then(|dir| {
-            let stat = dir.own_stat()?;
-            Ok(Self { mode: permissions(&stat), owner: (stat.st_uid, stat.st_gid), extended: extended(dir.fd())? })
-        });
-        std::fs::remove_dir(at).map_err(fault::io("remove", at))?;
-        found.map_err(fault::io("look at", at))
+        /// Who sweeps may remove it before it was looked at, which is not to be expected more than once.
+        const TRIES: usize = 16;
+        let mut tries = 1;
+        loop {
+            std::fs::create_dir(at).map_err(fault::io("create", at))?;
+            let found = Dir::open(at).and_then(|dir| {
+                let stat = dir.own_stat()?;
+                Ok(Self { mode: permissions(&stat), owner: (stat.st_uid, stat.st_gid), extended: extended(dir.fd())? })
+            });
+            match std::fs::remove_dir(at) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("remove", at)(e)),
+                _ => {}
+            }
+            match found {
+                Err(e) if e.kind() == ErrorKind::NotFound && tries < TRIES => tries += 1,
+                found => return found.map_err(fault::io("look at", at)),
+            }
+        }
     }
 
     /// Whether a directory has the owner and the access lists of a new one; its mode is another matter.
@@ -72,4 +84,29 @@ fn extended(fd: &OwnedFd) -> std::io::Result<Vec<u8>> {
         text.push(0);
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_probe_that_another_process_sweeps_away_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("x.probe");
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = std::fs::remove_dir(&at);
+                    std::thread::yield_now();
+                }
+            });
+            let failed = (0..300).find_map(|_| Fresh::probe(&at).err());
+            stop.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
+    }
 }
