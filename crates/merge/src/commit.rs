@@ -38,6 +38,21 @@ pub(crate) fn draft(
     Ok(session.write_object(&commit).map_err(Error::git("write the candidate"))?.detach())
 }
 
+/// Writes a commit of nobody's into the session's object memory, for a merge to start from.
+pub(crate) fn scratch(session: &gix::Repository, tree: ObjectId, parents: &[ObjectId]) -> Result<ObjectId> {
+    let who = Signature::default();
+    let commit = gix::objs::Commit {
+        tree,
+        parents: parents.iter().copied().collect(),
+        author: who.clone(),
+        committer: who,
+        encoding: None,
+        message: Default::default(),
+        extra_headers: Vec::new(),
+    };
+    Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
+}
+
 /// A commit of somebody's work on another parent.
 pub(crate) struct Copied {
     pub(crate) tree: ObjectId,

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use gix::ObjectId;
 use gix::attrs::StateRef;
 use gix::bstr::{BString, ByteSlice};
-use gix::diff::blob::{Algorithm, Diff, InternedInput};
 use gix::diff::tree::recorder::Change;
 use gix::objs::FindExt;
 use gix::objs::tree::EntryMode;
 use gix::worktree::Stack;
 
 use super::changes::above;
-use super::{attributes, failed};
+use super::{attributes, failed, lines};
 use crate::Result;
 use crate::queue::{Footprint, Hunk, Touch};
 
@@ -97,11 +96,9 @@ fn hunks(session: &gix::Repository, file: &Modified, stack: &mut Stack) -> Resul
     if !is_text(before) || !is_text(after) {
         return Ok(Vec::new());
     }
-    let lines = |text| gix::diff::blob::sources::byte_lines(text);
-    let input = InternedInput::new(lines(before), lines(after));
-    let mut diff = Diff::compute(Algorithm::Histogram, &input);
-    diff.postprocess_lines(&input);
-    Ok(diff.hunks().map(|hunk| Hunk { first: hunk.before.start + 1, lines: hunk.before.len() as u32 }).collect())
+    let number = |line: usize| u32::try_from(line).unwrap_or(u32::MAX);
+    let hunk = |lines: std::ops::Range<usize>| Hunk { first: number(lines.start + 1), lines: number(lines.len()) };
+    Ok(lines::replaced(before, after).into_iter().map(hunk).collect())
 }
 
 /// Whether the attributes let the file be merged line by line.

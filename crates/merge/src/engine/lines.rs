@@ -60,6 +60,11 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> 
     Some(out.iter().flat_map(|token| input.interner[*token]).copied().collect())
 }
 
+/// The lines of one text that another one has not, where a merge takes them to be.
+pub(super) fn replaced(before: &[u8], after: &[u8]) -> Vec<Range<usize>> {
+    changes(&InternedInput::new(byte_lines(before), byte_lines(after))).into_iter().map(|change| change.base).collect()
+}
+
 fn changes(input: &InternedInput<&[u8]>) -> Vec<Change> {
     let mut diff = Diff::compute(Algorithm::Histogram, input);
     diff.postprocess_no_heuristic(input);

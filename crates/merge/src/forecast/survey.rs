@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::ObjectId;
 
 use super::parallel;
+use crate::commit;
 use crate::engine::{Merged, footprint, merge};
 use crate::queue::graph::Graph;
 use crate::queue::{ChangeId, Footprint, Relation, Seq};
-use crate::{CommitId, Conflict, Error, Repository, Result, graph};
+use crate::{CommitId, Conflict, Repository, Result, graph};
 
 /// What is known of a change by itself.
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ pub(super) fn pair(
         let landed = match surveyed.base {
             Some(base) if base == target => one,
             _ => match merge(session, target, one)? {
-                Merged::Clean { tree, .. } => joined(session, tree, [target, one])?,
+                Merged::Clean { tree, .. } => commit::scratch(session, tree, &[target, one])?,
                 // Told of the change itself.
                 Merged::Contained | Merged::Conflict(_) => return Ok(None),
             },
@@ -103,20 +104,4 @@ pub(super) fn pair(
             Merged::Contained | Merged::Clean { .. } => Ok(None),
         }
     })
-}
-
-/// A merge commit that is forgotten with the session's memory.
-fn joined(session: &gix::Repository, tree: ObjectId, parents: [ObjectId; 2]) -> Result<ObjectId> {
-    let who =
-        gix::actor::Signature { name: "forecast".into(), email: "forecast".into(), time: gix::date::Time::new(0, 0) };
-    let commit = gix::objs::Commit {
-        tree,
-        parents: parents.into_iter().collect(),
-        author: who.clone(),
-        committer: who,
-        encoding: None,
-        message: "forecast".into(),
-        extra_headers: Vec::new(),
-    };
-    Ok(session.write_object(&commit).map_err(Error::git("remember a merge"))?.detach())
 }

@@ -2,6 +2,7 @@
 
 use gix::ObjectId;
 
+use crate::commit;
 use crate::engine::{Merged, merge};
 use crate::{ConflictPaths, Error, Result, graph};
 
@@ -14,8 +15,8 @@ pub(super) enum Picked {
 /// Does to `ours` what was done from `base` to `theirs`, all of them trees.
 pub(super) fn pick(session: &gix::Repository, base: ObjectId, ours: ObjectId, theirs: ObjectId) -> Result<Picked> {
     // The engine merges commits, so they get some that say so, and that exist in memory only.
-    let base = commit(session, base, &[])?;
-    let (one, other) = (commit(session, ours, &[base])?, commit(session, theirs, &[base])?);
+    let base = commit::scratch(session, base, &[])?;
+    let (one, other) = (commit::scratch(session, ours, &[base])?, commit::scratch(session, theirs, &[base])?);
     Ok(match merge(session, one, other)? {
         // Both did the same.
         Merged::Contained => Picked::Clean(ours),
@@ -33,18 +34,4 @@ pub(super) fn base_tree(session: &gix::Repository, parent: Option<ObjectId>) -> 
             Ok(empty.map_err(Error::git("write an empty tree"))?.detach())
         }
     }
-}
-
-fn commit(session: &gix::Repository, tree: ObjectId, parents: &[ObjectId]) -> Result<ObjectId> {
-    let who = gix::actor::Signature::default();
-    let commit = gix::objs::Commit {
-        tree,
-        parents: parents.iter().copied().collect(),
-        author: who.clone(),
-        committer: who,
-        encoding: None,
-        message: Default::default(),
-        extra_headers: Vec::new(),
-    };
-    Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
 }

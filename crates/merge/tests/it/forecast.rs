@@ -104,6 +104,16 @@ fn lines_of_a_file_that_attributes_forbid_to_merge_are_not_compared() {
 }
 
 #[test]
+fn a_block_that_was_inserted_among_like_ones_is_where_a_merge_takes_it_to_be() {
+    let scene = scene(
+        "for n in a c; do printf '[[package]]\\nname = %s\\n\\n' $n; done >lock",
+        &[("inserts", "sed -i '3a [[package]]\\nname = b\\n' lock"), ("edits", "sed -i 's/= c/= C/' lock")],
+    );
+    assert!(!scene.git_ok(&["merge-tree", "--write-tree", "inserts", "edits"]));
+    assert_eq!(pairs(&forecast(&scene, &["inserts", "edits"]).0), pair("edits", "inserts"));
+}
+
+#[test]
 fn what_conflicts_with_the_target_is_blocked_until_it_is_done_again() {
     let scene = scene("seq 30 >f", &[("late", "sed -i s/^2$/two/ f"), ("rival", "sed -i s/^2$/II/ f; echo >g")]);
     let (mut forecast, _) = forecast(&scene, &["late", "rival"]);
