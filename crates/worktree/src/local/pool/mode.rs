@@ -24,11 +24,17 @@ pub(super) struct Fresh {
 impl Fresh {
     /// Makes a directory at this path, looks at it, and removes it.
     pub(super) fn probe(at: &Path) -> Result<Self> {
+        Self::probe_made(at, || {})
+    }
+
+    /// As [`probe`](Self::probe), and calls this each time that the directory was made.
+    fn probe_made(at: &Path, mut made: impl FnMut()) -> Result<Self> {
         /// Who sweeps may remove it before it was looked at, which is not to be expected more than once.
         const TRIES: usize = 16;
         let mut tries = 1;
         loop {
             std::fs::create_dir(at).map_err(fault::io("create", at))?;
+            made();
             let found = Dir::open(at).and_then(|dir| {
                 let stat = dir.own_stat()?;
                 Ok(Self { mode: permissions(&stat), owner: (stat.st_uid, stat.st_gid), extended: extended(dir.fd())? })
@@ -88,25 +94,29 @@ fn extended(fd: &OwnedFd) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use super::*;
 
     #[test]
     fn a_probe_that_another_process_sweeps_away_is_made_again() {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("x.probe");
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let _ = std::fs::remove_dir(&at);
-                    std::thread::yield_now();
-                }
-            });
-            let failed = (0..300).find_map(|_| Fresh::probe(&at).err());
-            stop.store(true, Ordering::Relaxed);
-            assert!(failed.is_none(), "{failed:?}");
+        let mut made = 0;
+        let swept = Fresh::probe_made(&at, || {
+            made += 1;
+            if made < 16 {
+                std::fs::remove_dir(&at).unwrap();
+            }
         });
+        assert_eq!(swept.unwrap(), Fresh::probe(&at).unwrap());
+        assert_eq!(made, 16);
+        assert!(!at.exists());
+    }
+
+    #[test]
+    fn a_probe_that_is_swept_away_every_time_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("x.probe");
+        let swept = Fresh::probe_made(&at, || std::fs::remove_dir(&at).unwrap());
+        assert!(swept.unwrap_err().to_string().contains("x.probe"));
     }
 }
