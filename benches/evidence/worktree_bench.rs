@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// room in the temporary directory; without one of them nothing is measured. Nothing is left, also when it is killed.
     #[arg(long)]
     fresh: bool,
+    /// Measures a tree with 10,000 ignored directories as well, which takes minutes.
+    #[arg(long)]
+    ignored: bool,
     /// It is in namespaces of its own already.
     #[arg(long, hide = true, requires = "fresh")]
     within: bool,
@@ -63,8 +66,10 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     let repos: Vec<_> = args.repo.iter().map(|repo| format!("--repo {}", name(repo))).collect();
     let at_once: Vec<_> = args.at_once.iter().map(ToString::to_string).collect();
     let fresh = if args.fresh { " --fresh" } else { "" };
+    let ignored = if args.ignored { " --ignored" } else { "" };
     let (repos, at_once) = (repos.join(" "), at_once.join(","));
-    let command = format!("evidence worktree-bench {repos} --rounds {} --at-once {at_once}{fresh}", args.rounds);
+    let command =
+        format!("evidence worktree-bench {repos} --rounds {} --at-once {at_once}{fresh}{ignored}", args.rounds);
     let mut evidence = Evidence { command, ..Evidence::default() };
     for repo in &args.repo {
         measure_one(args, repo, &mut evidence)?;
@@ -98,7 +103,9 @@ fn measure_one(args: &Args, repo: &Path, evidence: &mut Evidence) -> Result<(), 
         }
     }
     captures(&ground, args.rounds, &title, evidence)?;
-    ignored::ignored(&ground, args.rounds, &title, evidence)?;
+    if args.ignored {
+        ignored::ignored(&ground, args.rounds, &title, evidence)?;
+    }
     match &ground {
         Ground::Used(place) => git::git(&place.repo, &["fsck", "--no-dangling"]).map(drop),
         Ground::Fresh(_) => Ok(()),
