@@ -113,6 +113,35 @@ pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     write().map_err(fault::io("write", path))
 }
 
+/// Files that are written one after the other and made durable together: a file system with a journal has to write that
+/// once then, and not for each of them.
+#[derive(Debug, Default)]
+#[must_use = "nothing of it is durable before it is settled"]
+pub(crate) struct Batch(Vec<(PathBuf, File)>);
+
+impl Batch {
+    /// Writes a file, never through a symlink that was put there.
+    pub(crate) fn write(&mut self, path: &Path, content: &[u8]) -> Result<()> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let open = || OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path);
+        let file = open().and_then(|mut file| file.write_all(content).map(|()| file));
+        self.add(path, file.map_err(fault::io("write", path))?);
+        Ok(())
+    }
+
+    /// Adds a file that was just written.
+    pub(crate) fn add(&mut self, path: &Path, file: File) {
+        // Has the kernel begin to write it, or its blocks would be chosen, and journaled, when it is waited for.
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        self.0.push((path.to_owned(), file));
+    }
+
+    /// Makes the content of all of them durable; their directory entries are not.
+    pub(crate) fn settle(self) -> Result<()> {
+        self.0.iter().try_for_each(|(path, file)| file.sync_all().map_err(fault::io("write", path)))
+    }
+}
+
 /// Writes a file in place, never through a symlink that was put there.
 pub(crate) fn write_plain(path: &Path, content: &[u8]) -> Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -124,20 +153,40 @@ pub(crate) fn write_plain(path: &Path, content: &[u8]) -> Result<()> {
 ///
 /// Only one writer at a time may do this for one path.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    replace_soon(path, content)?;
-    match path.parent() {
-        Some(parent) => sync_dir(parent),
-        None => Ok(()),
+    let mut batch = Batch::default();
+    let draft = Draft::write(path, with_suffix(path, ".tmp"), content, &mut batch)?;
+    batch.settle()?;
+    draft.put()?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// The next content of a file, which is written and not in its place yet.
+#[derive(Debug)]
+#[must_use = "it replaces nothing before it is put in its place"]
+pub(crate) struct Draft {
+    draft: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Writes what shall replace the file at `path` to `draft`, as part of a batch.
+    pub(crate) fn write(path: &Path, draft: PathBuf, content: &[u8], batch: &mut Batch) -> Result<Self> {
+        batch.write(&draft, content)?;
+        Ok(Self { draft, path: path.to_owned() })
+    }
+
+    /// Replaces the file. The batch must be settled by then, or a crash of the machine may leave an empty file; which of
+    /// the two contents it leaves is open until the directory was flushed.
+    pub(crate) fn put(self) -> Result<()> {
+        std::fs::rename(&self.draft, &self.path).map_err(fault::io("write", &self.path))
     }
 }
 
-/// As [`replace`], without waiting for the directory: which of the two contents a crash of the machine leaves is open.
-pub(crate) fn replace_soon(path: &Path, content: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    write_synced(&temporary, content)?;
-    std::fs::rename(&temporary, path).map_err(fault::io("write", path))
+/// A path with something at its end.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }
 
 /// Makes the entries of a directory durable.

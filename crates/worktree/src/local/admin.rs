@@ -8,7 +8,8 @@ use super::layout::Layout;
 use super::record::Record;
 use super::{base, refs, sparse};
 use crate::capture::fault;
-use crate::{Result, Sparse, disk, swap};
+use crate::disk::{self, Batch};
+use crate::{Result, Sparse, swap};
 
 /// Makes the admin directory in staging, but for the index, every file of it durable: a `commondir` that a power failure
 /// left empty would keep git from working in the whole repository.
@@ -20,24 +21,26 @@ pub(super) fn stage(repo: &gix::Repository, layout: &Layout, record: &Record) ->
         Some(branch) => format!("ref: {}\n", refs::full(branch)),
         None => format!("{}\n", parts.base),
     };
-    disk::write_synced(&dir.join("HEAD"), head.as_bytes())?;
-    disk::write_synced(&dir.join("commondir"), b"../..\n")?;
+    let mut batch = Batch::default();
+    batch.write(&dir.join("HEAD"), head.as_bytes())?;
+    batch.write(&dir.join("commondir"), b"../..\n")?;
     let git_file = parts.path.join(".git");
-    disk::write_synced(&dir.join("gitdir"), format!("{}\n", git_file.display()).as_bytes())?;
-    disk::write_synced(&dir.join("locked"), format!("{}\n", record.holder.reason(&parts.id)).as_bytes())?;
+    batch.write(&dir.join("gitdir"), format!("{}\n", git_file.display()).as_bytes())?;
+    batch.write(&dir.join("locked"), format!("{}\n", record.holder.reason(&parts.id)).as_bytes())?;
     if repo.config_snapshot().boolean("core.logAllRefUpdates") != Some(false) {
         let logs = dir.join("logs");
         std::fs::create_dir(&logs).map_err(fault::io("create", &logs))?;
         let at = base::object_id(&parts.base)?;
         let line = swap::line(at.kind().null(), at, swap::COMMITTER, "worktree: created");
-        disk::write_synced(&logs.join("HEAD"), line.as_bytes())?;
+        batch.write(&logs.join("HEAD"), line.as_bytes())?;
     }
-    copy_config(repo, layout, &dir, &record.sparse)?;
+    copy_config(repo, layout, &dir, &record.sparse, &mut batch)?;
     if let Some(patterns) = sparse::of(repo, &record.sparse)? {
         let info = dir.join("info");
         std::fs::create_dir(&info).map_err(fault::io("create", &info))?;
-        disk::write_synced(&info.join("sparse-checkout"), &patterns.text)?;
+        batch.write(&info.join("sparse-checkout"), &patterns.text)?;
     }
+    batch.settle()?;
     disk::sync_dir(&dir)
 }
 
@@ -46,12 +49,12 @@ pub(super) fn write_index(index: &gix::index::File, path: &Path) -> Result<()> {
     disk::write_synced(path, &index_bytes(index)?)
 }
 
-/// Writes the index of a new tree twice: durably to `saved`, from which a recovery takes what a crash of the machine
+/// Writes the index of a new tree twice: with a batch to `saved`, from which a recovery takes what a crash of the machine
 /// tears of the tree, and as it comes into the staged admin directory, where only this one tree needs it.
-pub(super) fn write_indexes(index: &gix::index::File, saved: &Path, staged: &Path) -> Result<()> {
+pub(super) fn write_indexes(index: &gix::index::File, saved: &Path, staged: &Path, batch: &mut Batch) -> Result<()> {
     let bytes = index_bytes(index)?;
     std::fs::write(staged, &bytes).map_err(fault::io("write", staged))?;
-    disk::write_synced(saved, &bytes)
+    batch.write(saved, &bytes)
 }
 
 fn index_bytes(index: &gix::index::File) -> Result<Vec<u8>> {
@@ -62,7 +65,7 @@ fn index_bytes(index: &gix::index::File) -> Result<Vec<u8>> {
 
 /// Copies the main checkout's own configuration, without the keys that say where that checkout is, and with what is
 /// different in this one.
-fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path, wanted: &Sparse) -> Result<()> {
+fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path, wanted: &Sparse, batch: &mut Batch) -> Result<()> {
     let source = layout.common.join("config.worktree");
     let copied = source.exists();
     if repo.config_snapshot().boolean("extensions.worktreeConfig") != Some(true)
@@ -84,5 +87,5 @@ fn copy_config(repo: &gix::Repository, layout: &Layout, dir: &Path, wanted: &Spa
     sparse::configure(&mut config, wanted)?;
     let mut text = Vec::new();
     config.write_to(&mut text).map_err(fault::io("copy", dir))?;
-    disk::write_synced(&dir.join("config.worktree"), &text)
+    batch.write(&dir.join("config.worktree"), &text)
 }

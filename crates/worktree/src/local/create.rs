@@ -12,7 +12,8 @@ use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
 use super::root::Root;
 use super::{admin, base, extras, refs, remove, seed, shared, sparse};
-use crate::disk;
+use crate::disk::{self, Batch};
+use crate::swap::Staged;
 use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Taken, Worktree, repo, view};
 
 /// Where the files of a new worktree come from: makes the directory `record.temporary` with the content of the commit
@@ -108,15 +109,23 @@ fn make(
     cancelled: &AtomicBool,
     progress: &mut Progress,
 ) -> Result<()> {
-    record.write_soon(layout)?;
     let base = base::object_id(&record.parts.base)?;
-    refs::pin_base(repo, &request.id, base)?;
+    let mut batch = Batch::default();
+    let first = record.draft(layout, &mut batch)?;
+    let mut stage = |what| Staged::write(layout.staging().join(format!("{}.{what}", record.token)), base, &mut batch);
+    let pin = stage("pin");
+    let branch = record.parts.branch.as_ref().map(|_| stage("ref"));
+    batch.settle()?;
+    first.put()?;
+    refs::pin_base(repo, &request.id, &pin)?;
+    drop(pin);
 
     let index = fill_and_stage(repo, layout, record, base, fill)?;
     let tree = record.temporary.clone();
     // Written before anybody can edit the tree: a later copy would make a quick edit look like the original.
     let saved = layout.index(&request.id);
-    admin::write_indexes(&index, &saved, &record.staging_dir(layout).join("index"))?;
+    let mut batch = Batch::default();
+    admin::write_indexes(&index, &saved, &record.staging_dir(layout).join("index"), &mut batch)?;
     shared::apply(repo, &record.staging_dir(layout))?;
     if let Some(main) = &layout.main {
         let seeded = seed::copy(repo, main, &request.seed, &tree)?;
@@ -142,8 +151,13 @@ fn make(
         // What git fills is not what a pool expects in a tree.
         record.origin = None;
     }
-    record.write_soon(layout)?;
-    publish::publish(repo, layout, record, By::Creator, progress)?;
+    let visible = record.draft(layout, &mut batch)?;
+    // What is filled afterwards is noted in the record then.
+    let leased = if record.filling { None } else { Some(record.leased().draft_next(layout, &mut batch)?) };
+    batch.settle()?;
+    visible.put()?;
+    publish::publish(repo, layout, record, By::Creator(branch.as_ref()), progress)?;
+    drop(branch);
     if let Some(branch) = &record.parts.branch {
         let (heads, name) = (layout.common.join("refs/heads"), branch.as_str());
         shared::apply_above(repo, &heads, &heads.join(name))?;
@@ -151,11 +165,14 @@ fn make(
         shared::apply_above(repo, &logs, &logs.join(name))?;
     }
     extras::fill(repo, layout, request, record, &index)?;
-    record.filling = false;
     let (base, branch) = (record.parts.base.clone(), record.parts.branch.clone());
     history::note(layout, record, Life::Created { base, branch }, Lasting::Written)?;
-    record.stage = Stage::Leased;
-    record.write(layout)
+    *record = record.leased();
+    match leased {
+        Some(leased) => leased.put()?,
+        None => record.write_soon(layout)?,
+    }
+    disk::sync_dir(&layout.records())
 }
 
 /// Makes the tree and, while its files are being written, the admin directory, which mostly waits for the disk.

@@ -27,7 +27,8 @@ pub struct LocalWorktrees {
     pub(super) layout: Arc<Layout>,
     pub(super) creations: Arc<Semaphore>,
     pub(super) captures: Arc<Semaphore>,
-    pub(super) threads: usize,
+    /// How many creations may be at work at a time.
+    parallel: usize,
     pub(super) copy_from: CopyFrom,
     pub(super) precious: Arc<[String]>,
     pub(super) purger: Arc<Purger>,
@@ -154,14 +155,14 @@ impl LocalWorktrees {
         for dir in [layout.state.clone(), layout.records(), layout.staging(), layout.trash()] {
             disk::private_dir(&dir)?;
         }
-        let threads = cores.min(2);
-        let parallel = options.parallel.map_or((cores / threads).max(1), NonZeroUsize::get);
-        let slots = |wanted: usize| Arc::new(Semaphore::new(wanted.min(Semaphore::MAX_PERMITS)));
-        // A capture waits for the disk half of the time, where a checkout keeps its threads busy.
-        let (creations, captures) = (slots(parallel), slots(parallel.saturating_mul(2)));
+        let parallel = options.parallel.map_or(cores * 2, NonZeroUsize::get).min(Semaphore::MAX_PERMITS / 2);
+        let slots = |wanted: usize| Arc::new(Semaphore::new(wanted));
+        // A capture has several threads, and waits for the disk half of the time.
+        let captured = options.parallel.map_or((cores / 2).max(1), NonZeroUsize::get).min(parallel) * 2;
+        let (creations, captures) = (slots(parallel), slots(captured));
         let purger = Arc::new(Purger::new(options.grace.unwrap_or(purge::GRACE)));
         let (copy_from, precious) = (options.copy_from, options.precious.into());
-        Ok(Self { layout: Arc::new(layout), creations, captures, threads, copy_from, precious, purger })
+        Ok(Self { layout: Arc::new(layout), creations, captures, parallel, copy_from, precious, purger })
     }
 
     /// The repository's common directory, canonical.
@@ -191,6 +192,13 @@ impl LocalWorktrees {
     pub async fn adopt(&self, id: &WorktreeId) -> Result<Worktree> {
         let id = id.clone();
         self.blocking(move |layout| recover::adopt(layout, &id)).await
+    }
+
+    /// How many threads a creation gets that begins now, being one of those at work: they share the processors.
+    pub(super) fn threads(&self) -> usize {
+        const MOST: usize = 2;
+        let busy = self.parallel.saturating_sub(self.creations.available_permits()).max(1);
+        (self.layout.threads / busy).clamp(1, MOST)
     }
 
     pub(super) async fn blocking<T: Send + 'static>(

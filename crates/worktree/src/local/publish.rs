@@ -11,13 +11,14 @@ use super::record::Record;
 use super::{base, refs, scan};
 use crate::capture::fault;
 use crate::disk;
+use crate::swap::Staged;
 use crate::{Error, Result, Taken};
 
 /// Who publishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// The creator: the branch must not exist.
-    Creator,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By<'a> {
+    /// The creator: the branch, for which this is staged, must not exist.
+    Creator(Option<&'a Staged>),
     /// A recovery of what the creator had begun: it may have made the branch already.
     Recovery,
 }
@@ -34,7 +35,7 @@ pub(super) fn publish(
     repo: &gix::Repository,
     layout: &Layout,
     record: &Record,
-    by: By,
+    by: By<'_>,
     progress: &mut Progress,
 ) -> Result<()> {
     let _turn = layout.turn()?;
@@ -66,7 +67,7 @@ fn make_branch(
     repo: &gix::Repository,
     layout: &Layout,
     record: &Record,
-    by: By,
+    by: By<'_>,
     progress: &mut Progress,
 ) -> Result<()> {
     let Some(branch) = &record.parts.branch else { return Ok(()) };
@@ -74,17 +75,25 @@ fn make_branch(
     if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin)? {
         return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
     }
-    if by == By::Recovery && is_branch_ours(layout, record) && refs::branch_tip(repo, branch)? == Some(at) {
-        progress.branch_made = true;
-        return Ok(());
-    }
+    let remade;
+    let staged = match by {
+        By::Recovery if is_branch_ours(layout, record) && refs::branch_tip(repo, branch)? == Some(at) => {
+            progress.branch_made = true;
+            return Ok(());
+        }
+        By::Recovery | By::Creator(None) => {
+            remade = Staged::durable(&layout.common, at)?;
+            &remade
+        }
+        By::Creator(Some(staged)) => staged,
+    };
     // Before it is announced: a branch that somebody else made is never to be taken for ours.
     if let Some(problem) = refs::conflict(repo, branch)? {
         return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
     }
     let announcement = announcement(layout, record);
     std::fs::write(&announcement, "").map_err(fault::io("write", &announcement))?;
-    if let Err(e) = refs::create_branch(repo, branch, at) {
+    if let Err(e) = refs::create_branch(repo, branch, staged) {
         disk::remove_file(&announcement)?;
         return Err(e);
     }

@@ -18,7 +18,7 @@ use super::lock::Lock;
 use super::pool::Origin;
 use super::root::Root;
 use crate::capture::fault;
-use crate::disk;
+use crate::disk::{self, Batch, Draft};
 use crate::{CommitId, Error, Parts, Result, Seed, Sparse, Worktree, WorktreeId};
 
 /// The format that this version writes and reads.
@@ -162,6 +162,29 @@ impl Record {
     /// durably. For the steps of a creation: file systems keep the order of renames, so that the world never shows a step
     /// whose record is lost.
     pub(super) fn write_soon(&self, layout: &Layout) -> Result<()> {
+        let mut batch = Batch::default();
+        let draft = self.draft(layout, &mut batch)?;
+        batch.settle()?;
+        draft.put()
+    }
+
+    /// Writes the record beside its place, as part of a batch.
+    pub(super) fn draft(&self, layout: &Layout, batch: &mut Batch) -> Result<Draft> {
+        let path = layout.record(&self.parts.id);
+        self.draft_at(layout, disk::with_suffix(&path, ".tmp"), batch)
+    }
+
+    /// Writes the record of the next stage while that of this one is not in its place yet.
+    pub(super) fn draft_next(&self, layout: &Layout, batch: &mut Batch) -> Result<Draft> {
+        self.draft_at(layout, layout.staging().join(format!("{}.next", self.token)), batch)
+    }
+
+    /// What it will be when its creation has ended.
+    pub(super) fn leased(&self) -> Self {
+        Self { stage: Stage::Leased, filling: false, ..self.clone() }
+    }
+
+    fn draft_at(&self, layout: &Layout, draft: PathBuf, batch: &mut Batch) -> Result<Draft> {
         let path = layout.record(&self.parts.id);
         let stamped = Self { written: Some(Moment::now()), ..self.clone() };
         let text = serde_json::to_vec_pretty(&stamped).map_err(fault::git(format!("write the record {path:?}")))?;
@@ -170,7 +193,7 @@ impl Record {
             let problem = format!("it would have {} bytes; the patterns of its seed are too long", text.len());
             return Err(fault::git(format!("write the record of {}", self.parts.id))(problem));
         }
-        disk::replace_soon(&path, &text)
+        Draft::write(&path, draft, &text, batch)
     }
 
     /// Whether somebody has been given the right to accept it, and still can.

@@ -6,7 +6,7 @@ use gix::ObjectId;
 
 use super::base;
 use crate::capture::way;
-use crate::swap::{self, COMMITTER, Log, Value};
+use crate::swap::{self, COMMITTER, Log, Staged, Value};
 use crate::{BranchName, CommitId, Error, Result, Taken, WorktreeId};
 
 /// The full name of a branch.
@@ -23,14 +23,14 @@ pub(super) fn branch_tip(repo: &gix::Repository, branch: &BranchName) -> Result<
 }
 
 /// Creates the branch, or fails because it, or another one that excludes it, exists.
-pub(super) fn create_branch(repo: &gix::Repository, branch: &BranchName, at: ObjectId) -> Result<()> {
+pub(super) fn create_branch(repo: &gix::Repository, branch: &BranchName, staged: &Staged) -> Result<()> {
     let taken = |problem: String| Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem };
     if let Some(problem) = conflict(repo, branch)? {
         return Err(taken(problem));
     }
-    let log = Log::new(repo, COMMITTER, &format!("branch: Created from {at}"));
+    let log = Log::new(repo, COMMITTER, &format!("branch: Created from {}", staged.id()));
     let missing = |value| value == Value::Missing;
-    if swap::set(repo.common_dir(), &full(branch), at, Some(&log), missing)? != Value::Missing {
+    if swap::set_staged(repo.common_dir(), &full(branch), staged, Some(&log), missing)? != Value::Missing {
         return Err(taken(EXISTS.into()));
     }
     Ok(())
@@ -53,11 +53,11 @@ pub(super) fn delete_branch(common: &Path, branch: &BranchName, expected: Object
 }
 
 /// Keeps the base of a worktree from being garbage-collected while it lives. What somebody else has put there is put aside.
-pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, base: ObjectId) -> Result<()> {
-    let (common, name) = (repo.common_dir(), pin(id));
+pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, staged: &Staged) -> Result<()> {
+    let (common, name, base) = (repo.common_dir(), pin(id), staged.id());
     let fits = |value| matches!(value, Value::Missing) || value == Value::Id(base);
     if !swap::is_packed_over(common, &name)? {
-        match swap::set(common, &name, base, None, fits) {
+        match swap::set_staged(common, &name, staged, None, fits) {
             Ok(found) if fits(found) => return Ok(()),
             Err(e @ Error::Locked { .. }) => return Err(e),
             // It is told below why not, if it is not for what is in the way.
@@ -65,7 +65,7 @@ pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, base: ObjectId) 
         }
     }
     way::clear(repo, id, &name, base)?;
-    match swap::set(common, &name, base, None, fits)? {
+    match swap::set_staged(common, &name, staged, None, fits)? {
         found if fits(found) => Ok(()),
         _ => Err(Error::RefMoved { reference: name, problem: "somebody else sets it again and again".into() }),
     }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use gix::ObjectId;
+
 use crate::capture::fault;
+use crate::disk::Batch;
 use crate::{Error, Result, disk};
 
 /// How long to wait for a lock of git's; it is held for milliseconds.
@@ -104,31 +107,29 @@ impl RefLock {
         }
     }
 
-    /// Takes the lock with the content in it already, which is made durable in `staging` before.
+    /// Takes the lock with the content in it already, which was made durable before.
     ///
     /// A process that is killed while it holds the lock leaves it for everybody to stumble over, so what takes long comes
     /// first.
-    pub(super) fn take_filled(resource: &Path, staging: &Path, content: &[u8]) -> Result<Self> {
+    pub(super) fn take_filled(resource: &Path, staged: &Staged) -> Result<Self> {
+        let content = content(staged.id);
+        let Some((temporary, prepared)) = &staged.file else {
+            let mut lock = Self::take(resource)?;
+            lock.fill(&content)?;
+            return Ok(lock);
+        };
         let write = |mut file: File| {
-            file.write_all(content)?;
+            file.write_all(&content)?;
             file.sync_all()?;
             Ok(file)
         };
-        let temporary = staging.join(format!("{}.ref", disk::token()?));
-        let Ok(prepared) = File::create_new(&temporary).and_then(write) else {
-            let mut lock = Self::take(resource)?;
-            lock.fill(content)?;
-            return Ok(lock);
-        };
-        let taken = Self::acquire(resource, |path| match std::fs::hard_link(&temporary, path) {
+        Self::acquire(resource, |path| match std::fs::hard_link(temporary, path) {
             Ok(()) => prepared.try_clone(),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(e),
             Err(e) if e.kind() == ErrorKind::NotFound && temporary.exists() => Err(e),
             // Somebody who cleans up took it for a left-over, or the file system has no links.
             Err(_) => OpenOptions::new().write(true).create_new(true).open(path).and_then(write),
-        });
-        disk::remove_file(&temporary)?;
-        taken
+        })
     }
 
     fn acquire(resource: &Path, make: impl Fn(&Path) -> io::Result<File>) -> Result<Self> {
@@ -200,6 +201,56 @@ impl Drop for RefLock {
             let _ = std::fs::remove_file(signature);
         }
     }
+}
+
+/// The content of a ref, written where nobody looks, and removed from there when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    id: ObjectId,
+    /// Absent where it could not be written; then it is written once the ref is locked.
+    file: Option<(PathBuf, File)>,
+}
+
+impl Staged {
+    /// Writes it as part of a batch, which must be settled before a ref is set to it.
+    pub(crate) fn write(path: PathBuf, id: ObjectId, batch: &mut Batch) -> Self {
+        let made = File::create_new(&path).and_then(|mut file| {
+            file.write_all(&content(id))?;
+            Ok((file.try_clone()?, file))
+        });
+        let file = made.ok().map(|(file, copy)| {
+            batch.add(&path, copy);
+            (path, file)
+        });
+        Self { id, file }
+    }
+
+    /// Writes it and makes it durable.
+    pub(crate) fn durable(common: &Path, id: ObjectId) -> Result<Self> {
+        let mut batch = Batch::default();
+        let name = format!("{}.ref", disk::token()?);
+        let staged = Self::write(common.join("hedgerow/staging").join(name), id, &mut batch);
+        batch.settle()?;
+        Ok(staged)
+    }
+
+    /// What the ref will name.
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some((path, _)) = &self.file {
+            // What stays is deleted by the next recovery.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn content(id: ObjectId) -> Vec<u8> {
+    format!("{id}\n").into_bytes()
 }
 
 /// Whether this lock is one of ours, and its holder is dead: nobody else's can ever be told to be abandoned.

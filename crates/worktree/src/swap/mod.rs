@@ -22,7 +22,7 @@ pub(crate) use log::{COMMITTER, Log, last_message, last_told, line};
 use crate::capture::fault;
 use crate::{Result, disk};
 use lock::RefLock;
-pub(crate) use lock::is_abandoned;
+pub(crate) use lock::{Staged, is_abandoned};
 
 /// What a ref is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +55,22 @@ pub(crate) fn set(
     log: Option<&Log>,
     allowed: impl Fn(Value) -> bool,
 ) -> Result<Value> {
-    let staging = common.join("hedgerow/staging");
-    let lock = RefLock::take_filled(&common.join(name), &staging, format!("{new}\n").as_bytes())?;
+    set_staged(common, name, &Staged::durable(common, new)?, log, allowed)
+}
+
+/// As [`set`], to what was staged before.
+pub(crate) fn set_staged(
+    common: &Path,
+    name: &str,
+    staged: &Staged,
+    log: Option<&Log>,
+    allowed: impl Fn(Value) -> bool,
+) -> Result<Value> {
+    let lock = RefLock::take_filled(&common.join(name), staged)?;
     let found = read(common, name)?;
     if allowed(found) {
         if let Some(log) = log {
-            log.tell(common, name, found, new);
+            log.tell(common, name, found, staged.id());
         }
         lock.commit()?;
     }

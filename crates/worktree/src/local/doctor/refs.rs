@@ -9,6 +9,7 @@ use super::finding::{Cure, Finding, Remedy, Severity, Trouble};
 use super::ward::Ward;
 use crate::capture::rescue_prefix;
 use crate::capture::way::{self, Found};
+use crate::swap::Staged;
 use crate::{Result, WorktreeId, swap};
 
 /// The directories of our refs, none of which may be a ref itself.
@@ -104,7 +105,9 @@ pub(super) fn mend(ward: &Ward<'_>, now: &Finding) -> Result<Cure> {
     };
     let place = places(ward).into_iter().find(|place| place.name == *reference);
     match place {
-        Some(Place { id, wanted: Some(base), .. }) => refs::pin_base(repo, &id, base)?,
+        Some(Place { id, wanted: Some(base), .. }) => {
+            refs::pin_base(repo, &id, &Staged::durable(repo.common_dir(), base)?)?;
+        }
         Some(Place { name, id, wanted: None }) => way::displace(repo, &id, &name)?,
         None => {
             let id = reference.rsplit('/').next().map(WorktreeId::new);

@@ -58,7 +58,7 @@ impl LocalWorktrees {
         let slot = slot(&self.creations).await;
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
-        let (threads, copy_from) = (self.threads, self.copy_from);
+        let (threads, copy_from) = (self.threads(), self.copy_from);
         self.blocking(move |layout| {
             let mut filled = Filled::default();
             let fill: Fill<'_> = Box::new(|repo, commit, record| {

@@ -49,7 +49,7 @@ impl<'a> Tools<'a> {
         cancelled: &'a AtomicBool,
     ) -> Result<Self> {
         let rules = Rules::new(repo, &options.keep)?;
-        let (threads, copy_from) = (worktrees.threads, worktrees.copy_from);
+        let (threads, copy_from) = (worktrees.threads(), worktrees.copy_from);
         Ok(Self { layout, repo, options, rules, setting: setting::digest(repo)?, threads, copy_from, cancelled })
     }
 

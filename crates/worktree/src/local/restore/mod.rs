@@ -20,7 +20,7 @@ impl LocalWorktrees {
         let slot = slot(&self.creations).await;
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
-        let (threads, rescue) = (self.threads, rescue.clone());
+        let (threads, rescue) = (self.threads(), rescue.clone());
         self.blocking(move |layout| {
             let _slot = slot;
             restore(layout, &rescue, request, threads, &cancelled)
