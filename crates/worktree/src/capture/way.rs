@@ -34,7 +34,11 @@ pub(crate) enum Found {
 /// When the packed refs cannot be read.
 pub(crate) fn look(repo: &gix::Repository, name: &str) -> Result<Found> {
     let path = repo.common_dir().join(name);
-    let loose = path.symlink_metadata().is_ok_and(|meta| !meta.is_dir()) && !path.is_dir();
+    let loose = match path.symlink_metadata() {
+        // Also one that leads to a directory, for which others would take it.
+        Ok(meta) if meta.is_symlink() => return Ok(Found::Junk),
+        meta => meta.is_ok_and(|meta| !meta.is_dir()),
+    };
     Ok(match swap::read(repo.common_dir(), name) {
         Ok(Value::Missing) => Found::Nothing,
         Ok(Value::Id(id)) if repo.has_object(id) => Found::Object(id),

@@ -22,8 +22,8 @@ use super::clock::Moment;
 use super::layout::Layout;
 use super::record::{Record, Stage};
 use crate::capture::fault;
-use crate::disk;
 use crate::{CommitId, Result};
+use crate::{disk, quarantine};
 
 /// What the link says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ pub(super) fn begin(layout: &Layout, record: &mut Record, tip: Option<CommitId>)
     let linked = match link() {
         // Of a removal that was taken back.
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            disk::remove_file(&path)?;
-            link()
+            // Or a directory, which somebody else has put there.
+            disk::remove_file(&path).map_or(Err(e), |()| link())
         }
         linked => linked,
     };
@@ -88,5 +88,9 @@ pub(super) fn add_to(layout: &Layout, record: &mut Record) -> Result<()> {
 
 /// Takes the link away.
 pub(super) fn forget(layout: &Layout, admin: &str) -> Result<()> {
-    disk::remove_file(&layout.departure(admin))
+    let path = layout.departure(admin);
+    if path.is_dir() && !path.is_symlink() {
+        return quarantine::take(&layout.state, &path, "it was in the place of the note of a removal").map(drop);
+    }
+    disk::remove_file(&path)
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::generation;
 use super::layout::Layout;
 use super::lock::Lock;
-use crate::disk;
 use crate::{Error, Result, Taken, WorktreeId};
+use crate::{disk, quarantine};
 
 /// What a [`Worktree`](crate::Worktree) of ours holds.
 #[derive(Debug)]
@@ -79,7 +79,21 @@ pub(super) fn boot() -> String {
 /// All such locks are taken under the lock of the repository, so that a probe never makes a free one look taken.
 pub(super) fn claim(layout: &Layout, id: &WorktreeId) -> Result<Option<Lock>> {
     let _turn = layout.turn()?;
-    Lock::take(&layout.lease(id))
+    let path = layout.lease(id);
+    Lock::take(&path).or_else(|e| {
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            // Whoever can write here put it there. Nobody holds a lease with it, and it must not keep anybody from one.
+            quarantine::take(&layout.state, &path, "it was in the place of the lock of a lease")?;
+            return Lock::take(&path);
+        }
+        Err(e)
+    })
+}
+
+/// Whether somebody holds the lease of this id, as far as can be told: what is no lock file may hide one who does. The
+/// caller holds the lock of the repository.
+pub(super) fn is_held(layout: &Layout, id: &WorktreeId) -> bool {
+    Lock::is_held(&layout.lease(id)).unwrap_or(true)
 }
 
 /// The error for an id that is in use.

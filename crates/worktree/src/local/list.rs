@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use super::doctor::Backlinks;
 use super::layout::Layout;
-use super::lock::Lock;
+
 use super::record::{self, Record, Stage};
 use super::scan::{self, Admin, Head};
-use super::{base, doctor, moved, purge, refs};
+use super::{base, doctor, lease, moved, purge, refs};
 use crate::capture::fault;
 use crate::disk;
 use crate::{BranchName, CommitId, Entry, Owner, Result, State, WorktreeId, repo};
@@ -60,7 +60,7 @@ type Found = (WorktreeId, std::result::Result<(Record, State), String>);
 
 fn records(layout: &Layout) -> Result<Vec<Found>> {
     // Under the lock, so that looking whether a lease is held never keeps anybody from taking it.
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     let mut found = Vec::new();
     for id in record::ids(layout)? {
         match Record::read(layout, &id) {
@@ -80,7 +80,7 @@ pub(super) fn state(layout: &Layout, record: &Record) -> Result<State> {
     Ok(match record.stage {
         Stage::Creating => State::Creating,
         Stage::Leased if record.is_on_offer() => State::Leased,
-        Stage::Leased if Lock::is_held(&layout.lease(&record.parts.id))? => State::Leased,
+        Stage::Leased if lease::is_held(layout, &record.parts.id) => State::Leased,
         Stage::Leased => State::Orphaned,
         Stage::Kept => State::Kept,
         Stage::Removing { .. } => State::Removing,

@@ -33,6 +33,7 @@ pub(super) struct Turn {
 impl Turn {
     /// Waits for the lock, for a minute at most.
     pub(super) fn wait(gate: &Arc<Gate>, path: &Path) -> Result<Self> {
+        let started = Instant::now();
         let taken = gate.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = gate.freed.wait_timeout_while(taken, PATIENCE, |taken| *taken);
         let (mut taken, over) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +44,7 @@ impl Turn {
         drop(taken);
         // From here on it is freed, whatever happens.
         let mut turn = Self { lock: None, gate: Arc::clone(gate) };
-        turn.lock = Some(Lock::wait(path)?);
+        turn.lock = Some(Lock::wait_since(started, path)?);
         Ok(turn)
     }
 }
@@ -63,7 +64,10 @@ pub(super) struct Lock(File);
 impl Lock {
     /// Waits for the lock, for a minute at most.
     pub(super) fn wait(path: &Path) -> Result<Self> {
-        let started = Instant::now();
+        Self::wait_since(Instant::now(), path)
+    }
+
+    fn wait_since(started: Instant, path: &Path) -> Result<Self> {
         let mut pause = Duration::from_micros(100);
         loop {
             if let Some(lock) = Self::take(path)? {

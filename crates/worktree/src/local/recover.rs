@@ -33,9 +33,12 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
         if Record::read(layout, &id).is_ok_and(|record| record.is_some_and(|record| record.is_on_offer())) {
             continue;
         }
-        if let Some(lock) = lease::claim(layout, &id)?
-            && let Err(e) = mend(&repo, layout, &id, lock, &mut recovery)
-        {
+        let mended = match lease::claim(layout, &id) {
+            Ok(Some(lock)) => mend(&repo, layout, &id, lock, &mut recovery),
+            Ok(None) => Ok(()),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = mended {
             recovery.left.push(format!("worktree {id}: {e}"));
         }
     }

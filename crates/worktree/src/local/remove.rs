@@ -67,8 +67,7 @@ pub(super) fn end(layout: &Layout, record: &mut Record, end: End) -> Result<Writ
 
 /// Goes on with the removal that the record describes, which says so durably.
 pub(super) fn go_on(layout: &Layout, record: &Record, found: Tree) -> Result<()> {
-    let _turn = turn(layout, record)?;
-    fence::check(layout, record)?;
+    let _turn = turn(layout, record, fence::check)?;
     let mut pen = Pen::take(layout)?;
     take_out(layout, record, found, &mut pen)?;
     pen.put_down().map(drop)
@@ -119,7 +118,7 @@ pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
 
 /// Takes a creation back as far as it came.
 pub(super) fn undo(layout: &Layout, record: &Record, progress: Progress) -> Result<()> {
-    let _turn = turn(layout, record)?;
+    let _turn = turn(layout, record, |_, _| Ok(()))?;
     let parts = &record.parts;
     if record.has_tree() {
         disk::rename_new(&parts.path, &record.temporary).map_err(fault::io("take back", &parts.path))?;
@@ -127,11 +126,13 @@ pub(super) fn undo(layout: &Layout, record: &Record, progress: Progress) -> Resu
     leave(layout, record, progress.branch_made.then_some(&parts.base))
 }
 
-/// The lock of the repository. The record tells how long ago its entry left, so it must not be much older than that.
-fn turn(layout: &Layout, record: &Record) -> Result<Turn> {
+/// The lock of the repository, when it is checked that the record still holds. It tells how long ago its entry left, so it
+/// must not be much older than that.
+fn turn(layout: &Layout, record: &Record, check: impl Fn(&Layout, &Record) -> Result<()>) -> Result<Turn> {
     const MUCH: Duration = Duration::from_millis(100);
     let started = Instant::now();
     let turn = layout.turn()?;
+    check(layout, record)?;
     if started.elapsed() > MUCH {
         record.write(layout)?;
     }

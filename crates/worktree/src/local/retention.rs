@@ -3,7 +3,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::base::{commit_id, object_id};
-use super::lock::Lock;
 use super::manager::LocalWorktrees;
 use crate::swap::{self, Value};
 use crate::{Error, NameKind, Rescue, Rescued, Result, WorktreeId};
@@ -54,7 +53,7 @@ impl LocalWorktrees {
             }
             let expected = Value::Id(object_id(&rescue.commit)?);
             // Whoever releases a worktree relies on the rescue refs that it finds, under this lock.
-            let _turn = Lock::wait(&layout.lock())?;
+            let _turn = layout.turn()?;
             let found = swap::delete(&layout.common, reference, |value| value == expected)?;
             if found == expected || found == Value::Missing {
                 return Ok(());

@@ -10,10 +10,13 @@ use crate::{Result, disk};
 
 /// The refs below this name, which ends with a slash.
 ///
-/// Loose ones first: what is packed in between is then found among the packed ones.
+/// Loose ones first: what is packed in between is then found among the packed ones. None behind a symlink, which may lead
+/// anywhere.
 pub(crate) fn below(common: &Path, prefix: &str) -> Result<BTreeMap<String, Value>> {
     let mut found = BTreeMap::new();
-    let mut dirs = vec![prefix.to_owned()];
+    let is_link = |name: &str| common.join(name).is_symlink();
+    let linked = prefix.match_indices('/').skip(1).any(|(end, _)| is_link(&prefix[..end]));
+    let mut dirs = if linked { Vec::new() } else { vec![prefix.to_owned()] };
     while let Some(dir) = dirs.pop() {
         loose(common, &dir, &mut dirs, &mut found)?;
     }
@@ -86,6 +89,20 @@ mod tests {
     use gix::ObjectId;
 
     use super::*;
+
+    #[test]
+    fn a_directory_of_refs_that_is_a_link_to_everywhere_is_not_searched() {
+        let dir = tempfile::tempdir().unwrap();
+        let common = dir.path();
+        std::fs::create_dir_all(common.join("refs/heads")).unwrap();
+        std::fs::create_dir(common.join("elsewhere")).unwrap();
+        std::fs::write(common.join("elsewhere/one"), "1".repeat(40)).unwrap();
+        std::os::unix::fs::symlink("../../elsewhere", common.join("refs/heads/a")).unwrap();
+        std::os::unix::fs::symlink("../../elsewhere", common.join("refs/heads/b")).unwrap();
+        assert!(below(common, "refs/heads/a/").unwrap().is_empty());
+        let names: Vec<_> = below(common, "refs/heads/").unwrap().into_keys().collect();
+        assert_eq!(names, ["refs/heads/a", "refs/heads/b"]);
+    }
 
     #[test]
     fn loose_refs_hide_packed_ones_and_locks_are_none() {

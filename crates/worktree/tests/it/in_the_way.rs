@@ -16,6 +16,7 @@ enum Thing {
     Packed,
     Symref,
     Symlink,
+    SymlinkToDirectory,
     Fifo,
     Garbage,
     Huge,
@@ -26,11 +27,12 @@ enum Thing {
     FilesBelow,
 }
 
-const THINGS: [Thing; 12] = [
+const THINGS: [Thing; 13] = [
     Thing::Ref,
     Thing::Packed,
     Thing::Symref,
     Thing::Symlink,
+    Thing::SymlinkToDirectory,
     Thing::Fifo,
     Thing::Garbage,
     Thing::Huge,
@@ -59,6 +61,7 @@ impl Thing {
             (Self::PackedBelow, Some(commit)) => pack(repo, &format!("{name}/deep/er"), commit),
             (Self::Symref, _) => raw(&path, "ref: refs/heads/main"),
             (Self::Symlink, _) => symlink("../../../HEAD", &path).unwrap(),
+            (Self::SymlinkToDirectory, _) => symlink(repo.path().join(".git/info"), &path).unwrap(),
             (Self::Fifo, _) => {
                 assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
             }

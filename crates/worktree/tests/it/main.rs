@@ -45,6 +45,7 @@ mod repo;
 mod restore;
 mod safety;
 mod seed;
+mod state_files;
 mod stress;
 mod unflushed;
 mod usage;

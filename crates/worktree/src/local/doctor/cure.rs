@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::super::layout::Layout;
-use super::super::lock::Lock;
 use super::super::record::{self, Record};
 use super::super::{admin, lease};
 use super::backlink::Backlinks;
@@ -34,7 +33,7 @@ pub(super) fn mend(layout: &Layout, finding: &Finding) -> Result<Cure> {
             _ => return Ok(Cure::LeftAlone { why: format!("the owner of {} is alive", record.parts.id) }),
         },
     };
-    let turn = Lock::wait(&layout.lock())?;
+    let turn = layout.turn()?;
     let mut ward = Ward::look(layout, Processes::look(), &turn)?;
     if let Some(id) = &owner {
         // Our own hold on the lease makes its owner look alive.

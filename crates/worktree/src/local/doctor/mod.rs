@@ -16,7 +16,6 @@ mod ward;
 mod work;
 
 use super::layout::Layout;
-use super::lock::Lock;
 use super::manager::LocalWorktrees;
 use crate::Result;
 use busy::Processes;
@@ -60,7 +59,7 @@ impl LocalWorktrees {
 fn examine(layout: &Layout) -> Result<Vec<Finding>> {
     let processes = Processes::look();
     // Entries, trees and records that belong together appear and leave under the lock. The long looks come after it.
-    let turn = Lock::wait(&layout.lock())?;
+    let turn = layout.turn()?;
     let ward = Ward::look(layout, processes, &turn)?;
     let entries = entry::all(layout);
     let strays = records::strays(&ward, &entries);

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::super::layout::Layout;
-use super::super::lock::Lock;
+use super::super::lease;
+use super::super::lock::Turn;
 use super::super::record::{self, Record};
 use super::backlink::Backlinks;
 use super::busy::Processes;
@@ -46,10 +47,10 @@ pub(super) enum Keeper<'a> {
 
 impl<'a> Ward<'a> {
     /// Looks at all records. The caller holds the lock of the repository, so that a probe keeps nobody from a lease.
-    pub(super) fn look(layout: &'a Layout, processes: Processes, _turn: &Lock) -> Result<Self> {
+    pub(super) fn look(layout: &'a Layout, processes: Processes, _turn: &Turn) -> Result<Self> {
         let mut charts = Vec::new();
         for id in record::ids(layout)? {
-            let living = Lock::is_held(&layout.lease(&id))?;
+            let living = lease::is_held(layout, &id);
             match Record::read(layout, &id) {
                 Ok(None) => {}
                 Ok(Some(record)) => {

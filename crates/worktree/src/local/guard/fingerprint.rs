@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
-use super::super::lock::Lock;
 use super::super::record::{self, Record, Stage};
 use super::super::{purge, scan};
 use super::checkout::{self, Checkout};
@@ -76,7 +75,7 @@ pub(super) fn take(layout: &Layout) -> Result<Fingerprint> {
     };
     {
         // Together, so that a worktree that is just leaving or appearing is not half seen.
-        let _turn = Lock::wait(&layout.lock())?;
+        let _turn = layout.turn()?;
         found.managed = managed(layout)?;
         found.entries = entries(&layout.admins())?;
         // git passes these by already.

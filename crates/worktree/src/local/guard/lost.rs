@@ -3,7 +3,6 @@
 use gix::ObjectId;
 
 use super::super::layout::Layout;
-use super::super::lock::Lock;
 use super::super::locked::write_reason;
 use super::super::record::{self, Record, Stage};
 use super::change::Repair;
@@ -61,7 +60,7 @@ fn is_whole(repo: &gix::Repository, id: ObjectId) -> bool {
 
 /// Locks one of our worktrees for git again.
 pub(super) fn lock(layout: &Layout, entry: &str) -> Result<Repair> {
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     for id in record::ids(layout)? {
         let Some(record) = Record::read(layout, &id)?.filter(|record| record.admin == entry) else { continue };
         if disk::identity(&record.admin_dir(layout)).is_none() {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::layout::Layout;
 use super::super::list;
-use super::super::lock::Lock;
 use super::super::record::{self, Record};
 use crate::capture::fault;
 use crate::capture::survey::{self, Extent, Found};
@@ -96,7 +95,7 @@ pub(super) fn usage(layout: &Layout) -> Result<Usage> {
 
 fn records(layout: &Layout) -> Result<Vec<(Record, State)>> {
     // Under the lock, so that looking whether a lease is held never keeps anybody from taking it.
-    let _turn = Lock::wait(&layout.lock())?;
+    let _turn = layout.turn()?;
     let mut found = Vec::new();
     for id in record::ids(layout)? {
         // A record that cannot be read is in the list of worktrees, with what is wrong; there is no tree to measure.
