@@ -194,6 +194,11 @@ pub(crate) fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(fault::io("flush", path))
 }
 
+/// Opens whatever is there to be flushed, and never waits for who writes into a pipe.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+}
+
 /// Removes a file that may be missing.
 pub(crate) fn remove_file(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
@@ -230,7 +235,7 @@ pub(crate) fn read_any_size(path: &Path) -> io::Result<Vec<u8>> {
 
 /// As [`read_any_size`], and returns the file as well, as long as which is open no other one gets its number.
 pub(crate) fn read_open(path: &Path) -> io::Result<(File, Vec<u8>)> {
-    let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let mut file = open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"));

@@ -12,13 +12,12 @@ use gix::ObjectId;
 
 use super::{fault, limits};
 use crate::Result;
+use crate::disk::{self, Batch};
 
 /// How many objects are flushed one by one.
 const FEW: usize = 96;
 /// How many are looked for.
 const MANY: usize = 1 << 20;
-/// How many are flushed at the same time: the file system's journal then writes them together.
-const AT_ONCE: usize = 8;
 
 /// Makes the histories of these commits durable, as far as `base` does not contain them; it was there before.
 pub(crate) fn sync(repo: &gix::Repository, base: ObjectId, tips: &[ObjectId]) -> Result<()> {
@@ -130,30 +129,18 @@ fn one_by_one(objects: &Path, ids: &BTreeSet<ObjectId>) -> Result<()> {
     together(&dirs)
 }
 
+/// Flushes them one after the other, all of them being on their way to the disk by then.
 fn together(paths: &[PathBuf]) -> Result<()> {
-    let flush = |paths: &[PathBuf]| paths.iter().try_for_each(|path| flush(path));
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = paths.chunks(paths.len().div_ceil(AT_ONCE).max(1)).collect();
-        let mut flushing = Vec::new();
-        let mut left = Vec::new();
-        for part in parts {
-            // Where no thread can be had, this one does its work.
-            match std::thread::Builder::new().spawn_scoped(scope, move || flush(part)) {
-                Ok(thread) => flushing.push(thread),
-                Err(_) => left.push(part),
-            }
+    let mut batch = Batch::default();
+    for path in paths {
+        match disk::open(path) {
+            Ok(file) => batch.add(path, file),
+            // In a pack, which whoever packs makes durable.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(fault::io("flush", path)(e)),
         }
-        left.into_iter().try_for_each(flush)?;
-        flushing.into_iter().try_for_each(|one| one.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
-    })
-}
-
-fn flush(path: &Path) -> Result<()> {
-    match File::open(path).and_then(|file| file.sync_all()) {
-        // In a pack, which whoever packs makes durable.
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        flushed => flushed.map_err(fault::io("flush", path)),
     }
+    batch.settle()
 }
 
 /// Flushes the whole file system.

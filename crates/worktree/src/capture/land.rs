@@ -7,7 +7,8 @@ use gix::objs::Commit;
 use super::notices::Notices;
 use super::rescue::hold;
 use super::{Fence, Input, commit, durable, rescue, rescues};
-use crate::swap::{self, Log, Value};
+use crate::disk::Batch;
+use crate::swap::{self, Log, Staged, Value};
 use crate::{BranchName, Error, Message, Notice, Rescue, Result};
 
 /// A move of the branch.
@@ -45,9 +46,12 @@ pub(super) fn publish(
     let moves = input.branch.as_ref().filter(|_| to.previous != Some(to.tip));
     // What the agent committed too, and whoever captured before: git itself flushes no object that it makes loose.
     let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).filter(|tip| *tip != input.base).collect();
+    let mut batch = Batch::default();
+    let staged = moves.map(|_| Staged::begin(&input.common, to.tip, &mut batch)).transpose()?;
     if !tips.is_empty() {
         durable::sync(repo, input.base, &tips)?;
     }
+    batch.settle()?;
     let mut landed = Landed { tip: to.tip, rescued: Vec::new() };
     if lines.is_empty() && moves.is_none() {
         return Ok(landed);
@@ -56,7 +60,7 @@ pub(super) fn publish(
     for &line in lines {
         landed.put(rescue(repo, &input.id, line)?);
     }
-    let Some(name) = moves else { return Ok(landed) };
+    let Some((name, staged)) = moves.zip(staged) else { return Ok(landed) };
     if let Some(by) = turn.user {
         if to.snapshot == Some(to.tip) {
             landed.tip = already(repo, input, to.tip)?.unwrap_or(to.tip);
@@ -65,7 +69,7 @@ pub(super) fn publish(
         notices.push(Notice::BranchInUse { by });
         return Ok(landed);
     }
-    branch(repo, name, to)?;
+    branch(repo, name, to, &staged)?;
     swap::sync(&input.common, &format!("refs/heads/{name}"))?;
     Ok(landed)
 }
@@ -94,7 +98,7 @@ fn already(repo: &gix::Repository, input: &Input, snapshot: ObjectId) -> Result<
 }
 
 /// Moves a branch, if it still names what it did.
-fn branch(repo: &gix::Repository, branch: &BranchName, to: Move<'_>) -> Result<()> {
+fn branch(repo: &gix::Repository, branch: &BranchName, to: Move<'_>, staged: &Staged) -> Result<()> {
     let reference = format!("refs/heads/{branch}");
     let common = repo.common_dir();
     let expected = to.previous.map_or(Value::Missing, Value::Id);
@@ -106,7 +110,7 @@ fn branch(repo: &gix::Repository, branch: &BranchName, to: Move<'_>) -> Result<(
     let who = commit::signature(to.message);
     let subject = to.message.text.lines().next().unwrap_or_default();
     let log = Log::new(repo, &format!("{} <{}>", who.name, who.email), &format!("capture: {subject}"));
-    let found = swap::set(common, &reference, to.tip, Some(&log), |value| value == expected)?;
+    let found = swap::set_staged(common, &reference, staged, Some(&log), |value| value == expected)?;
     if found == expected {
         return Ok(());
     }

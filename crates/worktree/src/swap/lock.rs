@@ -225,11 +225,16 @@ impl Staged {
         Self { id, file }
     }
 
+    /// Writes it under a name that nobody else uses, as part of a batch.
+    pub(crate) fn begin(common: &Path, id: ObjectId, batch: &mut Batch) -> Result<Self> {
+        let name = format!("{}.ref", disk::token()?);
+        Ok(Self::write(common.join("hedgerow/staging").join(name), id, batch))
+    }
+
     /// Writes it and makes it durable.
     pub(crate) fn durable(common: &Path, id: ObjectId) -> Result<Self> {
         let mut batch = Batch::default();
-        let name = format!("{}.ref", disk::token()?);
-        let staged = Self::write(common.join("hedgerow/staging").join(name), id, &mut batch);
+        let staged = Self::begin(common, id, &mut batch)?;
         batch.settle()?;
         Ok(staged)
     }
