@@ -189,9 +189,10 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Makes the entries of a directory durable.
+/// Makes the entries of a directory durable. A pipe in its place is an error, and nobody waits for its other end.
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(fault::io("flush", path))
+    let open = || OpenOptions::new().read(true).custom_flags(OFlags::DIRECTORY.bits().cast_signed()).open(path);
+    open().and_then(|dir| dir.sync_all()).map_err(fault::io("flush", path))
 }
 
 /// Opens whatever is there to be flushed, and never waits for who writes into a pipe.

@@ -202,6 +202,26 @@ async fn a_planted_hook_goes_to_the_quarantine_and_others_come_back() {
 }
 
 #[tokio::test]
+async fn what_a_repair_took_away_has_a_note_that_says_from_where_and_why() {
+    let case = Case::new(Repo::new()).await;
+    let planted = case.repo.path().join(".git/hooks/post-checkout");
+    write(&planted, "#!/bin/sh\nevil\n");
+    case.agent(&["config", "core.hooksPath", "/nowhere"]);
+    let config = case.config();
+    let changes = case.changes().await;
+    assert_eq!(changes.len(), 2, "{changes:#?}");
+    for (change, from) in changes.iter().zip(["config", "hooks/post-checkout"]) {
+        let Repair::Restored { aside: Some(aside) } = case.repair(change).await else { panic!("{change}") };
+        let note = std::fs::read_to_string(format!("{}.note", aside.display())).unwrap();
+        let from = case.repo.path().join(".git").join(from);
+        assert!(note.starts_with(&format!("from: {}\nwhy: ", from.display())), "{note}");
+        let kept = std::fs::read_to_string(&aside).unwrap();
+        assert!(kept == config || kept.contains("evil"), "{kept}");
+    }
+    assert_eq!(case.changes().await, []);
+}
+
+#[tokio::test]
 async fn no_repair_writes_through_a_symlink() {
     let case = Case::new(Repo::new()).await;
     let (info, outside) = (case.repo.path().join(".git/info"), case.repo.root().join("outside"));

@@ -6,10 +6,10 @@ use super::super::layout::Layout;
 use super::change::Repair;
 use super::compare::print;
 use super::keys;
-use super::repair::{aside, left};
+use super::repair::{WHY, left};
 use super::seen::{File, Seen};
 use crate::swap::{self, Edit};
-use crate::{Result, disk};
+use crate::{Result, disk, quarantine};
 
 /// The permissions that git gives a configuration.
 const MODE: u32 = 0o644;
@@ -72,7 +72,5 @@ fn content(was: Option<&Seen>, is: Option<&Seen>) -> std::result::Result<Vec<u8>
 /// Keeps a copy of what is about to be replaced.
 fn keep(layout: &Layout, path: &Path, is: Option<&Seen>) -> Result<Option<std::path::PathBuf>> {
     let Some(bytes) = is.and_then(Seen::bytes) else { return Ok(None) };
-    let aside = aside(layout, path)?;
-    disk::write_synced(&aside, bytes)?;
-    Ok(Some(aside))
+    quarantine::keep(&layout.state, path, bytes, WHY).map(Some)
 }

@@ -12,7 +12,10 @@ use super::fingerprint::Fingerprint;
 use super::seen::{File, Seen};
 use super::{config, lost};
 use crate::capture::fault;
-use crate::{Result, WorktreeId, disk};
+use crate::{Result, WorktreeId, disk, quarantine};
+
+/// What the notes in the quarantine say.
+pub(super) const WHY: &str = "it was not what it had been before a task, and was repaired";
 
 /// Repairs one change; what is rescued goes to the rescue refs of `task`.
 pub(super) fn repair(layout: &Layout, before: &Fingerprint, change: &Change, task: &WorktreeId) -> Result<Repair> {
@@ -55,9 +58,7 @@ pub(super) fn left(why: impl Into<String>) -> Repair {
 
 /// Moves aside what is there now, if anything, and puts back what was there before, if anything.
 fn exchange(layout: &Layout, path: &Path, what: What, was: Option<&Seen>, now: Option<&str>) -> Result<Repair> {
-    if path.parent().and_then(disk::identity).is_none() {
-        return Ok(left("its directory is gone, or was replaced by a symlink"));
-    }
+    let Some(parent) = directory_of(path) else { return Ok(left(NO_DIRECTORY)) };
     if what != What::Added && !was.is_some_and(can_put_back) {
         return Ok(left("its former content is not known; it was too large to be remembered, or no file"));
     }
@@ -67,28 +68,34 @@ fn exchange(layout: &Layout, path: &Path, what: What, was: Option<&Seen>, now: O
     if print(Seen::at(path).as_ref()).as_deref() != now {
         return Ok(left("it was changed again meanwhile; look at it anew"));
     }
-    let aside = aside(layout, path)?;
-    disk::rename_new(path, &aside).map_err(fault::io("move aside", path))?;
+    let aside = quarantine::take(&layout.state, path, WHY)?;
     if print(Seen::at(&aside).as_ref()).as_deref() != now {
         // Exchanged in the last moment; it is not what the caller looked at.
-        disk::rename_new(&aside, path).map_err(fault::io("put back", path))?;
+        quarantine::give_back(&aside, path)?;
         return Ok(left("it was changed again meanwhile; look at it anew"));
     }
-    match was.filter(|_| what == What::Changed) {
-        Some(_) => put_back(path, was, Some(aside)),
-        None => Ok(Repair::Restored { aside: Some(aside) }),
+    if what == What::Changed && was.is_some() {
+        return put_back(path, was, Some(aside));
     }
+    // Or a power failure brings it back to where it was.
+    disk::sync_dir(parent)?;
+    Ok(Repair::Restored { aside: Some(aside) })
+}
+
+const NO_DIRECTORY: &str = "its directory is gone, or was replaced by a symlink";
+
+/// The directory that this is in, unless it leads elsewhere.
+fn directory_of(path: &Path) -> Option<&Path> {
+    path.parent().filter(|parent| disk::identity(parent).is_some())
 }
 
 fn can_put_back(seen: &Seen) -> bool {
     matches!(seen, Seen::File(File { content: Some(_), .. }) | Seen::Link(_))
 }
 
-/// Makes what was remembered, where nothing is now.
+/// Makes what was remembered, where nothing is now. It is durable when this returns, and so is what left that place.
 fn put_back(path: &Path, was: Option<&Seen>, aside: Option<PathBuf>) -> Result<Repair> {
-    if path.parent().and_then(disk::identity).is_none() {
-        return Ok(left("its directory is gone, or was replaced by a symlink"));
-    }
+    let Some(parent) = directory_of(path) else { return Ok(left(NO_DIRECTORY)) };
     let made = match was {
         Some(Seen::Link(target)) => std::os::unix::fs::symlink(target, path),
         Some(Seen::File(File { mode, content: Some(content), .. })) => write_new(path, content.bytes(), *mode),
@@ -100,6 +107,7 @@ fn put_back(path: &Path, was: Option<&Seen>, aside: Option<PathBuf>) -> Result<R
         }
         made => {
             made.map_err(fault::io("put back", path))?;
+            disk::sync_dir(parent)?;
             Ok(Repair::Restored { aside })
         }
     }
@@ -110,12 +118,4 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     file.write_all(content)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()
-}
-
-/// A free place in the quarantine for what is at this path.
-pub(super) fn aside(layout: &Layout, path: &Path) -> Result<PathBuf> {
-    let quarantine = layout.state.join("quarantine");
-    disk::private_dir(&quarantine)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(quarantine.join(format!("{}-{name}", disk::token()?)))
 }
