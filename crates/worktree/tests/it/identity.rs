@@ -117,6 +117,29 @@ async fn a_copy_in_the_place_of_a_repository_is_refused_the_slots_of_the_origina
     pool.worktrees().release(worktree, Disposition::Archive).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_slot_that_cannot_be_deleted_is_not_counted_among_the_drained_and_hides_no_other() {
+    let repo = Repo::new();
+    let pool = Pool::open(repo.manager(), options(2)).await.unwrap();
+    assert_eq!(pool.refill(&Base::Head).await.unwrap().made, 2);
+    let [theirs, ours] = <[PathBuf; 2]>::try_from(slots(pool.worktrees())).unwrap();
+    // As if that one had been made in another repository, of which this is a copy.
+    let token = theirs.file_name().unwrap().to_str().unwrap().rsplit_once('.').unwrap().1;
+    let mut dirs = std::fs::read_dir(repo.path().join(".git/hedgerow/pool")).unwrap();
+    let path = dirs.next().unwrap().unwrap().path().join(format!("{token}.json"));
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let inode = &mut text["home"]["common"]["inode"];
+    *inode = (inode.as_u64().unwrap() + 1).into();
+    std::fs::write(&path, text.to_string()).unwrap();
+
+    let e = pool.drain().await.expect_err("a slot that is still there was counted as deleted");
+    assert!(e.to_string().contains("copied with the repository"), "{e}");
+    assert!(theirs.join("README").exists() && !ours.exists());
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(pool.drain().await.unwrap(), 1);
+    assert!(!theirs.exists());
+}
+
 /// Has the record of a worktree say that it was written in another boot, in which the device had another number.
 fn reboot(repo: &Repo, name: &str, change: impl FnOnce(&mut serde_json::Value)) {
     let path = record(repo.path(), name);

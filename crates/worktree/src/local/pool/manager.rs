@@ -118,7 +118,8 @@ impl Counters {
 }
 
 impl Pool {
-    /// Opens the pool of a repository and clears away what dead processes left of its slots.
+    /// Opens the pool of a repository and clears away what dead processes left of its slots. What cannot be deleted
+    /// stays; the next [`refill`](Self::refill) names it, and [`drain`](Self::drain) fails.
     ///
     /// # Errors
     /// When the state of the pool cannot be read or written.
@@ -164,18 +165,19 @@ impl Pool {
     /// Cancelled before it began, it does nothing; later, it goes on in the background until all are deleted.
     ///
     /// # Errors
-    /// When a slot could not be deleted; the next call or refill finds it again.
+    /// The first, when slots could not be deleted, or are those of the repository that this one is a copy of. All others
+    /// are deleted then, and the next call or refill finds these again.
     pub async fn drain(&self) -> Result<usize> {
         self.worktrees
             .blocking(|layout| {
-                let mut deleted = sweep::sweep(layout)?.len();
+                let mut deleted: Vec<Result<()>> =
+                    sweep::sweep(layout)?.into_iter().map(|cleared| cleared.deleted).collect();
                 for token in shelf::tokens(layout)? {
                     if let Some(held) = shelf::take(layout, &token)? {
-                        held.delete(layout)?;
-                        deleted += 1;
+                        deleted.push(held.delete(layout));
                     }
                 }
-                Ok(deleted)
+                Ok(deleted.into_iter().collect::<Result<Vec<()>>>()?.len())
             })
             .await
     }
@@ -288,7 +290,6 @@ impl WorktreeManager for Pool {
         let slots = self.options.slots.get();
         self.worktrees
             .blocking(move |layout| {
-                let _turn = turn;
                 // Kept until the tree has arrived, so that no refill takes it before.
                 let reserved = RefCell::new(None);
                 let goes = |record: &mut Record| {
@@ -296,7 +297,10 @@ impl WorktreeManager for Pool {
                     *reserved.borrow_mut() = recycle::reserve(layout, record, slots).ok().flatten();
                     Ok(())
                 };
-                release::release(layout, worktree, &disposition, &goes)
+                let ended = release::end(layout, worktree, &disposition, &goes)?;
+                // Others need not wait for the disk with it.
+                drop(turn);
+                ended.settle()
             })
             .await
     }

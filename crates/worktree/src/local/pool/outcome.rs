@@ -15,11 +15,11 @@ pub struct Refilled {
     pub moved: usize,
     /// Released trees that were reset, proven and made ready again.
     pub recycled: usize,
-    /// Slots that were deleted.
+    /// Slots that cannot be used. They were deleted, or [`Dropped::why`] says why not.
     pub dropped: Vec<Dropped>,
 }
 
-/// A slot that was deleted, and why.
+/// A slot that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
@@ -27,13 +27,26 @@ pub struct Dropped {
     pub commit: Option<CommitId>,
     /// Why it could not stay, in words; also why it could not be deleted, if so. Then the next refill tries again.
     pub why: String,
+    /// Whether it is gone.
+    pub deleted: bool,
 }
 
-impl Dropped {
-    pub(super) fn new(commit: Option<CommitId>, why: String, deleted: Result<()>) -> Self {
+/// A slot that was to be deleted, and what came of it.
+#[derive(Debug)]
+pub(super) struct Cleared {
+    pub(super) commit: Option<CommitId>,
+    pub(super) why: String,
+    pub(super) deleted: Result<()>,
+}
+
+impl From<Cleared> for Dropped {
+    fn from(Cleared { commit, why, deleted }: Cleared) -> Self {
         match deleted {
-            Ok(()) => Self { commit, why },
-            Err(e) => Self { commit, why: format!("{why}; it could not be deleted: {}", fault::with_causes(&e)) },
+            Ok(()) => Self { commit, why, deleted: true },
+            Err(e) => {
+                let why = format!("{why}; it could not be deleted: {}", fault::with_causes(&e));
+                Self { commit, why, deleted: false }
+            }
         }
     }
 }

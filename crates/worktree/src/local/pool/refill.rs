@@ -5,7 +5,7 @@ use gix::ObjectId;
 use super::advance::{self, Plan};
 use super::diff::diff;
 use super::fill::Tools;
-use super::outcome::{Dropped, Refilled};
+use super::outcome::{Cleared, Refilled};
 use super::shelf::{self, Held};
 use super::slot::Stage;
 use super::sweep;
@@ -25,7 +25,8 @@ enum Brought {
 impl Tools<'_> {
     /// Goes over all slots that nobody has, then fills as many as are missing. `pause` is called before each.
     pub(super) fn refill(&self, commit: ObjectId, pause: &dyn Fn() -> Turn) -> Result<Refilled> {
-        let mut done = Refilled { dropped: sweep::sweep(self.layout)?, ..Refilled::default() };
+        let dropped = sweep::sweep(self.layout)?.into_iter().map(Into::into).collect();
+        let mut done = Refilled { dropped, ..Refilled::default() };
         let most = self.options.slots.get();
         let mut ready = 0;
         for token in shelf::whole(self.layout)? {
@@ -51,7 +52,7 @@ impl Tools<'_> {
                 Err(_) if self.is_cancelled() => return Ok(done),
                 Err(why) => {
                     let commit = Some(held.slot.commit.clone());
-                    done.dropped.push(Dropped::new(commit, why, held.delete(self.layout)));
+                    done.dropped.push(Cleared { commit, why, deleted: held.delete(self.layout) }.into());
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Clears away what dead processes left of slots, and what cannot be used any more.
 
-use super::outcome::Dropped;
+use super::outcome::Cleared;
 use super::shelf::{self, Held};
 use super::slot::{self, Stage};
 use crate::Result;
@@ -10,12 +10,12 @@ use crate::local::layout::Layout;
 use crate::local::trash;
 
 /// Deletes half-made slots, those of an earlier boot, and trees that no record names. Slots that somebody has stay.
-pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
-    let mut dropped = Vec::new();
+pub(super) fn sweep(layout: &Layout) -> Result<Vec<Cleared>> {
+    let mut cleared = Vec::new();
     for token in found(layout)? {
         let Some(lock) = shelf::lock(layout, &token)? else { continue };
         if let Err(copied) = slot::Slot::check_home(layout, &token) {
-            dropped.push(Dropped::new(None, "it is another repository's".to_owned(), Err(copied)));
+            cleared.push(Cleared { commit: None, why: "it is another repository's".to_owned(), deleted: Err(copied) });
             continue;
         }
         let tree = slot::tree(layout, &token);
@@ -41,9 +41,9 @@ pub(super) fn sweep(layout: &Layout) -> Result<Vec<Dropped>> {
             }
         };
         let (commit, why, deleted) = done;
-        dropped.push(Dropped::new(commit, why.to_owned(), deleted));
+        cleared.push(Cleared { commit, why: why.to_owned(), deleted });
     }
-    Ok(dropped)
+    Ok(cleared)
 }
 
 /// The tokens of everything that looks like a part of a slot.

@@ -4,7 +4,7 @@ mod plan;
 
 use super::layout::Layout;
 use super::manager::{LocalWorktrees, slot};
-use super::release;
+use super::release::{self, Ended};
 use crate::{Disposition, Fate, Keeper, Released, Removal, Result, Worktree};
 
 impl LocalWorktrees {
@@ -43,21 +43,22 @@ impl LocalWorktrees {
         let slot = slot(&self.captures).await;
         let precious = self.precious.clone();
         self.blocking(move |layout| {
-            let _slot = slot;
-            apply(layout, worktree, &removal, &precious)
+            let ended = apply(layout, worktree, &removal, &precious)?;
+            drop(slot);
+            ended.settle()
         })
         .await
     }
 }
 
-fn apply(layout: &Layout, worktree: Worktree, removal: &Removal, precious: &[String]) -> Result<Released> {
+fn apply(layout: &Layout, worktree: Worktree, removal: &Removal, precious: &[String]) -> Result<Ended> {
     let record = release::leased(layout, &release::held(&worktree)?)?;
     if removal.disposition == Disposition::Keep {
-        return release::release(layout, worktree, &removal.disposition, &|_| Ok(()));
+        return release::end(layout, worktree, &removal.disposition, &|_| Ok(()));
     }
     let kept = |why: String| {
         let fate = Fate::Kept { path: record.parts.path.clone(), by: Keeper::Plan, why: Some(why) };
-        Ok(Released { fate, rescues: Vec::new(), notices: Vec::new() })
+        Ok(Released { fate, rescues: Vec::new(), notices: Vec::new() }.into())
     };
     if removal.id != record.parts.id || removal.path != record.parts.path {
         return kept(format!("this was planned for another worktree, {}", removal.id));
@@ -69,5 +70,5 @@ fn apply(layout: &Layout, worktree: Worktree, removal: &Removal, precious: &[Str
     if let Some(why) = now.obstacles.first() {
         return kept(why.clone());
     }
-    release::release(layout, worktree, &removal.disposition, &|_| Ok(()))
+    release::end(layout, worktree, &removal.disposition, &|_| Ok(()))
 }
