@@ -2,15 +2,20 @@
 //!
 //! It is written down without waiting for the disk, as a symlink that leads nowhere: its text appears together with its
 //! name, so that neither a killed process nor a power failure leaves half of it. The record itself, which is durable, stays
-//! as it was. So whichever steps of a removal a power failure undoes, what is left is one of three things:
+//! as it was, unless a pool has named another place for the tree than the record does: then it is written anew before, in
+//! one step that is flushed outside of all locks. So whichever steps of a removal a power failure undoes, what is left is one
+//! of four things:
 //!
 //! * neither the link nor the move of the tree: a worktree whose owner is dead, as if nothing had happened;
 //! * the link, and the tree in its place: the same, since [`take_back`](super::remove::take_back) makes it that;
 //! * the tree in its place in the trash, with or without the link: a removal that the next recovery finishes. Without the
-//!   link it is not known what the branch has to name to be deleted, so it stays.
+//!   link it is not known what the branch has to name to be deleted, so it stays;
+//! * the tree in the slot of a pool that the record names, or deleted there as one of an earlier boot: the same.
 //!
-//! A removal ends with the only flush that it needs, that of its lines in the history: file systems with a journal make
-//! everything durable by that which was done before. Nothing is deleted before the record is durably in the trash.
+//! A removal ends with a flush of its lines in the history, outside of all locks: file systems with a journal make
+//! everything durable by that which was done before. What else waits for the disk does so for git's sake, or seldom:
+//! taking the branch or the ref of the base out of packed refs, the first line of a history, and making it smaller, all
+//! of which is done under the lock. Nothing is deleted before the record is durably in the trash.
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;

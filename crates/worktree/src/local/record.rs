@@ -223,6 +223,11 @@ impl Record {
         disk::remove_file(&layout.lease(id))
     }
 
+    /// Where its tree is moved to be deleted, unless a pool has named a slot for it.
+    pub(super) fn own_trash(&self) -> PathBuf {
+        self.temporary.with_extension("trash")
+    }
+
     /// The handle of its holder, who has the lock of the lease.
     pub(super) fn handle(self, lock: Lock) -> Worktree {
         let lease = Lease { id: self.holder.lease, generation: self.holder.generation, _lock: lock };

@@ -79,15 +79,26 @@ fn mend(repo: &gix::Repository, layout: &Layout, id: &WorktreeId, lock: Lock, re
     }
     if matches!(record.stage, Stage::Removing { .. }) {
         remove::take_back(layout, &mut record)?;
-    } else if record.stage == Stage::Leased && !record.has_tree() && record.is_tree(&record.trash) {
-        // Only a removal moves it there. A power failure has undone what was written down about that.
+    } else if record.stage == Stage::Leased && !record.has_tree() && may_have_left(&record) {
+        // A power failure has undone what was written down about that.
         record.depart(None, Moment::now());
     }
     match record.stage {
         Stage::Creating => finish_creation(repo, layout, record, lock, recovery),
-        Stage::Removing { .. } => finish_removal(layout, &record, recovery),
+        Stage::Removing { .. } if record.is_tree(&record.trash) => finish_removal(layout, &record, recovery),
+        // Killed before it moved the tree, if not much later; then somebody else may have moved it.
+        Stage::Removing { .. } => match moved::elsewhere(layout, &record)? {
+            Some(why) => Err(fault::strange(&record.parts.path, &format!("it was being removed, but {why}"))),
+            None => finish_removal(layout, &record, recovery),
+        },
         Stage::Leased | Stage::Kept => survive(layout, record, lock, recovery),
     }
+}
+
+/// Whether a removal has moved its tree: nobody else moves it to its trash, or has the record name the slot of a pool,
+/// which deletes it when it finds it after a reboot.
+fn may_have_left(record: &Record) -> bool {
+    record.is_tree(&record.trash) || record.trash != record.own_trash() && record.holder.boot != lease::boot()
 }
 
 fn finish_creation(
@@ -193,6 +204,8 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     }
     record.holder = holder;
     record.offer = None;
+    // A pool may have named another place for it, which nobody keeps free any more.
+    record.trash = record.own_trash();
     record.stage = Stage::Leased;
     record.write(layout)?;
     drop(turn);

@@ -14,7 +14,7 @@ use super::publish::Progress;
 use super::record::{Record, Stage};
 use super::{base, departure, fence, moved, refs, scan};
 use crate::capture::fault;
-use crate::disk;
+use crate::disk::{self, Batch, Draft};
 use crate::{CommitId, Life, Notice, Result, view};
 
 /// What whoever has a worktree removed has found in the place of its tree.
@@ -57,12 +57,27 @@ pub(super) struct End {
 ///
 /// If it fails and the record says that it is being removed, some of it may be done.
 pub(super) fn end(layout: &Layout, record: &mut Record, end: End) -> Result<Written> {
+    let named = name_slot(layout, record);
     let _turn = fence::enter(layout, record)?;
+    named.map_or(Ok(()), Draft::put)?;
     let mut pen = Pen::take(layout)?;
     pen.write(record, end.life)?;
     departure::begin(layout, record, end.tip)?;
     take_out(layout, record, end.found, &mut pen)?;
     pen.put_down()
+}
+
+/// Writes what the record says of the slot of a pool into which the tree goes. Put in its place before the tree, it is
+/// there after a power failure that has undone the link and nothing else, when somebody has to know the tree.
+///
+/// This waits for the disk, and so is done before the lock is taken. Where it fails, the tree goes to the trash.
+fn name_slot(layout: &Layout, record: &mut Record) -> Option<Draft> {
+    if record.trash == record.own_trash() {
+        return None;
+    }
+    let mut batch = Batch::default();
+    let draft = record.draft_next(layout, &mut batch).and_then(|draft| batch.settle().map(|()| draft));
+    draft.inspect_err(|_| record.trash = record.own_trash()).ok()
 }
 
 /// Goes on with the removal that the record describes, which says so durably.
@@ -110,7 +125,7 @@ pub(super) fn take_back(layout: &Layout, record: &mut Record) -> Result<bool> {
     // From here on what says that it is leaving is about an earlier lease, also if a power failure brings it back.
     record.holder.lease = disk::token()?;
     // A pool may have named another place for it, which nobody keeps free any more.
-    record.trash = record.temporary.with_extension("trash");
+    record.trash = record.own_trash();
     record.write(layout)?;
     departure::forget(layout, &record.admin)?;
     Ok(true)

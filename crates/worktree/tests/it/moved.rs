@@ -7,7 +7,7 @@ use hedgerow_worktree::{
     Disposition, Fate, GitAccess, Head, Keeper, LocalOptions, LocalWorktrees, Mended, Notice, Owner, Request,
     WorktreeManager,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::repo::{Repo, id, request, status, try_git, write};
 
@@ -54,6 +54,48 @@ async fn a_tree_that_was_moved_with_mv_is_named_and_kept_with_its_branch_until_i
         assert_eq!(released.fate, Fate::Removed, "{to}");
         let rescue = &released.rescues.last().unwrap().reference;
         assert_eq!(repo.git(["show", &format!("{rescue}:work")]), "not committed", "{to}");
+        repo.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn a_tree_that_was_moved_with_mv_after_its_removal_had_begun_keeps_its_entry_and_its_branch() {
+    // What says that the removal had begun is the link, and where there can be none, the record.
+    for linked in [true, false] {
+        let repo = Repo::new();
+        let manager = repo.manager();
+        let worktree = manager.create(request("fix")).await.unwrap();
+        let (path, away) = (worktree.path().to_owned(), repo.root().join("repo.worktrees/saved"));
+        write(&path.join("work"), "not committed\n");
+        drop(worktree);
+        let file = repo.path().join(".git/hedgerow/worktrees/fix.json");
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let tip = repo.git(["rev-parse", "fix"]);
+        if linked {
+            let since = json!({ "boot": "before", "millis": 1 });
+            let text = json!({
+                "lease": record["holder"]["lease"], "tip": tip, "since": since, "trash": record["trash"],
+            });
+            let link = format!("trash/{}.left", record["admin"].as_str().unwrap());
+            std::os::unix::fs::symlink(text.to_string(), manager.state_dir().join(link)).unwrap();
+        } else {
+            record["stage"] = json!({ "Removing": { "tip": tip } });
+            std::fs::write(&file, record.to_string()).unwrap();
+        }
+        std::fs::rename(&path, &away).unwrap();
+
+        let recovery = manager.recover().await.unwrap();
+        assert_eq!((recovery.mended.len(), recovery.left.len()), (0, 1), "{linked}: {recovery:?}");
+        assert!(recovery.left[0].contains(away.to_str().unwrap()), "{linked}: {:?}", recovery.left);
+        assert_ne!(repo.git(["branch", "--list", "fix"]), "", "{linked}");
+        assert_eq!(status(&away), "?? work", "{linked}: its entry is gone");
+
+        std::fs::rename(&away, &path).unwrap();
+        let [worktree] = <[_; 1]>::try_from(manager.recover().await.unwrap().adopted).unwrap();
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed, "{linked}");
+        let rescue = &released.rescues.last().unwrap().reference;
+        assert_eq!(repo.git(["show", &format!("{rescue}:work")]), "not committed", "{linked}");
         repo.assert_sound();
     }
 }
