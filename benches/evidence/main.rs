@@ -44,7 +44,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "evidence",
     version,
-    after_help = "Exit status: 0 every bar was met; 1 one was missed; 2 it could not run."
+    after_help = "Exit status: 0 every bar was met that the floor allows; 1 one was missed; 2 it could not run."
 )]
 struct Cli {
     /// Prints one JSON document instead of text.

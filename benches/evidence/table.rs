@@ -14,6 +14,8 @@ pub(crate) struct Evidence {
     pub(crate) tables: Vec<Table>,
     /// Bars that were not met, each in one line. Empty is a pass.
     pub(crate) missed: Vec<String>,
+    /// How many bars not even the floor meets.
+    pub(crate) above_floor: usize,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,10 @@ impl Evidence {
             let _infallible = writeln!(text, "{}", table.to_text());
         }
         match self.missed.as_slice() {
+            [] if self.above_floor > 0 => {
+                let _infallible =
+                    write!(text, "every bar that the floor allows was met; {} above the floor", self.above_floor);
+            }
             [] => text.push_str("every bar was met"),
             missed => {
                 let _infallible = write!(text, "{} MISSED:", missed.len());
@@ -76,7 +82,9 @@ impl Evidence {
     pub(crate) fn to_json(&self) -> String {
         let tables: Vec<_> = self.tables.iter().map(Table::to_value).collect();
         let machine = machine::table().to_value();
-        json!({ "command": self.command, "machine": machine, "tables": tables, "missed": self.missed }).to_string()
+        json!({ "command": self.command, "machine": machine, "tables": tables, "missed": self.missed,
+            "above_floor": self.above_floor })
+        .to_string()
     }
 }
 
@@ -88,6 +96,15 @@ fn plain(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_above_the_floor_is_not_said_to_be_met() {
+        let said = |above_floor| Evidence { above_floor, ..Evidence::default() }.to_text();
+        assert!(said(0).ends_with("every bar was met"));
+        assert!(said(2).ends_with("every bar that the floor allows was met; 2 above the floor"));
+        let missed = Evidence { missed: vec!["one".into()], above_floor: 2, ..Evidence::default() };
+        assert!(missed.to_text().contains("1 MISSED"));
+    }
 
     #[test]
     fn cells_line_up_and_cannot_break_out_of_the_table() {

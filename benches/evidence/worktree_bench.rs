@@ -178,7 +178,10 @@ fn verdict(
     match (bar, ratio) {
         (None, _) => String::new(),
         (Some(bar), Some(ratio)) if ratio >= bar => format!("{bar:.1} met"),
-        (Some(bar), _) if floor.is_some_and(|floor| floor < bar) => format!("{bar:.1} is above the floor"),
+        (Some(bar), _) if floor.is_some_and(|floor| floor < bar) => {
+            evidence.above_floor += 1;
+            format!("{bar:.1} is above the floor")
+        }
         (Some(bar), ratio) => {
             let found = ratio.map_or_else(|| "nothing".to_owned(), |ratio| format!("{ratio:.2}"));
             evidence.missed.push(format!("{}: {found} instead of {bar:.1}", what()));

@@ -30,8 +30,9 @@ const READ: u64 = 4 * LARGEST;
 impl LocalWorktrees {
     /// What became of the worktrees that had this id, oldest first; also when they are long gone.
     ///
-    /// How each release ended is durable before it returns. Of the oldest worktrees only their end is remembered, and
-    /// after some thousands nothing.
+    /// How each release ended is durable before it returns, but for those that changed nothing and so left no line: kept by
+    /// [`Keeper::Failure`](crate::Keeper::Failure), mostly, or [`Keeper::Plan`](crate::Keeper::Plan). Of the oldest
+    /// worktrees only their end is remembered, and after some thousands nothing.
     ///
     /// # Errors
     /// When the history cannot be read.

@@ -33,7 +33,9 @@ impl LocalWorktrees {
         .await
     }
 
-    /// Deletes a rescue ref, so that git may delete what only it holds. Nothing else in this crate ever does.
+    /// Deletes a rescue ref, so that git may delete what only it holds. Nothing else in this crate does that to one that
+    /// was there before: a release takes back those that it has just made itself if a garbage collection has deleted part of
+    /// what they name.
     ///
     /// One that is gone already is no error. Cancelled, it has either not begun or ends in the background; asking again
     /// does no harm.
