@@ -61,7 +61,7 @@ const KINDS: [&str; 5] = ["fifo", "directory", "link", "huge", "garbage"];
 
 /// What is released, and what is to be written or locked on the way.
 fn attacked() -> Vec<(&'static str, Disposition)> {
-    let removed = ["lock", "generation", "generation.tmp", "history.lock", "purge"];
+    let removed = ["lock", "generation", "generation.tmp", "history.lock", "history.tmp", "purge"];
     let removed = removed.map(|file| (file, Disposition::Archive));
     // Only what is kept has its record written anew.
     removed.into_iter().chain([("worktrees/fix.json.tmp", Disposition::Keep)]).collect()
@@ -77,6 +77,10 @@ async fn nothing_that_is_in_the_place_of_a_file_of_ours_makes_anybody_wait_for_e
             let worktree = manager.create(request("fix")).await.unwrap();
             write(&worktree.path().join("work"), "the only copy\n");
             let (path, at) = (worktree.path().join("work"), manager.state_dir().join(file));
+            if file == "history.tmp" {
+                // So large that it is made smaller by whoever writes the next line.
+                fs::write(manager.state_dir().join("history"), "{}\n".repeat(1 << 20)).unwrap();
+            }
             plant(kind, &at);
             let released = manager.release(worktree, disposition.clone()).await;
             match &released {
