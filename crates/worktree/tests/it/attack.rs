@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hedgerow_worktree::pool::{Check, Pool, PoolOptions};
 use hedgerow_worktree::{Disposition, Fate, Keeper, LocalOptions, LocalWorktrees, WorktreeManager};
@@ -73,13 +74,14 @@ async fn nothing_that_is_in_the_place_of_a_file_of_ours_makes_anybody_wait_for_e
         for kind in KINDS {
             let moment = format!("{kind} at {file}");
             let repo = Repo::new();
-            let manager = repo.manager();
+            let options = LocalOptions::default().grace(Some(Duration::ZERO));
+            let manager = LocalWorktrees::open_with(repo.path(), options).unwrap();
             let worktree = manager.create(request("fix")).await.unwrap();
             write(&worktree.path().join("work"), "the only copy\n");
             let (path, at) = (worktree.path().join("work"), manager.state_dir().join(file));
             if file == "history.tmp" {
                 // So large that it is made smaller by whoever writes the next line.
-                fs::write(manager.state_dir().join("history"), "{}\n".repeat(1 << 20)).unwrap();
+                fs::write(manager.state_dir().join("history"), format!("{:1023}\n", "").repeat(3 << 10)).unwrap();
             }
             plant(kind, &at);
             let released = manager.release(worktree, disposition.clone()).await;
