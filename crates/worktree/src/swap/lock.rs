@@ -76,6 +76,25 @@ impl RefLock {
         Self::acquire(resource, |path| OpenOptions::new().write(true).create_new(true).open(path))
     }
 
+    /// Takes the lock to delete the ref: as a second name of its file if it is loose, because a new file takes far longer to
+    /// make, where others have just been deleted.
+    pub(super) fn take_to_delete(resource: &Path) -> Result<Self> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let loose = OpenOptions::new().read(true).custom_flags(flags).open(resource);
+        let Some(loose) = loose.ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file())) else {
+            return Self::take(resource);
+        };
+        let made = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        Self::acquire(resource, |path| match std::fs::hard_link(resource, path) {
+            Ok(()) if is_named(&loose, path) => loose.try_clone(),
+            // Another file was put in the place of the ref meanwhile. The name is taken, and nobody else removes it.
+            Ok(()) => OpenOptions::new().read(true).custom_flags(flags).open(path),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(e),
+            // It is gone, perhaps packed, or the file system has no links.
+            Err(_) => made(path),
+        })
+    }
+
     /// Takes the lock so that it can be told whose it is: it has a second name in `staging`, and its holder has a lock on
     /// it that dies with the process. See [`is_abandoned`]. Where the file system has no links it is as any other.
     pub(super) fn take_signed(resource: &Path, staging: &Path) -> Result<Self> {
@@ -189,11 +208,7 @@ impl RefLock {
 impl Drop for RefLock {
     fn drop(&mut self) {
         // After a commit the name is free, and perhaps somebody else's lock.
-        let mine = |file: &File| {
-            let there = self.path.symlink_metadata().ok()?;
-            Some(file.metadata().ok()?.ino() == there.ino())
-        };
-        if mine(&self.file) == Some(true) {
+        if is_named(&self.file, &self.path) {
             let _ = std::fs::remove_file(&self.path);
         }
         // Last, so that the lock is never without it.
@@ -201,6 +216,12 @@ impl Drop for RefLock {
             let _ = std::fs::remove_file(signature);
         }
     }
+}
+
+/// Whether this is the name of the file.
+fn is_named(file: &File, path: &Path) -> bool {
+    let there = path.symlink_metadata().map(|there| there.ino());
+    there.is_ok_and(|there| file.metadata().is_ok_and(|found| found.ino() == there))
 }
 
 /// The content of a ref, written where nobody looks, and removed from there when it is dropped.

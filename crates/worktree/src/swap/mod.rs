@@ -80,7 +80,7 @@ pub(crate) fn set_staged(
 /// Deletes a ref and its reflog if it is as `allowed` says, and says what it was.
 pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool) -> Result<Value> {
     let path = common.join(name);
-    let lock = RefLock::take(&path)?;
+    let lock = RefLock::take_to_delete(&path)?;
     let found = read(common, name)?;
     let log = common.join("logs").join(name);
     if found == Value::Missing {
