@@ -70,7 +70,7 @@ pub(super) fn publish(
         return Ok(landed);
     }
     branch(repo, name, to, &staged)?;
-    swap::sync(&input.common, &format!("refs/heads/{name}"))?;
+    swap::sync_name(&input.common, &format!("refs/heads/{name}"))?;
     Ok(landed)
 }
 

@@ -130,11 +130,17 @@ fn unpack(common: &Path, name: &str) -> Result<Option<packed::Version>> {
 /// Makes a ref durable, together with the directories that lead to it.
 pub(crate) fn sync(common: &Path, reference: &str) -> Result<()> {
     let path = common.join(reference);
-    match File::open(&path).and_then(|file| file.sync_all()) {
+    match disk::open(&path).and_then(|file| file.sync_all()) {
         // Packed by somebody meanwhile; git makes what it packs durable.
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         synced => synced.map_err(fault::io("flush", &path))?,
     }
+    sync_name(common, reference)
+}
+
+/// Makes durable that a ref was [`set`], whose content is.
+pub(crate) fn sync_name(common: &Path, reference: &str) -> Result<()> {
+    let path = common.join(reference);
     for dir in path.ancestors().skip(1).take_while(|dir| dir.starts_with(common) && *dir != common) {
         match File::open(dir).and_then(|dir| dir.sync_all()) {
             // Whoever packs the last ref of a directory removes it.
