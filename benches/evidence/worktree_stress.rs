@@ -185,8 +185,9 @@ fn theirs(beside: &BTreeMap<String, Seen>, alone: &BTreeMap<String, Seen>, misse
     let none = Seen::default();
     for (name, seen) in beside {
         let control = alone.get(name).unwrap_or(&none);
-        // What a fetch writes to is nothing that we ever touch.
-        let known = |class: &str| control.failures.contains_key(class) || class.contains("refs/remotes/*");
+        // What a fetch writes to is nothing that we ever touch, and neither is the worktree of the loops.
+        let foreign = |class: &str| class.contains("refs/remotes/*") || loops::is_between_gits(class);
+        let known = |class: &str| control.failures.contains_key(class) || foreign(class);
         let new: Vec<_> = seen.failures.iter().filter(|(class, _)| !known(class)).collect();
         for (class, times) in &new {
             missed.push(format!("{name} failed {times} times only beside us: {class}"));

@@ -25,6 +25,14 @@ pub(super) enum Branches {
     OfGit,
 }
 
+/// What the worktree is called that git's own commands add and remove.
+const UNRELATED: &str = "unrelated";
+
+/// Whether a message says that somebody looked into git's own worktree in the moment in which git made or removed it.
+pub(super) fn is_between_gits(class: &str) -> bool {
+    class.starts_with(&format!("fatal: failed to read */{UNRELATED}/"))
+}
+
 /// How many of git do so at once.
 const CHURNING: usize = 4;
 
@@ -40,7 +48,7 @@ impl Loops {
     /// deletes branches beside them, as our operations do.
     pub(super) fn start(repository: &Path, locked: u64, branches: Branches) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let other = repository.with_file_name("unrelated").to_string_lossy().into_owned();
+        let other = repository.with_file_name(UNRELATED).to_string_lossy().into_owned();
         let loops: [(&str, Vec<Vec<&str>>); 6] = [
             ("fetch", vec![vec!["fetch", "-q", "self"]]),
             ("worktree prune", vec![vec!["worktree", "prune"]]),
@@ -140,8 +148,14 @@ fn class(message: &str) -> String {
         let last = word.rsplit('/').next().unwrap_or(word).trim_matches(['\'', '"', ':', '.', ',']);
         let plain = !last.is_empty() && last.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '-' | '_'));
         let fetched = word.contains("refs/remotes/");
+        // Where a removal failed before, git adds a number.
+        let number =
+            |part: &str| part.strip_prefix(UNRELATED).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        let of_git = word.split('/').any(number);
         let named = if fetched {
             "refs/remotes/*".into()
+        } else if plain && of_git {
+            format!("*/{UNRELATED}/{last}")
         } else if plain {
             format!("*/{last}")
         } else {
@@ -155,7 +169,16 @@ fn class(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::class;
+    use super::{class, is_between_gits};
+
+    #[test]
+    fn only_what_git_does_to_its_own_worktree_is_between_gits() {
+        let of =
+            |entry: &str| class(&format!("fatal: failed to read /t/a1/.git/worktrees/{entry}/locked: No such file"));
+        assert!(is_between_gits(&of("unrelated")) && is_between_gits(&of("unrelated12")));
+        assert!(!is_between_gits(&of("task-1-unrelated")));
+        assert!(!is_between_gits(&of("task-1-0123abcd")));
+    }
 
     #[test]
     fn messages_of_one_kind_are_one() {
