@@ -72,7 +72,7 @@ enum Hit {
 /// alike, so this one may have made fewer calls than when it was watched, and ends without having been killed.
 async fn hit(scene: &Scene, operation: &str, step: &strace::Step) -> Hit {
     // The same step again first: mostly it is there the next time.
-    for (tried, back) in [0, 0, 1, 2, 4, 8].into_iter().enumerate() {
+    for (tried, back) in [0, 0, 1, 2, 4, 8, 16, 32].into_iter().enumerate() {
         if tried > 0 {
             scene.converges(operation, &format!("{operation}, not killed before {step:?}")).await;
         }
