@@ -26,31 +26,27 @@ pub(crate) fn draft(
 ) -> Result<ObjectId> {
     let seconds = parents.iter().map(|id| seconds(session, *id)).max().unwrap_or_default();
     let who = signature(&change.committer, seconds)?;
-    let commit = gix::objs::Commit {
-        tree,
-        parents: parents.iter().copied().collect(),
-        author: who.clone(),
-        committer: who,
-        encoding: None,
-        message: message(change)?.into(),
-        extra_headers: Vec::new(),
-    };
+    let commit = of_one(who, tree, parents, message(change)?);
     Ok(session.write_object(&commit).map_err(Error::git("write the candidate"))?.detach())
 }
 
 /// Writes a commit of nobody's into the session's object memory, for a merge to start from.
 pub(crate) fn scratch(session: &gix::Repository, tree: ObjectId, parents: &[ObjectId]) -> Result<ObjectId> {
-    let who = Signature::default();
-    let commit = gix::objs::Commit {
+    let commit = of_one(Signature::default(), tree, parents, String::new());
+    Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
+}
+
+/// A commit whose author and committer are the same.
+fn of_one(who: Signature, tree: ObjectId, parents: &[ObjectId], message: String) -> gix::objs::Commit {
+    gix::objs::Commit {
         tree,
         parents: parents.iter().copied().collect(),
         author: who.clone(),
         committer: who,
         encoding: None,
-        message: Default::default(),
+        message: message.into(),
         extra_headers: Vec::new(),
-    };
-    Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
+    }
 }
 
 /// A commit of somebody's work on another parent.

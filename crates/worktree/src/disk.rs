@@ -104,13 +104,7 @@ pub(crate) fn top_dir(path: &Path) -> Result<()> {
 
 /// Writes a file, never through a symlink that was put there, and makes its content durable; the directory entry is not.
 pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
-    };
-    write().map_err(fault::io("write", path))
+    write_open(path, content).and_then(|file| file.sync_all()).map_err(fault::io("write", path))
 }
 
 /// Files that are written one after the other and made durable together: a file system with a journal has to write that
@@ -122,10 +116,8 @@ pub(crate) struct Batch(Vec<(PathBuf, File)>);
 impl Batch {
     /// Writes a file, never through a symlink that was put there.
     pub(crate) fn write(&mut self, path: &Path, content: &[u8]) -> Result<()> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let open = || OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path);
-        let file = open().and_then(|mut file| file.write_all(content).map(|()| file));
-        self.add(path, file.map_err(fault::io("write", path))?);
+        let file = write_open(path, content).map_err(fault::io("write", path))?;
+        self.add(path, file);
         Ok(())
     }
 
@@ -144,9 +136,14 @@ impl Batch {
 
 /// Writes a file in place, never through a symlink that was put there.
 pub(crate) fn write_plain(path: &Path, content: &[u8]) -> Result<()> {
+    write_open(path, content).map(drop).map_err(fault::io("write", path))
+}
+
+fn write_open(path: &Path, content: &[u8]) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let open = || OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path);
-    open().and_then(|mut file| file.write_all(content)).map_err(fault::io("write", path))
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(flags).open(path)?;
+    file.write_all(content)?;
+    Ok(file)
 }
 
 /// Replaces a file so that after any crash it has either its old or its new content, and makes that durable.
