@@ -15,7 +15,7 @@ use super::body::Body;
 use super::dial::dial;
 use super::head::{self, Head, Wish};
 use super::relay::{Budget, Upload, join};
-use super::trouble::Trouble;
+use super::trouble::{Next, Trouble};
 use super::volume::{Unheard, Volume};
 use super::{AllowList, Decision, Egress, Verdict};
 use crate::{Error, Result, SandboxId};
@@ -80,15 +80,15 @@ impl Proxy {
         let failed = |e: std::io::Error| Error::Lane { action: "serve the sandbox's proxy".into(), source: e.into() };
         socket.set_nonblocking(true).map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(socket).map_err(failed)?;
-        let task = tokio::spawn(accept(Arc::clone(&self.0), listener));
+        let trouble = Trouble::new().map_err(failed)?;
+        let task = tokio::spawn(accept(Arc::clone(&self.0), listener, trouble));
         Ok(Serving(task))
     }
 }
 
 /// Serves until the socket is of no use any more, and says why.
-async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) -> String {
+async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener, mut trouble: Trouble) -> String {
     let mut clients = JoinSet::new();
-    let mut trouble = Trouble::new();
     loop {
         // A client without a place waits in the kernel, where it costs this process nothing.
         let Ok(place) = Arc::clone(&proxy.places).acquire_owned().await else { return "it was closed".into() };
@@ -98,22 +98,22 @@ async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener) -> String 
                 proxy.broken("serving a connection panicked".into());
             }
         }
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let proxy = Arc::clone(&proxy);
-                clients.spawn(async move {
-                    proxy.client(client).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                drop(place);
-                if let Some(why) = trouble.overcome(&error, &listener, &proxy).await {
+        let client = match listener.accept().await {
+            Ok((client, _)) => client,
+            Err(error) => match trouble.overcome(&error, &listener, &proxy).await {
+                Next::Serve(client) => client,
+                Next::Again => continue,
+                Next::Useless(why) => {
                     proxy.broken(why.clone());
                     return why;
                 }
-            }
-        }
+            },
+        };
+        let proxy = Arc::clone(&proxy);
+        clients.spawn(async move {
+            proxy.client(client).await;
+            drop(place);
+        });
     }
 }
 
@@ -257,4 +257,21 @@ pub(super) async fn refuse(mut client: TcpStream, status: &str, why: &str) {
     };
     // Whether the client wants to know is up to the client.
     let _unheard = timeout(REFUSAL, say).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_who_comes_when_there_are_descriptors_again_is_served() {
+        let proxy = Proxy::new(SandboxId::new("s").unwrap(), AllowList::new(["a.example:443"]).unwrap(), Egress::new());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let want = std::io::Error::from(rustix::io::Errno::MFILE);
+        let Next::Serve(served) = Trouble::new().unwrap().overcome(&want, &listener, &proxy.0).await else {
+            panic!("the client was sent away");
+        };
+        assert_eq!(served.peer_addr().unwrap(), client.local_addr().unwrap());
+    }
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::proxy::{Inner, refuse};
@@ -27,45 +27,55 @@ pub(super) struct Trouble {
     strange: u32,
 }
 
+/// How it goes on after a failure.
+pub(super) enum Next {
+    Again,
+    /// There are descriptors again, and this client came just then.
+    Serve(TcpStream),
+    /// The socket is of no use any more, for this reason.
+    Useless(String),
+}
+
 impl Trouble {
-    pub(super) fn new() -> Self {
-        Self { spare: spare(), strange: 0 }
+    /// To be called before anything is served: without a spare descriptor from the beginning there may never be one.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { spare: Some(spare()?), strange: 0 })
     }
 
-    /// Does what can be done so that the next connection may be accepted; says why when nothing can.
-    pub(super) async fn overcome(
-        &mut self,
-        error: &io::Error,
-        listener: &TcpListener,
-        proxy: &Inner,
-    ) -> Option<String> {
+    /// Does what can be done so that the next connection may be accepted.
+    pub(super) async fn overcome(&mut self, error: &io::Error, listener: &TcpListener, proxy: &Inner) -> Next {
         let why = format!("no connection can be accepted: {error}");
         if is_about_the_client(error) {
-            return None;
+            return Next::Again;
         }
         if !is_want(error) {
             self.strange += 1;
             if self.strange >= USELESS {
-                return Some(why);
+                return Next::Useless(why);
             }
             sleep(PAUSE).await;
-            return None;
+            return Next::Again;
         }
         self.strange = 0;
         proxy.broken(why);
         if self.spare.take().is_some()
             && let Ok(Ok((client, _))) = timeout(AT_ONCE, listener.accept()).await
         {
+            // What was lacking may be there again by now, and then nobody need be sent away.
+            self.spare = spare().ok();
+            if self.spare.is_some() {
+                return Next::Serve(client);
+            }
             refuse(client, "503 Service Unavailable", "the sandbox's proxy has no file descriptors left").await;
         }
-        self.spare = spare();
+        self.spare = spare().ok();
         sleep(PAUSE).await;
-        None
+        Next::Again
     }
 }
 
-fn spare() -> Option<File> {
-    File::open("/dev/null").ok()
+fn spare() -> io::Result<File> {
+    File::open("/dev/null")
 }
 
 /// Whether something is lacking that may be there again later.

@@ -88,8 +88,9 @@ async fn a_socket_that_died_is_told_of_and_ends_the_proxy() {
 
 const LISTED: &str = "HEDGEROW_TEST_LISTED";
 
-/// Not a test by itself: a process with a proxy that runs out of descriptors, and gets them back when it is told so.
-#[tokio::test(flavor = "multi_thread")]
+/// Not a test by itself: a process with a proxy that runs out of descriptors, and gets them back when it is told so. It has one
+/// thread, so that the proxy's first turn comes when there are none any more.
+#[tokio::test]
 #[expect(clippy::print_stdout, reason = "the test that started it reads this")]
 async fn starved_role() {
     let Ok(listed) = std::env::var(LISTED) else { return };
