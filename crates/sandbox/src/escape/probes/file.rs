@@ -182,7 +182,9 @@ pub(super) const READ_ONLY: &[Probe] = &[
         FROZEN,
         "own_mounts(); my $at = \"<READONLY>\\0\"; my $none = \"none\\0\"; syscall(<SYS_mount>, $none, $at, 0, 0x1020, 0);\n\
          put('<READONLY>/<ID>', 'changed');",
-    ),
+    )
+    // Where nobody may have mounts of their own, it is not tried among those of the host.
+    .if_allowed(),
     probe(
         "file.swapped-target",
         "make the directory that holds the target of a mount a link that leads out, before the next command",

@@ -66,7 +66,9 @@ pub(super) const PROBES: &[Probe] = &[
         "git.pointer-unmount",
         "take the mount off its .git file, then write it",
         "own_mounts(); my $at = \"<PIN>\\0\"; syscall(<SYS_umount2>, $at, 2); put('<PIN>', 'gitdir: evil');",
-    ),
+    )
+    // Where nobody may have mounts of their own, it is not tried among those of the host.
+    .if_allowed(),
     probe("git.token", "read a token in the real repository's directory", NoHostReads, "get('<GIT>/credentials');")
         .seen(Effect::Reads("<GIT>/credentials")),
     plant(
