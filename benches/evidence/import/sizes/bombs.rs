@@ -36,6 +36,21 @@ pub(super) fn chain(arena: &Arena) -> Result<String, Failure> {
     Ok(tip)
 }
 
+/// Each base has one delta that waits and one that goes on, so that it is held until all that follow are made.
+pub(super) fn forks(arena: &Arena) -> Result<String, Failure> {
+    const STEPS: u32 = 20;
+    let (mut pack, tip) = begun(arena, 2 * STEPS + 1)?;
+    let mut base = pack.whole(Kind::Blob, &vec![0; MIB])?;
+    let mut size = MIB;
+    for n in 0..STEPS {
+        pack.delta(base, &copies(size, LARGEST - 4, &n.to_le_bytes()))?;
+        base = pack.delta(base, &copies(size, LARGEST, b""))?;
+        size = LARGEST;
+    }
+    pack.finish()?;
+    Ok(tip)
+}
+
 pub(super) fn siblings(arena: &Arena) -> Result<String, Failure> {
     let (mut pack, tip) = begun(arena, 4001)?;
     let base = pack.whole(Kind::Blob, &vec![0; MIB])?;
