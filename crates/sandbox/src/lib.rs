@@ -51,7 +51,7 @@ pub use exit::{End, Exit, Usage, Witness};
 #[cfg(feature = "fake")]
 pub use fake::{Call, FakeSandbox, OnStop, Script};
 pub use guarantee::{Coverage, Guarantee};
-pub use host::HostSandbox;
+pub use host::{Grouping, HostFacts, HostOptions, HostSandbox};
 pub use layers::{Audited, Limited, Timeout};
 #[doc(hidden)]
 #[cfg(all(target_os = "linux", feature = "native", feature = "escape"))]

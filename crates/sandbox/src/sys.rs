@@ -29,16 +29,38 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Starts a copy of the calling thread, in namespaces of its own, that runs `child` and exits with what it returns.
+/// Starts a copy of the calling thread, in namespaces of its own and from its first moment in `group`, if there is one, that
+/// runs `child` and exits with what it returns.
 ///
 /// `child` must neither allocate nor lock nor panic.
-pub(crate) fn fork(namespaces: UnshareFlags, child: impl FnOnce(Forked) -> i32) -> Result<Child> {
+pub(crate) fn fork(
+    namespaces: UnshareFlags,
+    group: Option<BorrowedFd<'_>>,
+    child: impl FnOnce(Forked) -> i32,
+) -> Result<Child> {
     let mut pidfd: c_int = -1;
-    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD) | c_long::from(namespaces.bits());
-    let none = ptr::null_mut::<c_int>();
-    // SAFETY: without CLONE_VM and with a null stack this is a fork: the child has its own copy of all memory. The kernel
-    // writes the descriptor to `pidfd`, which outlives the call; the remaining arguments are unused with these flags.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
+    let pid = match group {
+        None => {
+            let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD) | c_long::from(namespaces.bits());
+            let none = ptr::null_mut::<c_int>();
+            // SAFETY: without CLONE_VM and with a null stack this is a fork: the child has its own copy of all memory. The
+            // kernel writes the descriptor to `pidfd`, which outlives the call; the remaining arguments are unused with
+            // these flags.
+            unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) }
+        }
+        Some(group) => {
+            // To join afterwards would hold up every fork of the machine for some milliseconds.
+            const INTO_GROUP: u64 = 0x2_0000_0000;
+            // SAFETY: all zeros is a value of this plain struct.
+            let mut arguments: libc::clone_args = unsafe { zeroed() };
+            arguments.flags = u64::from(libc::CLONE_PIDFD.cast_unsigned() | namespaces.bits()) | INTO_GROUP;
+            arguments.pidfd = (&raw mut pidfd).expose_provenance() as u64;
+            arguments.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+            arguments.cgroup = u64::from(group.as_raw_fd().cast_unsigned());
+            // SAFETY: a fork as above; the structure has the size that is given, and both it and `pidfd` outlive the call.
+            unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) }
+        }
+    };
     if pid == 0 {
         let _never_back = NeverBack;
         let code = child(Forked(()));

@@ -8,7 +8,7 @@ use super::*;
 
 /// The exit code of a child that runs this.
 fn code(child: impl FnOnce() -> i32) -> Option<i32> {
-    let child = fork(UnshareFlags::empty(), |_| child()).unwrap();
+    let child = fork(UnshareFlags::empty(), None, |_| child()).unwrap();
     reap(child.pid).0.filter(|status| libc::WIFEXITED(*status)).map(|status| libc::WEXITSTATUS(status))
 }
 
@@ -20,7 +20,7 @@ fn a_child_that_may_not_fork_gets_an_error_and_does_not_panic() {
         let _already = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         let limited = setrlimit(Resource::Nproc, none);
-        match (limited, fork(UnshareFlags::empty(), |_| 0)) {
+        match (limited, fork(UnshareFlags::empty(), None, |_| 0)) {
             (Ok(()), Err(Errno::AGAIN)) => 42,
             _ => 43,
         }

@@ -137,14 +137,13 @@ pub(super) async fn engine_began(_socket: &Path) -> Option<Duration> {
 #[cfg(target_os = "linux")]
 mod system {
     use std::fs;
-    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::time::Duration;
 
-    use rustix::io::Errno;
-    use rustix::process::{Pid, test_kill_process};
-
     use super::{Near, Owner};
+    use crate::run::life::Life;
+
+    pub(super) use crate::run::life::began;
 
     /// The kernel's ticks, as it tells them to programs.
     const TICKS: u64 = 100;
@@ -166,38 +165,9 @@ mod system {
     }
 
     pub(super) fn ourselves(near: Near) -> Option<Owner> {
-        let pid = i32::try_from(std::process::id()).ok()?;
-        Some(Owner {
-            pid,
-            began: began(pid).ok()??,
-            namespace: fs::metadata("/proc/self/ns/pid").ok()?.ino(),
-            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().replace('-', ""),
-            near,
-        })
-    }
-
-    /// When a process began, or none when there is for certain no such process, or only what its parent has not taken note of.
-    pub(super) fn began(pid: i32) -> Result<Option<u64>, String> {
-        let number = Pid::from_raw(pid).ok_or_else(|| format!("{pid} is no number of a process"))?;
-        if test_kill_process(number) == Err(Errno::SRCH) {
-            return Ok(None);
-        }
-        // It may be hidden from this user although it lives.
-        let unreadable = |e: std::io::Error| format!("process {pid} may live, and cannot be looked at: {e}");
-        let text = fs::read(format!("/proc/{pid}/stat")).map_err(unreadable)?;
-        let (state, began) =
-            parse(&String::from_utf8_lossy(&text)).ok_or_else(|| format!("process {pid} cannot be understood"))?;
-        // The first thread of a process may end before its others.
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
-        let over = matches!(state, 'Z' | 'X' | 'x') && threads <= 1;
-        Ok((!over).then_some(began))
-    }
-
-    /// The name is the program's choice, so it may hold anything, also what looks like its own end.
-    fn parse(text: &str) -> Option<(char, u64)> {
-        let (_, rest) = text.rsplit_once(") ")?;
-        let mut fields = rest.split_ascii_whitespace();
-        Some((fields.next()?.chars().next()?, fields.nth(18)?.parse().ok()?))
+        let Life { pid, began, namespace } = Life::ours()?;
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().replace('-', "");
+        Some(Owner { pid, began, namespace, boot, near })
     }
 }
 

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 
 use super::keep::{COOKIE, HostKeeper};
 use super::secrets::SecretFiles;
+use crate::run::group::Group;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Command, Error, Limits, Result, Spec, check};
 
 #[derive(Debug)]
 pub(super) struct HostLane {
+    /// Where control groups are made.
+    groups: Option<PathBuf>,
     limits: Limits,
     home: Option<PathBuf>,
 }
 
 impl HostLane {
-    pub(super) fn new(spec: Spec) -> Result<Self> {
+    pub(super) fn new(spec: Spec, groups: Option<PathBuf>) -> Result<Self> {
         check::mounts(&spec)?;
         for mount in &spec.mounts {
             if mount.source != mount.target {
@@ -25,7 +28,7 @@ impl HostLane {
                 return Err(refused(&mount.target, problem));
             }
         }
-        Ok(Self { limits: spec.policy.limits, home: spec.home })
+        Ok(Self { groups, limits: spec.policy.limits, home: spec.home })
     }
 }
 
@@ -39,6 +42,14 @@ impl Lane for HostLane {
     }
 
     fn prepare(&self, command: &Command) -> Result<(Box<dyn Keeper>, Image)> {
+        let (keeper, image) = self.ready(command)?;
+        Ok((Box::new(keeper), image))
+    }
+}
+
+impl HostLane {
+    /// What one command needs.
+    pub(super) fn ready(&self, command: &Command) -> Result<(HostKeeper, Image)> {
         let id = token().map_err(|e| Error::Lane { action: "read random bytes".into(), source: e.into() })?;
         let scratch = Scratch::make(&id)?;
         let home = self.home.clone().unwrap_or_else(|| scratch.home());
@@ -49,7 +60,9 @@ impl Lane for HostLane {
         let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
-        Ok((Box::new(HostKeeper::new(scratch, secrets, &id)), image))
+        let group = self.groups.as_ref().map(|place| Group::make(place, &id)).transpose();
+        let group = group.map_err(|e| Error::Lane { action: "make a control group".into(), source: e.into() })?;
+        Ok((HostKeeper::new(scratch, secrets, &id, group), image))
     }
 }
 

@@ -4,13 +4,20 @@
 mod keep;
 #[cfg(target_os = "linux")]
 mod lane;
+mod options;
 #[cfg(target_os = "linux")]
 mod secrets;
 #[cfg(target_os = "linux")]
 pub(crate) mod supervisor;
 
+pub use self::options::{Grouping, HostFacts, HostOptions};
 #[cfg(all(target_os = "linux", feature = "native"))]
-pub(crate) use self::{keep::COOKIE, lane::Scratch, secrets::SecretFiles};
+pub(crate) use self::{
+    keep::{COOKIE, DYING},
+    lane::Scratch,
+    secrets::SecretFiles,
+    supervisor::Duties,
+};
 
 use async_trait::async_trait;
 
@@ -24,29 +31,58 @@ const LANE: &str = "host";
 /// started, also those that left its group and session, and also when the embedding program itself is killed. To make
 /// that hold, programs cannot gain privileges: `sudo` and its like fail.
 ///
+/// Where the embedding program may make control groups of version 2, every command runs in one of its own, which is killed as a
+/// whole and removed. Everywhere, a supervisor inherits what loses its parent, and a variable in the environment tells what a
+/// command started. [`facts`](Self::facts) and the coverage of [`Guarantee::KillComplete`] say which of these there are.
+///
 /// For programs that are trusted like the user. It needs Linux, and a Tokio runtime with I/O and time enabled.
 #[derive(Debug)]
-pub struct HostSandbox(());
+pub struct HostSandbox {
+    facts: HostFacts,
+}
 
 impl HostSandbox {
-    /// The lane of this machine.
+    /// The lane of this machine. Makes a control group, where it may, and removes it; and removes those of programs that died,
+    /// with all that is left in them. Mostly that takes some milliseconds.
     ///
     /// # Errors
     /// [`Error::Unavailable`] on another system than Linux, or when `/proc` does not show what is needed.
-    #[cfg(target_os = "linux")]
     pub fn new() -> Result<Self> {
-        let list = std::fs::read("/proc/thread-self/children");
-        let problem = |e| format!("/proc/thread-self/children cannot be read ({e}); mount a complete /proc");
-        list.map(|_| Self(())).map_err(|e| Error::Unavailable { lane: LANE, problem: problem(e) })
+        Self::with(&HostOptions::default())
     }
 
-    /// The lane of this machine.
+    /// The same with options.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] as for [`new`](Self::new), and where control groups are required and cannot be used.
+    #[cfg(target_os = "linux")]
+    pub fn with(options: &HostOptions) -> Result<Self> {
+        let unavailable = |problem| Error::Unavailable { lane: LANE, problem };
+        let unread = |e| format!("/proc/thread-self/children cannot be read ({e}); mount a complete /proc");
+        std::fs::read("/proc/thread-self/children").map_err(|e| unavailable(unread(e)))?;
+        let groups = match options.groups {
+            Grouping::Unused => Err("its options want no control groups".to_owned()),
+            Grouping::WherePossible => crate::run::group::find(),
+            Grouping::Required => {
+                let why = |why| format!("its options require control groups, and {why}");
+                Ok(crate::run::group::find().map_err(|problem| unavailable(why(problem)))?)
+            }
+        };
+        Ok(Self { facts: HostFacts { groups } })
+    }
+
+    /// The same with options.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: this lane needs Linux.
     #[cfg(not(target_os = "linux"))]
-    pub fn new() -> Result<Self> {
+    pub fn with(_: &HostOptions) -> Result<Self> {
         Err(Error::Unavailable { lane: LANE, problem: "it is made for Linux only; use a container lane".into() })
+    }
+
+    /// How this lane ends what it started here.
+    pub fn facts(&self) -> HostFacts {
+        self.facts.clone()
     }
 }
 
@@ -60,9 +96,17 @@ impl Sandbox for HostSandbox {
         let why = match guarantee {
             Guarantee::WallTime | Guarantee::OutputCap => return Coverage::Enforced,
             Guarantee::KillComplete => {
-                let exception =
-                    "a program that kills its supervisor and clears its children's environment can leave them";
-                return Coverage::Partial(exception.into());
+                return Coverage::Partial(match &self.facts.groups {
+                    Ok(place) => format!(
+                        "a program that moves its children out of its control group (in {}), kills its supervisor and clears \
+                         their environment can leave them",
+                        place.display()
+                    ),
+                    Err(why) => format!(
+                        "a program that kills its supervisor and clears its children's environment can leave them; no control \
+                         group holds them together: {why}"
+                    ),
+                });
             }
             Guarantee::NoPrivilegeGain => {
                 "setuid programs gain nothing, but what the user may ask of privileged services stays possible"
@@ -77,7 +121,7 @@ impl Sandbox for HostSandbox {
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
         check::policy(LANE, self, &spec.policy)?;
-        start(spec).await
+        start(spec, &self.facts).await
     }
 
     async fn adopt(&self, _: &SandboxId) -> Result<Option<Box<dyn Running>>> {
@@ -90,14 +134,15 @@ impl Sandbox for HostSandbox {
 }
 
 #[cfg(target_os = "linux")]
-async fn start(spec: Spec) -> Result<Box<dyn Running>> {
-    let ready = tokio::task::spawn_blocking(move || lane::HostLane::new(spec));
+async fn start(spec: Spec, facts: &HostFacts) -> Result<Box<dyn Running>> {
+    let groups = facts.groups.clone().ok();
+    let ready = tokio::task::spawn_blocking(move || lane::HostLane::new(spec, groups));
     let lane =
         ready.await.map_err(|e| Error::Lane { action: "check the sandbox's mounts".into(), source: e.into() })??;
     Ok(Box::new(crate::run::Session::new(std::sync::Arc::new(lane))))
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn start(_: Spec) -> Result<Box<dyn Running>> {
+async fn start(_: Spec, _: &HostFacts) -> Result<Box<dyn Running>> {
     Err(Error::Unavailable { lane: LANE, problem: "it is made for Linux only; use a container lane".into() })
 }

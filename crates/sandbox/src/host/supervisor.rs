@@ -2,18 +2,44 @@
 //! kill all of it. Nothing here may allocate, lock or panic.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
-use super::secrets::Remains;
+use super::secrets::{Remains, SecretFiles};
 use crate::run::round::{self, Left};
 use crate::run::{Bound, CONTROL, Fault, Keepsake, Record, START, Stage, exec, first_signals, report};
 use crate::sys::{self, Forked, Lean};
 
 const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
+
+/// How long children are killed one by one, before everything in the group is killed at once. Who forks faster than that can
+/// go on for ever.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a supervisor does beside waiting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Duties {
+    /// The secrets to remove.
+    secrets: Remains,
+    /// The descriptor that kills everything in the control group, this process included.
+    lever: Option<i32>,
+}
+
+impl Duties {
+    /// For a command in no group, or in one that others look after.
+    pub(crate) fn without_group(secrets: &SecretFiles) -> Self {
+        Self { secrets: secrets.remains(), lever: None }
+    }
+
+    /// For a command in a group with this lever.
+    pub(crate) fn with_group(secrets: &SecretFiles, lever: i32) -> Self {
+        Self { secrets: secrets.remains(), lever: Some(lever) }
+    }
+}
 
 /// Starts the program, waits for its end or the host's, leaves nothing of it behind, and removes its secrets. `last` runs in
 /// the program's process, just before it becomes the program; `theirs` are descriptors that only that needs. Does not return
@@ -21,25 +47,27 @@ const CHILDREN: &std::ffi::CStr = c"/proc/thread-self/children";
 pub(crate) fn run(
     image: &Bound<'_>,
     forked: Forked,
-    secrets: Remains,
+    duties: Duties,
     theirs: std::ops::Range<i32>,
     last: impl FnOnce() -> Result<(), Fault>,
 ) -> i32 {
     match start(image, theirs, last) {
-        Ok((program, signals)) => forked.finish(move |lean| keep(program, &signals, &secrets, lean)),
+        Ok((program, signals)) => forked.finish(move |lean| keep(program, &signals, &duties, lean)),
         Err(fault) => {
             fault.send(sys::fixed(START));
-            secrets.remove();
+            duties.secrets.remove();
             1
         }
     }
 }
 
 /// Stays until all is over, and says so.
-fn keep(program: Pid, signals: &OwnedFd, secrets: &Remains, lean: &Lean) -> i32 {
+fn keep(program: Pid, signals: &OwnedFd, duties: &Duties, lean: &Lean) -> i32 {
     let end = stay(program, signals, lean);
-    let killed = sweep(signals);
-    secrets.remove();
+    // Before what may end this process, too; and again when nothing is left that could add to them.
+    duties.secrets.remove();
+    let killed = sweep(signals, duties.lever);
+    duties.secrets.remove();
     if end == Over::Ended {
         report(Record::Killed(killed));
     }
@@ -123,9 +151,11 @@ fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) -> Over {
     }
 }
 
-/// Kills all children until there are none, and says how many that were. Those of a killed child come here, and are killed in the next round.
-fn sweep(signals: &OwnedFd) -> u32 {
+/// Kills all children until there are none, and says how many that were. Those of a killed child come here, and are killed in
+/// the next round. Where that takes too long, the lever ends them and this process.
+fn sweep(signals: &OwnedFd, lever: Option<i32>) -> u32 {
     let mut killed = 0;
+    let began = Instant::now();
     let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     loop {
         kill_children();
@@ -134,6 +164,10 @@ fn sweep(signals: &OwnedFd) -> u32 {
         });
         if left == Left::Nobody {
             return killed;
+        }
+        if let Some(lever) = lever.filter(|_| began.elapsed() >= PATIENCE) {
+            // Where that fails, the rounds go on.
+            let _alive = rustix::io::write(sys::fixed(lever), b"1");
         }
         let left = left.or(round::signals(signals, |_| {}));
         // Woken early by the next child that ends; interrupted or not, the next round looks again.

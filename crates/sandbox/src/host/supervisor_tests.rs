@@ -16,7 +16,7 @@ use crate::{Command, Policy, SandboxId, Spec};
 fn prepared(script: &str) -> (Box<dyn Keeper>, Image) {
     let id = SandboxId::new("supervised").unwrap();
     let spec = Spec { id, labels: [].into(), policy: Policy::open(), mounts: Vec::new(), home: None };
-    HostLane::new(spec).unwrap().prepare(&Command::new("/bin/sh", "/").args(["-c", script])).unwrap()
+    HostLane::new(spec, None).unwrap().prepare(&Command::new("/bin/sh", "/").args(["-c", script])).unwrap()
 }
 
 /// The status of a process that does this with the descriptors of a supervisor, and what it wrote to standard output.
@@ -36,7 +36,7 @@ fn status(supervise: impl FnOnce(Forked) -> i32) -> (Option<i32>, String) {
         control.as_raw_fd(),
         report.as_raw_fd(),
     ];
-    let child = sys::fork(UnshareFlags::empty(), |forked| match sys::place(fds, fds.len()) {
+    let child = sys::fork(UnshareFlags::empty(), None, |forked| match sys::place(fds, fds.len()) {
         Ok(()) => supervise(forked),
         Err(_) => 99,
     });
@@ -68,7 +68,7 @@ fn no_program_starts_when_its_supervisor_was_killed_on_the_way_to_it() {
         let (_keeper, image) = prepared("echo ran");
         let bound = image.bind();
         status(|forked| {
-            run(&bound, forked, SecretFiles::default().remains(), 0..0, || {
+            run(&bound, forked, Duties::without_group(&SecretFiles::default()), 0..0, || {
                 let supervisor = rustix::process::getppid();
                 // As when the signal came before it could be asked for.
                 rustix::process::set_parent_process_death_signal(None).map_err(Fault::at(Stage::Prepare))?;

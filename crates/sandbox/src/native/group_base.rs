@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Limits;
+use crate::run::group::{self, Hierarchy, hierarchies};
 use crate::run::token;
+
+pub(super) use crate::run::group::Version;
 
 /// What keeps a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,20 +18,11 @@ pub(super) enum Controller {
     Cpu,
 }
 
-/// Which of the kernel's two interfaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    One,
-    Two,
-}
-
-impl Version {
-    /// What limits swap: on version 1 together with memory.
-    fn swap(self) -> &'static str {
-        match self {
-            Self::One => "memory.memsw.limit_in_bytes",
-            Self::Two => "memory.swap.max",
-        }
+/// What limits swap: on version 1 together with memory.
+fn swap_limit(version: Version) -> &'static str {
+    match version {
+        Version::One => "memory.memsw.limit_in_bytes",
+        Version::Two => "memory.swap.max",
     }
 }
 
@@ -103,8 +97,8 @@ impl Controller {
     /// What is set where the kernel has it.
     pub(super) fn wishes(self, version: Version, limits: &Limits) -> Vec<Setting> {
         match (self, version) {
-            (Self::Memory, Version::One) => vec![(version.swap(), limits.memory.unwrap_or(0).to_string())],
-            (Self::Memory, Version::Two) => vec![(version.swap(), "0".into()), ("memory.oom.group", "1".into())],
+            (Self::Memory, Version::One) => vec![(swap_limit(version), limits.memory.unwrap_or(0).to_string())],
+            (Self::Memory, Version::Two) => vec![(swap_limit(version), "0".into()), ("memory.oom.group", "1".into())],
             (Self::Pids | Self::Cpu, _) => Vec::new(),
         }
     }
@@ -119,7 +113,7 @@ pub(super) fn find() -> Vec<Base> {
         let free: Vec<_> =
             controllers.into_iter().filter(|c| !bases.iter().any(|b: &Base| b.controllers.contains(c))).collect();
         if let Some(base) = usable(&directory, version, &free) {
-            clean(&base.directory);
+            group::reap(&base.directory);
             bases.push(base);
         }
     }
@@ -128,35 +122,15 @@ pub(super) fn find() -> Vec<Base> {
 
 /// The groups that this process is in, as directories.
 fn candidates(mounts: &str, groups: &str) -> Vec<(PathBuf, Version, Vec<Controller>)> {
-    let mut found = Vec::new();
-    for line in mounts.lines() {
-        let Some((before, after)) = line.split_once(" - ") else { continue };
-        let mut before = before.split(' ').skip(3);
-        let (Some(root), Some(point)) = (before.next(), before.next()) else { continue };
-        let mut after = after.split(' ');
-        let (version, options) = match (after.next(), after.nth(1)) {
-            (Some("cgroup2"), _) => (Version::Two, ""),
-            (Some("cgroup"), Some(options)) => (Version::One, options),
-            _ => continue,
+    let with_controllers = |Hierarchy { directory, version, options }| {
+        let controllers = Controller::ALL.into_iter();
+        let controllers = match version {
+            Version::One => controllers.filter(|c| options.iter().any(|option| option == c.name())).collect(),
+            Version::Two => controllers.collect(),
         };
-        let has = |list: &str, c: &Controller| list.split(',').any(|name| name == c.name());
-        let controllers: Vec<_> = match version {
-            Version::One => Controller::ALL.into_iter().filter(|c| has(options, c)).collect(),
-            Version::Two => Controller::ALL.into(),
-        };
-        let mine = groups.lines().find_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            let (list, path) = rest.split_once(':')?;
-            let this = match version {
-                Version::One => controllers.first().is_some_and(|c| has(list, c)),
-                Version::Two => list.is_empty(),
-            };
-            this.then_some(path)
-        });
-        let Some(rest) = mine.and_then(|path| Path::new(path).strip_prefix(root).ok()) else { continue };
-        found.push((Path::new(point).join(rest), version, controllers));
-    }
-    found
+        (directory, version, controllers)
+    };
+    hierarchies(mounts, groups).into_iter().map(with_controllers).collect()
 }
 
 /// Tries it: makes a group here or next to this one, and looks which controllers it got.
@@ -164,7 +138,7 @@ fn usable(directory: &Path, version: Version, controllers: &[Controller]) -> Opt
     let beside = directory.parent().filter(|_| version == Version::Two);
     [Some(directory), beside].into_iter().flatten().find_map(|directory| {
         // Several probes may run at once.
-        let probe = directory.join(format!("hedgerow-{}-{}", std::process::id(), token().ok()?));
+        let probe = directory.join(group::name(&token().ok()?));
         if version == Version::Two {
             // The kernel refuses it where processes are; then they may be on already, or the directory beside is better.
             let _refused = fs::write(directory.join("cgroup.subtree_control"), "+memory +pids +cpu");
@@ -173,22 +147,10 @@ fn usable(directory: &Path, version: Version, controllers: &[Controller]) -> Opt
         let limits = Limits::default();
         let there = |c: &&Controller| c.settings(version, &limits, 0).iter().all(|(f, _)| probe.join(f).exists());
         let controllers: Vec<_> = controllers.iter().filter(there).copied().collect();
-        let swap = if probe.join(version.swap()).exists() { Swap::Limited } else { Swap::Free };
+        let swap = if probe.join(swap_limit(version)).exists() { Swap::Limited } else { Swap::Free };
         fs::remove_dir(&probe).ok()?;
         (!controllers.is_empty()).then(|| Base { directory: directory.into(), version, controllers, swap })
     })
-}
-
-/// Removes what embedding programs that were killed have left. Only empty groups can be removed.
-fn clean(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|n| n.strip_prefix("hedgerow-")?.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-            let _in_use = fs::remove_dir(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Keeper for NativeKeeper {
         }
         let exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
         group.remove();
-        Buried { exceeded, swept: 0 }
+        Buried { exceeded, ..Buried::default() }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

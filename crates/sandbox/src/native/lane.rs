@@ -12,6 +12,7 @@ use super::outlet::{Outlet, Outlets};
 use super::wall::Wall;
 use super::{LANE, NativeOptions};
 use crate::disk::Disk;
+use crate::run::group::name;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
@@ -71,8 +72,7 @@ impl Lane for NativeLane {
             [] => None,
             bases => {
                 let token = token().map_err(|e| failed("read random bytes", e.into()))?;
-                let name = format!("hedgerow-{}-{token}", std::process::id());
-                let group = Group::make(bases, &name, &self.limits, OURS);
+                let group = Group::make(bases, &name(&token), &self.limits, OURS);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };

@@ -12,6 +12,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Survivors;
 use super::discipline;
 use super::leash::Leash;
 use super::warden::{Ended, Started};
@@ -35,13 +36,14 @@ impl Drop for Guard {
 
 /// Takes the output of a command, keeps it in its bounds, and tells how it ended.
 ///
-/// `dead` is called with what it used as soon as nothing of it is left, however much of its output is still to be read.
+/// `dead` is called with what it used and what would not die, as soon as all else of it is gone, however much of its output
+/// is still to be read.
 pub(crate) async fn follow(
     command: Command,
     started: Started,
     intake: &Intake,
     feed: &Feed,
-    dead: impl FnOnce(Option<Usage>),
+    dead: impl FnOnce(Option<Usage>, Survivors),
 ) -> Result<Exit> {
     let began = Instant::now();
     let Started { stdin, stdout, stderr, leash, mut ended } = started;
@@ -69,7 +71,8 @@ pub(crate) async fn follow(
             () = &mut discipline => {}
         }
     };
-    dead(ended.as_ref().ok().map(|ended| ended.usage));
+    let survivors = ended.as_ref().map_or_else(|_| Survivors::default(), |ended| ended.survivors.clone());
+    dead(ended.as_ref().ok().map(|ended| ended.usage), survivors);
     if let Some(writer) = writer {
         writer.abort();
     }
@@ -79,10 +82,17 @@ pub(crate) async fn follow(
         // What it said last is in the pipes; whatever else comes is not of this command.
         let _chatter = tokio::time::timeout(CHATTER, outputs).await;
     }
-    let Ended { records, end, exceeded, leftovers, usage } = ended.map_err(|_| Error::Lane {
+    let Ended { records, end, exceeded, leftovers, survivors, usage } = ended.map_err(|_| Error::Lane {
         action: "follow a command to its end".into(),
         source: "the thread that watched it is gone".into(),
     })?;
+    // No end, however it was seen, is the end of a command of which something still runs.
+    if let Some(left) = survivors.now() {
+        return Err(Error::Lane {
+            action: "end a command".into(),
+            source: format!("the kernel still holds {left}").into(),
+        });
+    }
     let seen = records.status.is_some() || records.done;
     let witness = if seen { Witness::Parent } else { Witness::Nobody };
     let end = match (exceeded, guard.0.cause(), end) {

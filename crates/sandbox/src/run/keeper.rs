@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
-use super::{Bound, Fault, Image};
+use super::{Bound, Fault, Image, Survivors};
 use crate::sys::Forked;
 use crate::{Command, End, Error, Limits, Result, Usage};
 
@@ -26,6 +26,11 @@ pub(crate) trait Keeper: Debug + Send + Sync {
     /// it go only when nothing else is left.
     fn namespaces(&self) -> UnshareFlags {
         UnshareFlags::empty()
+    }
+
+    /// The control group that the supervisor is forked into, if it is to be in one.
+    fn group(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// Runs in the forked supervisor, with its descriptors in place; starts the program and stays until all is over.
@@ -83,4 +88,6 @@ pub(crate) struct Buried {
     pub(crate) exceeded: Option<End>,
     /// Processes that the supervisor had left, and that were killed now.
     pub(crate) swept: u32,
+    /// What would not die.
+    pub(crate) survivors: Survivors,
 }

@@ -4,28 +4,34 @@ mod child;
 mod discipline;
 mod fault;
 mod follow;
+pub(crate) mod group;
 mod image;
 mod keeper;
 mod lean;
 mod leash;
+pub(crate) mod life;
+mod marked;
 mod records;
 pub(crate) mod round;
 mod session;
+mod survivors;
 mod tree;
 mod warden;
 
 pub(crate) use crate::token::token;
 
 pub(crate) use self::{
-    child::{CONTROL, START, exec, first_signals, report},
+    child::{CONTROL, REPORT, START, exec, first_signals, report},
     fault::{Fault, Stage},
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
     lean::Keepsake,
+    marked::kill_marked,
     records::Record,
     session::Session,
-    tree::{Tree, kill_marked},
+    survivors::Survivors,
+    tree::Tree,
 };
 
 #[cfg(feature = "native")]
-pub(crate) use self::{child::REPORT, keeper::Counts, warden::try_once};
+pub(crate) use self::{keeper::Counts, warden::try_once};

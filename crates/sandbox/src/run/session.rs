@@ -9,8 +9,9 @@ use tokio::time::timeout;
 
 use super::follow::follow;
 use super::leash::Leash;
+use super::survivors::named;
 use super::tree::Sighting;
-use super::{Lane, warden};
+use super::{Lane, Survivors, warden};
 use crate::intake::Intake;
 use crate::redact::Redactor;
 use crate::{Command, End, Error, Exit, Process, Result, Running, Stopped, Stopper, Usage, check};
@@ -19,8 +20,6 @@ use crate::{Command, End, Error, Exit, Process, Result, Running, Stopped, Stoppe
 const DYING: Duration = Duration::from_secs(60);
 /// How long it may take until a program runs, or its failure is known and cleared up.
 const STARTING: Duration = Duration::from_secs(240);
-/// How many processes an error names.
-const NAMED: usize = 5;
 
 /// A started sandbox of a lane whose commands share nothing but mounts and home.
 #[derive(Debug)]
@@ -35,8 +34,8 @@ pub(crate) struct Session {
 struct Current {
     leash: Arc<Leash>,
     stopper: Stopper,
-    /// Its sender is dropped when nothing is left of the command.
-    running: watch::Receiver<()>,
+    /// Its sender is dropped when all is gone of the command but what would not die, which it then holds.
+    running: watch::Receiver<Survivors>,
 }
 
 impl Current {
@@ -49,20 +48,29 @@ impl Current {
         while self.running.changed().await.is_ok() {}
     }
 
+    /// That nothing of it is left, once it has ended.
+    fn gone(&self) -> Result<()> {
+        let left = self.running.borrow().now();
+        left.map_or(Ok(()), |left| Err(undead(format!("after SIGKILL the kernel still holds {left}"))))
+    }
+
     /// Waits for the end of what was killed, for this long.
     async fn dead(&mut self, within: Duration) -> Result<()> {
         let seen = self.leash.sightings();
         if timeout(within, self.ended()).await.is_ok() {
-            return Ok(());
+            return self.gone();
         }
         let left: Vec<_> = seen.iter().filter_map(Sighting::now).collect();
-        let named = left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let source = match left.len() {
+        let named = named(&left);
+        Err(undead(match left.len() {
             0 => format!("{within:?} after SIGKILL it is still not over, though nothing of it is seen any more"),
             count => format!("{within:?} after SIGKILL the kernel still holds {count} of its processes: {named}"),
-        };
-        Err(Error::Lane { action: "end a command".into(), source: source.into() })
+        }))
     }
+}
+
+fn undead(what: String) -> Error {
+    Error::Lane { action: "end a command".into(), source: what.into() }
 }
 
 impl Session {
@@ -92,6 +100,7 @@ impl Running for Session {
                 let problem = "another command still runs in this sandbox; wait for its end or stop it".into();
                 return Err(Error::InvalidSpec { what, problem });
             }
+            Some(last) if last.over() => last.gone()?,
             _ => {}
         }
         let (tell, started) = oneshot::channel();
@@ -101,14 +110,16 @@ impl Running for Session {
         let started = timeout(STARTING, started).await.map_err(|_| lost("its thread is held by the kernel"))?;
         let started = started.map_err(|_| lost("its thread is gone"))??;
 
-        let (alive, running) = watch::channel(());
+        let (alive, running) = watch::channel(Survivors::default());
         let (process, feed) = Process::channel();
         self.current = Some(Current { leash: Arc::clone(&started.leash), stopper: process.stopper(), running });
         let (intake, total) = (Intake::new(self.lane.limits(), Redactor::of(&command)), Arc::clone(&self.usage));
         tokio::spawn(async move {
-            let dead = move |used: Option<Usage>| {
+            let dead = move |used: Option<Usage>, survivors| {
                 let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                 *total = total.plus(used.unwrap_or_default());
+                // Nobody may be waiting any more.
+                let _gone = alive.send(survivors);
                 drop(alive);
             };
             let to_the_end = async {
@@ -133,9 +144,10 @@ impl Running for Session {
     }
 
     async fn stop(mut self: Box<Self>, grace: Duration) -> Result<Stopped> {
-        let Some(mut current) = self.current.take().filter(|current| !current.over()) else {
-            return Ok(Stopped::Idle);
-        };
+        let Some(mut current) = self.current.take() else { return Ok(Stopped::Idle) };
+        if current.over() {
+            return current.gone().map(|()| Stopped::Idle);
+        }
         current.leash.because(End::Stopped);
         current.leash.terminate();
         // Whether it took the hint or ran out of grace: now nothing of it may be left.
@@ -143,6 +155,7 @@ impl Running for Session {
             current.leash.kill();
             current.dead(self.dying).await?;
         }
+        current.gone()?;
         Ok(Stopped::Killed)
     }
 }

@@ -10,6 +10,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 pub(crate) struct Tree(Vec<i32>);
 
 impl Tree {
+    /// These processes.
+    pub(crate) fn of(pids: Vec<i32>) -> Self {
+        Self(pids)
+    }
+
     /// Everything that descends from `root`, without it.
     pub(crate) fn below(root: Pid) -> Self {
         let mut found = children(root.as_raw_nonzero().get());
@@ -36,7 +41,6 @@ impl Tree {
     }
 
     /// Their numbers.
-    #[cfg(any(feature = "native", feature = "docker"))]
     pub(crate) fn pids(&self) -> &[i32] {
         &self.0
     }
@@ -101,10 +105,10 @@ impl Sighting {
 
 /// What the kernel says about a process.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
+pub(super) struct Stat {
     name: String,
-    state: char,
-    began: u64,
+    pub(super) state: char,
+    pub(super) began: u64,
 }
 
 impl Stat {
@@ -113,7 +117,7 @@ impl Stat {
     }
 
     /// The name is the program's choice, so it may hold anything, also what looks like its own end.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, rest) = text.split_once(" (")?.1.rsplit_once(") ")?;
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
@@ -121,36 +125,11 @@ impl Stat {
     }
 }
 
-/// Kills every process that carries this variable in its environment, until none is left. Returns how many.
-pub(crate) fn kill_marked(variable: &str) -> usize {
-    let mut killed = 0;
-    loop {
-        let marked: Vec<OwnedFd> = pids().into_iter().filter_map(|pid| marked(pid, variable)).collect();
-        if marked.is_empty() {
-            return killed;
-        }
-        killed += marked.len();
-        for pidfd in &marked {
-            // One that has ended meanwhile needs no signal.
-            let _gone = pidfd_send_signal(pidfd, Signal::KILL);
-        }
-        // They stay visible until the kernel has taken them apart.
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
-/// A descriptor for the process if it carries the variable; taken first, so that it is of the process that was read.
-fn marked(pid: i32, variable: &str) -> Option<OwnedFd> {
-    let pidfd = open(pid)?;
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|b| *b == 0).any(|pair| pair == variable.as_bytes()).then_some(pidfd)
-}
-
-fn open(pid: i32) -> Option<OwnedFd> {
+pub(super) fn open(pid: i32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
-fn pids() -> Vec<i32> {
+pub(super) fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

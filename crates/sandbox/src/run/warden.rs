@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::keeper::Counts;
 use super::leash::Leash;
 use super::records::Records;
-use super::{Buried, Fault, Lane, Stage, Tree};
+use super::{Buried, Fault, Lane, Stage, Survivors, Tree};
 use crate::{Command, End, Error, Result, Usage, sys};
 
 /// How often the limits are looked at.
@@ -36,7 +36,7 @@ pub(crate) struct Started {
     pub(crate) ended: oneshot::Receiver<Ended>,
 }
 
-/// A command of which nothing is left.
+/// A command that is over.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// What the supervisor said of the end.
@@ -45,6 +45,8 @@ pub(crate) struct Ended {
     pub(crate) end: Option<End>,
     /// Processes that were left when the program had ended by itself, and were killed.
     pub(crate) leftovers: Option<u32>,
+    /// What of it would not die.
+    pub(crate) survivors: Survivors,
     /// The end of a limit that was exceeded.
     pub(crate) exceeded: Option<End>,
     pub(crate) usage: Usage,
@@ -110,7 +112,7 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
             Err(_) => 1,
         };
         let namespaces = keeper.namespaces();
-        sys::fork(namespaces, supervisor).map_err(|errno| match namespaces.is_empty() {
+        sys::fork(namespaces, keeper.group(), supervisor).map_err(|errno| match namespaces.is_empty() {
             true => failed("start a supervisor", errno),
             false => keeper.explain(Fault::at(Stage::Unshare)(errno), command),
         })?
@@ -206,12 +208,12 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     let (_, cpu) = sys::reap(child.pid);
     let mut records = read_records(reports);
     records.done |= keeper.namespaces().contains(UnshareFlags::NEWPID);
-    let Buried { exceeded: late, swept } = keeper.bury(records.done);
+    let Buried { exceeded: late, swept, survivors } = keeper.bury(records.done);
     let late = late.filter(|_| records.status.is_none_or(|s| s != 0));
     let counted = records.status.filter(|_| keeper.counts() == Counts::Each);
     let leftovers = counted.map(|_| records.killed.unwrap_or(0).saturating_add(swept));
     let end = records.status.map(|status| keeper.end(status));
-    Ended { records, end, exceeded: exceeded.or(late), leftovers, usage: keeper.usage(cpu) }
+    Ended { records, end, exceeded: exceeded.or(late), leftovers, survivors, usage: keeper.usage(cpu) }
 }
 
 fn read_records(reports: OwnedFd) -> Records {

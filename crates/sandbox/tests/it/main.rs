@@ -18,6 +18,8 @@ mod exit;
 mod flood;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(target_os = "linux")]
+mod host_groups;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod hostile;
 #[cfg(target_os = "linux")]

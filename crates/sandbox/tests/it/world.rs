@@ -68,8 +68,8 @@ pub(crate) fn native_with(options: NativeOptions) -> Option<NativeSandbox> {
     }
 }
 
-#[cfg(feature = "native")]
-fn required(what: &str) -> bool {
+/// Whether a test that needs this must not be skipped.
+pub(crate) fn required(what: &str) -> bool {
     std::env::var("HEDGEROW_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name.trim() == what))
 }
 
@@ -163,7 +163,6 @@ pub(crate) fn text(path: &Path) -> &str {
 
 /// Says loudly that something was not tested here.
 #[expect(clippy::print_stderr, reason = "a test that proved nothing must not look like one that did")]
-#[cfg(any(feature = "native", feature = "docker"))]
 pub(crate) fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
 }

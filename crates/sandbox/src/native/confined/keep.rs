@@ -11,8 +11,8 @@ use super::super::filter::Filters;
 use super::super::group::Group;
 use super::super::wall::Wall;
 use crate::disk::Disk;
-use crate::host::{Scratch, SecretFiles, supervisor};
-use crate::run::{Bound, Buried, Fault, Keeper, REPORT, START, Stage, Tree, kill_marked};
+use crate::host::{DYING, Duties, Scratch, SecretFiles, supervisor};
+use crate::run::{Bound, Buried, Fault, Keeper, REPORT, START, Stage, Survivors, Tree, kill_marked};
 use crate::{Command, End, Error, Limits, Usage, sys};
 
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl ConfinedKeeper {
 impl Keeper for ConfinedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
         match self.join() {
-            Ok(()) => supervisor::run(image, forked, self.secrets.remains(), 0..0, || self.lower()),
+            Ok(()) => supervisor::run(image, forked, Duties::without_group(&self.secrets), 0..0, || self.lower()),
             Err(fault) => {
                 fault.send(sys::fixed(START));
                 1
@@ -103,7 +103,7 @@ impl Keeper for ConfinedKeeper {
         if let Some(group) = &self.group {
             group.kill();
         }
-        let swept = if complete { 0 } else { kill_marked(&self.cookie) };
+        let (swept, variable) = if complete { (0, None) } else { kill_marked(&self.cookie, DYING) };
         let mut exceeded = None;
         if let Some(group) = &self.group {
             self.peak.fetch_max(group.peak_memory().unwrap_or(0), Ordering::Relaxed);
@@ -111,7 +111,7 @@ impl Keeper for ConfinedKeeper {
             group.remove();
         }
         self.scratch.remove();
-        Buried { exceeded, swept: u32::try_from(swept).unwrap_or(u32::MAX) }
+        Buried { exceeded, swept, survivors: Survivors { variable, group: None } }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -12,6 +12,7 @@ use super::keep::ConfinedKeeper;
 use super::{check, trial, view};
 use crate::disk::Disk;
 use crate::host::{COOKIE, Scratch, SecretFiles};
+use crate::run::group::name;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Result, Spec};
 
@@ -76,9 +77,11 @@ impl Lane for ConfinedLane {
         let group = match self.found.bases.as_slice() {
             [] => None,
             bases => {
-                let name = format!("hedgerow-{}-{id}", std::process::id());
                 // The supervisor is in it, too.
-                Some(Group::make(bases, &name, &self.limits, 1).map_err(|e| failed("make a control group", e.into()))?)
+                Some(
+                    Group::make(bases, &name(&id), &self.limits, 1)
+                        .map_err(|e| failed("make a control group", e.into()))?,
+                )
             }
         };
         let (limits, cookie, peak) = (self.limits, format!("{COOKIE}={id}"), AtomicU64::new(0));

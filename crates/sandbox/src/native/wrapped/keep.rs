@@ -15,7 +15,7 @@ use super::super::group::Group;
 use super::LANE;
 use super::status::Status;
 use crate::disk::Disk;
-use crate::host::{Scratch, SecretFiles, supervisor};
+use crate::host::{Duties, Scratch, SecretFiles, supervisor};
 use crate::run::{Bound, Buried, Counts, Fault, Keeper, REPORT, START, Stage, Tree};
 use crate::{Command, End, Error, Limits, Result, Usage, sys};
 
@@ -152,7 +152,10 @@ impl WrappedKeeper {
 impl Keeper for WrappedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
         match self.join() {
-            Ok(()) => supervisor::run(image, forked, self.secrets.remains(), self.theirs(), || self.hand_over()),
+            Ok(()) => {
+                let duties = Duties::without_group(&self.secrets);
+                supervisor::run(image, forked, duties, self.theirs(), || self.hand_over())
+            }
             Err(fault) => {
                 fault.send(sys::fixed(START));
                 1
@@ -242,7 +245,7 @@ impl Keeper for WrappedKeeper {
             group.remove();
         }
         self.scratch.remove();
-        Buried { exceeded, swept: 0 }
+        Buried { exceeded, ..Buried::default() }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {

@@ -22,7 +22,7 @@ use super::view::{Files, Rooms};
 use super::{LANE, Memory, Users, view};
 use crate::disk::Disk;
 use crate::host::{Scratch, SecretFiles};
-use crate::run::{Image, Keeper, Lane, REPORT, token};
+use crate::run::{Image, Keeper, Lane, REPORT, group, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
 /// The supervisor, and both of bubblewrap's.
@@ -121,8 +121,7 @@ impl Lane for WrappedLane {
         let group = match self.found.bases.as_slice() {
             [] => None,
             bases => {
-                let name = format!("hedgerow-{}-{id}", std::process::id());
-                let group = Group::make(bases, &name, &self.limits, OURS);
+                let group = Group::make(bases, &group::name(&id), &self.limits, OURS);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };

@@ -1,0 +1,52 @@
+//! Whether a process that was written down still lives.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+use super::tree::Stat;
+
+/// One process of this boot of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) pid: i32,
+    /// When it began, in the kernel's ticks since the boot: with its number, it is like no other.
+    pub(crate) began: u64,
+    /// The namespace in which its number counts.
+    pub(crate) namespace: u64,
+}
+
+impl Life {
+    /// This process; none where `/proc` does not tell, or belongs to other processes than this one is among.
+    pub(crate) fn ours() -> Option<Self> {
+        let pid = i32::try_from(std::process::id()).ok()?;
+        let shown: i32 = fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()?;
+        let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+        (shown == pid).then_some(Self { pid, began: began(pid).ok()??, namespace })
+    }
+
+    /// Whether that process is over for certain, as `judge` can tell.
+    pub(crate) fn is_over(self, judge: Self) -> bool {
+        self.namespace == judge.namespace
+            && began(self.pid).is_ok_and(|found| found.is_none_or(|began| began != self.began))
+    }
+}
+
+/// When a process began, or none when there is for certain no such process, or only what its parent has not taken note of.
+pub(crate) fn began(pid: i32) -> Result<Option<u64>, String> {
+    let number = Pid::from_raw(pid).ok_or_else(|| format!("{pid} is no number of a process"))?;
+    if test_kill_process(number) == Err(Errno::SRCH) {
+        return Ok(None);
+    }
+    // It may be hidden from this user although it lives.
+    let unreadable = |e: std::io::Error| format!("process {pid} may live, and cannot be looked at: {e}");
+    let text = fs::read(format!("/proc/{pid}/stat")).map_err(unreadable)?;
+    let stat = Stat::parse(&String::from_utf8_lossy(&text));
+    let stat = stat.ok_or_else(|| format!("process {pid} cannot be understood"))?;
+    // The first thread of a process may end before its others.
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let over = matches!(stat.state, 'Z' | 'X' | 'x') && threads <= 1;
+    Ok((!over).then_some(stat.began))
+}
