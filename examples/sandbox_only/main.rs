@@ -1,9 +1,11 @@
 //! `hedgerow-sandbox` alone: what this machine can enforce, a command in a sandbox, a look from inside, and a refusal.
 //!
-//! It makes a directory of its own in a temporary directory and prints what it does.
+//! It makes a directory of its own in a temporary directory and prints what it does. Where the standard policy cannot be kept, it
+//! says what is missing and fails.
 
 use std::error::Error;
 use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 use hedgerow_sandbox::verify::{Seen, verify};
 use hedgerow_sandbox::{
@@ -11,7 +13,7 @@ use hedgerow_sandbox::{
 };
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let mut out = stdout().lock();
     let tree = dir.path().canonicalize()?;
@@ -26,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(native) => native,
         Err(error) => {
             writeln!(out, "{error}")?;
-            return Ok(());
+            return Ok(ExitCode::FAILURE);
         }
     };
     writeln!(out, "{:18} {:11} {:11}", "guarantee", host.name(), native.name())?;
@@ -44,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             for missing in shortfalls {
                 writeln!(out, "- {missing}")?;
             }
-            return Ok(());
+            return Ok(ExitCode::FAILURE);
         }
         Err(error) => return Err(error.into()),
     };
@@ -72,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(_) => writeln!(out, "the host lane isolates, which it cannot")?,
         Err(refusal) => writeln!(out, "{}", refusal.to_string().split(';').next().unwrap_or_default())?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn word(coverage: &Coverage) -> &'static str {

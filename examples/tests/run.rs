@@ -1,12 +1,33 @@
 //! Every example runs and prints what its comments say.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 fn printed(binary: &str) -> String {
     let output = Command::new(binary).output().expect("the example starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a test says that proves nothing here; a failure where it is demanded.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn skipped(why: &str) {
+    let demanded = std::env::var("HEDGEROW_REQUIRE").unwrap_or_default();
+    assert!(!demanded.split(',').any(|lane| lane.trim() == "native"), "HEDGEROW_REQUIRE names native, but {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Whether the example said that the machine cannot keep the policy; it must then have failed, and done nothing.
+fn refused(Output { status, stdout, stderr }: &Output) -> bool {
+    let (said, errors) = (text(stdout), text(stderr));
+    let names_what_is_missing =
+        said.contains("lane is not available") || said.contains("cannot keep the standard policy here:\n- ");
+    assert_eq!(status.success(), !names_what_is_missing, "{said}{errors}");
+    assert!(!(names_what_is_missing && said.contains("inside:")), "it ran all the same: {said}");
+    names_what_is_missing
 }
 
 #[test]
@@ -43,14 +64,11 @@ gave up second, 0 held
 
 /// What a machine can enforce differs, so only what is the same everywhere is compared.
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn sandboxes_alone() {
-    let said = printed(env!("CARGO_BIN_EXE_sandbox_only"));
-    if said.contains("lane is not available") {
-        let demanded = std::env::var("HEDGEROW_REQUIRE").unwrap_or_default();
-        assert!(!demanded.split(',').any(|lane| lane.trim() == "native"), "HEDGEROW_REQUIRE names native, but {said}");
-        eprintln!("SKIPPED: {said}");
-        return;
+    let output = Command::new(env!("CARGO_BIN_EXE_sandbox_only")).output().expect("the example starts");
+    let said = text(&output.stdout);
+    if refused(&output) {
+        return skipped(&said);
     }
     for wanted in [
         "kill-complete      in part     enforced",
@@ -63,6 +81,25 @@ fn sandboxes_alone() {
     ] {
         assert!(said.contains(wanted), "{wanted:?} is not in: {said}");
     }
+}
+
+/// Where no namespace can be made any more, and whoever asks is no root.
+#[test]
+fn a_sandbox_that_cannot_keep_the_policy_is_refused_with_what_is_missing_and_the_program_fails() {
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces || exit 77; \
+                  exec setpriv --inh-caps=-all --ambient-caps=-all \"$1\"";
+    let output = Command::new("unshare")
+        .args(["-U", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-c", script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_sandbox_only"))
+        .output()
+        .expect("unshare starts");
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    if output.status.code() == Some(77) || errors.starts_with("unshare: ") {
+        return skipped(&format!("no user namespace can be made without further ones: {errors}"));
+    }
+    assert!(refused(&output), "{said}{errors}");
+    assert!(said.contains("namespaces"), "what is missing is named: {said}");
+    assert!(said.contains("max_user_namespaces"), "and its cure: {said}");
 }
 
 #[test]
