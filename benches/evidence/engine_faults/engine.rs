@@ -93,7 +93,9 @@ impl Engine {
     pub(crate) fn start_dockerd(&mut self) -> Result<(), Failure> {
         // What an engine that was killed leaves behind would keep the next one from starting.
         let _absent = fs::remove_file(self.path("pid"));
-        let mut command = self.daemon("dockerd")?;
+        let mut command = self.daemon("unshare")?;
+        // In a network of its own: an engine without a bridge deletes `docker0`, which is the user's engine's.
+        command.args(["--net", "dockerd"]);
         command.arg("--data-root").arg(self.path("disk/docker")).arg("--exec-root").arg(self.path("exec"));
         command.arg("--pidfile").arg(self.path("pid")).arg("--containerd").arg(self.path("containerd"));
         command.arg("-H").arg(format!("unix://{}", self.path("docker").display()));
@@ -112,7 +114,7 @@ impl Engine {
     }
 
     fn log(&self) -> String {
-        let text = fs::read_to_string(self.path("dockerd.log")).unwrap_or_default();
+        let text = fs::read_to_string(self.path("unshare.log")).unwrap_or_default();
         text.lines().rev().take(5).collect::<Vec<_>>().join(" / ")
     }
 
@@ -158,6 +160,37 @@ impl Engine {
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect()
     }
 
+    /// The containers and what else runs for containers, in words.
+    pub(crate) fn left(&self) -> Result<Vec<String>, Failure> {
+        let containers = self.docker(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}: {{.Status}}"])?;
+        let mut left: Vec<_> = containers.lines().map(|line| format!("the container {line}")).collect();
+        for pid in self.shims() {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let id = line.split('\0').skip_while(|word| *word != "-id").nth(1).unwrap_or_default();
+            if !containers.contains(id) {
+                let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+                let within = tasks.split_whitespace().count();
+                left.push(format!("a shim with {within} processes, of the container {id}, which is gone"));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Removes all of that.
+    pub(crate) fn sweep(&self) {
+        // What cannot be removed is counted again.
+        let _gone = self.docker(&["ps", "-aq"]).map(|ids| {
+            for id in ids.lines() {
+                let _gone = self.docker(&["rm", "-f", id]);
+            }
+        });
+        for pid in self.shims() {
+            // SAFETY: a plain system call, for a process that this engine's containerd started.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.path("docker")
     }
@@ -174,16 +207,8 @@ fn end(child: &mut Option<Child>, signal: i32) -> Result<(), Failure> {
 impl Drop for Engine {
     fn drop(&mut self) {
         // Nobody is left to hear of what cannot be cleaned up.
-        let _gone = self.docker(&["ps", "-aq"]).map(|ids| {
-            for id in ids.lines() {
-                let _gone = self.docker(&["rm", "-f", id]);
-            }
-        });
+        self.sweep();
         let _gone = end(&mut self.dockerd, libc::SIGTERM);
-        for pid in self.shims() {
-            // SAFETY: a plain system call, for a process that this engine's containerd started.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-        }
         let _gone = end(&mut self.containerd, libc::SIGKILL);
         let below = self.dir.path().display().to_string();
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -79,12 +79,10 @@ impl Fault {
     /// The request at which the blow is dealt, by the start and the end of its path.
     pub(crate) fn request(self) -> (&'static str, &'static str) {
         match self {
-            Self::Create => ("POST", "/containers/create"),
+            Self::Create | Self::ImageRemoved | Self::DiskFullBefore => ("POST", "/containers/create"),
             Self::Attach => ("POST", "/attach"),
             Self::Start => ("POST", "/start"),
             Self::Stop => ("POST", "/kill"),
-            // What comes before anything is made.
-            Self::ImageRemoved | Self::DiskFullBefore => ("GET", "/json"),
             Self::Wait
             | Self::OwnerToo
             | Self::ShutDown

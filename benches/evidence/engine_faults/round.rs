@@ -275,17 +275,18 @@ fn runs(tree: &Path) -> usize {
     std::fs::read_to_string(tree.join("runs")).map_or(0, |text| text.lines().count())
 }
 
-/// Containers and their processes, a little after everything is over.
+/// Containers and their processes, a little after everything is over. They are removed, so that each is counted once.
 async fn left_over(engine: &Engine, tally: &mut Tally) -> Result<(), Failure> {
-    let mut left = (0, 0);
+    let mut left = Vec::new();
     for _ in 0..50 {
-        left = (engine.docker(&["ps", "-aq"])?.lines().count(), engine.shims().len());
-        if left == (0, 0) {
+        left = engine.left()?;
+        if left.is_empty() {
             return Ok(());
         }
         sleep(Duration::from_millis(200)).await;
     }
-    tally.left += u32::try_from(left.0.max(left.1))?;
+    tally.left.extend(left.into_iter().map(|left| format!("{left} in round {}", tally.rounds)));
+    engine.sweep();
     Ok(())
 }
 

@@ -16,20 +16,22 @@ pub(crate) struct Tally {
     pub(crate) wrong: Vec<String>,
     pub(crate) hung: u32,
     pub(crate) twice: u32,
-    pub(crate) left: u32,
+    /// What was there when it was over, each in words.
+    pub(crate) left: Vec<String>,
 }
 
 impl Tally {
     pub(crate) fn cells(&self, fault: &str, restore: &str) -> Vec<String> {
-        let wrong = u32::try_from(self.wrong.len()).unwrap_or(u32::MAX);
+        let [wrong, left] = [&self.wrong, &self.left].map(|all| u32::try_from(all.len()).unwrap_or(u32::MAX));
         let counts =
-            [self.rounds, self.refused, self.lost, self.whole, self.stopped, wrong, self.hung, self.twice, self.left];
+            [self.rounds, self.refused, self.lost, self.whole, self.stopped, wrong, self.hung, self.twice, left];
         [fault.to_owned(), restore.to_owned()].into_iter().chain(counts.iter().map(u32::to_string)).collect()
     }
 
     pub(crate) fn missed(&self, name: &str) -> Vec<String> {
         let mut missed: Vec<_> = self.wrong.iter().map(|wrong| format!("{name}: {wrong}")).collect();
-        for (count, what) in [(self.hung, "hung"), (self.twice, "ran twice"), (self.left, "left over")] {
+        missed.extend(self.left.iter().map(|left| format!("{name}: left over: {left}")));
+        for (count, what) in [(self.hung, "hung"), (self.twice, "ran twice")] {
             if count > 0 {
                 missed.push(format!("{name}: {count} {what}"));
             }
