@@ -70,7 +70,8 @@ pub enum End {
         signal: i32,
     },
     /// The program ended by itself with this status, or a signal that we did not send and whose number is this less 128 ended
-    /// it. Who saw the end writes both down in the same way, so it is not known which.
+    /// it. Who saw the end writes both down in the same way, so it is not known which: an engine does, and
+    /// the init in its containers; and bubblewrap.
     ExitedOrSignaled {
         /// The status as it was told, from 129 to 192.
         code: i32,

@@ -35,8 +35,9 @@ const RUNTIME: [&str; 2] = ["exec /sbin/docker-init: ", "standard_init_linux.go:
 
 /// What the exit status of a container means.
 ///
-/// The init in the container ends with 128 plus the number of the signal that ended its child, so a program that ends with
-/// such a status by itself cannot be told from one that was killed; it counts as killed. A program that got through although
+/// The init in the container ends with 128 plus the number of the signal that ended its child, and the engine says the same of
+/// one that was killed itself. Nothing of ours is the parent of the program: the shell that goes before some becomes it. So a
+/// program that ends with such a status by itself cannot be told from one that was killed, and neither is claimed. A program that got through although
 /// one of its children ran out of memory has not failed for it.
 pub(super) fn end(report: Report, known: &Known) -> End {
     if let Some(cause) = &known.cause {
@@ -52,7 +53,7 @@ pub(super) fn end(report: Report, known: &Known) -> End {
     }
     let code = i32::try_from(report.code).unwrap_or(i32::MAX);
     match code.checked_sub(128) {
-        Some(signal) if FATAL.contains(&signal) => End::Signaled { signal },
+        Some(signal) if FATAL.contains(&signal) => End::ExitedOrSignaled { code },
         _ => End::Exited { code },
     }
 }
@@ -107,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn statuses_above_128_are_signals_only_where_such_a_signal_kills() {
+    fn a_status_above_128_may_be_a_signal_only_where_such_a_signal_kills() {
         assert_eq!(plain(0), End::Exited { code: 0 });
         assert_eq!(plain(127), End::Exited { code: 127 });
-        assert_eq!(plain(137), End::Signaled { signal: 9 });
-        assert_eq!(plain(139), End::Signaled { signal: 11 });
+        assert_eq!(plain(137), End::ExitedOrSignaled { code: 137 });
+        assert_eq!(plain(139), End::ExitedOrSignaled { code: 139 });
         assert_eq!(plain(145), End::Exited { code: 145 });
         assert_eq!(plain(255), End::Exited { code: 255 });
     }

@@ -75,8 +75,8 @@ const LANE: &str = "docker";
 /// until the container is removed; standard input is kept nowhere. So a [`Secret`](crate::Secret) comes that way, before the
 /// command's own input, to a `/bin/sh` of the image that makes it and then becomes the program.
 ///
-/// Three things an engine cannot tell for certain. A program that ends with a status of 128 plus the number of a deadly
-/// signal counts as killed by it. A program that does not exist is noticed by the init in the container: mostly before
+/// Three things an engine cannot tell for certain. Whether a program ended with a status of 128 plus the number of a deadly
+/// signal, or was killed by that ([`End::ExitedOrSignaled`](crate::End::ExitedOrSignaled)). A program that does not exist is noticed by the init in the container: mostly before
 /// [`exec`](Running::exec) returns, but on a slow machine it is [`Process::wait`](crate::Process::wait) that returns
 /// [`Error::Program`]. And what a command used is measured about once a second.
 #[derive(Clone, Debug)]
