@@ -13,6 +13,7 @@ use super::look::{self, Look};
 use super::notices::Notices;
 use super::refs::Refs;
 use super::tree::{Changes, Tree};
+use super::way;
 use super::{Input, fault, history, stash};
 use crate::{GitAccess, Notice, Operation, Result, Unknown, view};
 
@@ -249,7 +250,7 @@ pub(super) fn elsewhere(
     let (all, flaws) = shared.all();
     let ours = [
         input.branch.as_ref().map(|name| format!("refs/heads/{name}")),
-        Some(format!("refs/hedgerow/base/{}", input.id)),
+        input.admin.file_name().and_then(|name| name.to_str()).map(way::pin),
     ];
     let is_ours = |name: &[u8]| ours.iter().flatten().any(|own| own.as_bytes() == name);
     let others = all.iter().filter(|(name, _)| !is_ours(name)).map(|(_, id)| *id);

@@ -15,6 +15,15 @@ pub(crate) const MOVED: &str = "refs/hedgerow-moved-";
 /// How long that number is.
 const TOKEN: usize = 16;
 
+/// What the names of the refs begin with that hold the bases of worktrees.
+pub(crate) const PINS: &str = "refs/hedgerow/base/";
+
+/// The ref that keeps the base of a worktree until it is purged. It is called as its admin directory, so that the next
+/// worktree of the same id need not wait for that.
+pub(crate) fn pin(admin: &str) -> String {
+    format!("{PINS}{admin}")
+}
+
 const WHY: &str = "it was in the way of a ref of hedgerow, and named no object";
 
 /// What is at the name of a ref.

@@ -12,6 +12,7 @@ use super::publish::{self, By, Progress};
 use super::record::{Record, Stage};
 use super::root::Root;
 use super::{admin, base, extras, refs, remove, seed, shared, sparse};
+use crate::capture::way;
 use crate::disk::{self, Batch};
 use crate::swap::Staged;
 use crate::{Access, Error, GitAccess, Head, Life, Mount, Parts, Request, Result, Taken, Worktree, repo, view};
@@ -117,7 +118,7 @@ fn make(
     let branch = record.parts.branch.as_ref().map(|_| stage("ref"));
     batch.settle()?;
     first.put()?;
-    refs::pin_base(repo, &request.id, &pin)?;
+    refs::pin_base(repo, &request.id, way::pin(&record.admin), &pin)?;
     drop(pin);
 
     let index = fill_and_stage(repo, layout, record, base, fill)?;

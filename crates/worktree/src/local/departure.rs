@@ -14,7 +14,7 @@
 //!
 //! A removal ends with a flush of its lines in the history, outside of all locks: file systems with a journal make
 //! everything durable by that which was done before. What else waits for the disk does so for git's sake, or seldom:
-//! taking the branch or the ref of the base out of packed refs, the first line of a history, and making it smaller, all
+//! taking the branch out of packed refs, the first line of a history, and making it smaller, all
 //! of which is done under the lock. Nothing is deleted before the record is durably in the trash.
 
 use std::io::ErrorKind;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinError;
 
 use super::fill::CopyFrom;
 use super::layout::{self, Layout};
@@ -206,14 +207,20 @@ impl LocalWorktrees {
         work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (layout, purger) = (Arc::clone(&self.layout), Arc::clone(&self.purger));
+        let (done, told) = oneshot::channel();
         let work = move || {
-            let done = work(&layout);
+            // Whoever waits for it may be gone.
+            let _ = done.send(work(&layout));
+            // Last, because a thread may have to be started.
             if layout.left.swap(false, Ordering::Relaxed) {
                 purger.call(&layout);
             }
-            done
         };
-        joined(tokio::task::spawn_blocking(work).await)
+        let thread = tokio::task::spawn_blocking(work);
+        match told.await {
+            Ok(done) => done,
+            Err(_) => Err(interrupted(thread.await.expect_err("it tells what it did before it ends"))),
+        }
     }
 }
 
@@ -288,13 +295,10 @@ impl Drop for CancelOnDrop {
     }
 }
 
-fn joined<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
-    match result {
-        Ok(result) => result,
-        Err(e) => match e.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(e) => Err(Error::Git { action: "finish before the runtime shut down".into(), source: e.into() }),
-        },
+fn interrupted(thread: JoinError) -> Error {
+    match thread.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(e) => Error::Git { action: "finish before the runtime shut down".into(), source: e.into() },
     }
 }
 

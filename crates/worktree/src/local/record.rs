@@ -255,6 +255,11 @@ impl Record {
     }
 }
 
+/// Whose an admin directory of this name would be.
+pub(super) fn owner_of(admin: &str) -> Option<WorktreeId> {
+    WorktreeId::new(admin.rsplit_once('-')?.0).ok()
+}
+
 /// The ids of all records; names that are no ids are not ours.
 pub(super) fn ids(layout: &Layout) -> Result<Vec<WorktreeId>> {
     let dir = layout.records();

@@ -5,7 +5,7 @@ use std::path::Path;
 use gix::ObjectId;
 
 use super::base;
-use crate::capture::way;
+use crate::capture::way::{self, pin};
 use crate::swap::{self, COMMITTER, Log, Staged, Value};
 use crate::{BranchName, CommitId, Error, Result, Taken, WorktreeId};
 
@@ -52,9 +52,10 @@ pub(super) fn delete_branch(common: &Path, branch: &BranchName, expected: Object
     swap::delete(common, &full(branch), |value| value == Value::Id(expected)).map(drop)
 }
 
-/// Keeps the base of a worktree from being garbage-collected while it lives. What somebody else has put there is put aside.
-pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, staged: &Staged) -> Result<()> {
-    let (common, name, base) = (repo.common_dir(), pin(id), staged.id());
+/// Keeps the base of a worktree from being garbage-collected until it is purged, by its [`pin`]. What somebody else has put
+/// there is put aside, under a rescue ref of `id`.
+pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, name: String, staged: &Staged) -> Result<()> {
+    let (common, base) = (repo.common_dir(), staged.id());
     let fits = |value| matches!(value, Value::Missing) || value == Value::Id(base);
     if !swap::is_packed_over(common, &name)? {
         match swap::set_staged(common, &name, staged, None, fits) {
@@ -71,16 +72,11 @@ pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, staged: &Staged)
     }
 }
 
-/// Gives the base up. What somebody else has put there stays: whoever needs its place puts it aside.
-pub(super) fn unpin_base(common: &Path, id: &WorktreeId, base: &CommitId) -> Result<()> {
-    let (name, base) = (pin(id), Value::Id(base::object_id(base)?));
+/// Gives the base up. What somebody else has put there stays.
+pub(super) fn unpin_base(common: &Path, admin: &str, base: &CommitId) -> Result<()> {
+    let (name, base) = (pin(admin), Value::Id(base::object_id(base)?));
     if swap::read(common, &name).is_ok_and(|found| found == base) {
         swap::delete(common, &name, |value| value == base)?;
     }
     Ok(())
-}
-
-/// The ref that keeps the base of a worktree.
-pub(super) fn pin(id: &WorktreeId) -> String {
-    format!("refs/hedgerow/base/{id}")
 }

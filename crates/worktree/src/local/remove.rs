@@ -174,7 +174,6 @@ fn leave(layout: &Layout, record: &Record, tip: Option<&CommitId>) -> Result<()>
         // A branch that moved on is somebody's work, and stays.
         refs::delete_branch(&layout.common, branch, base::object_id(tip)?)?;
     }
-    refs::unpin_base(&layout.common, &parts.id, &parts.base)?;
     let view = view::dir(&layout.common, &parts.id);
     if disk::identity(&view).is_some() {
         let leaving = layout.leaving_view(&record.admin);

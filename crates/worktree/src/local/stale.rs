@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::layout::Layout;
 use super::record::Record;
 use super::refs;
-use crate::capture::fault;
+use crate::capture::{fault, way};
 use crate::{Result, disk, swap};
 
 /// How long a lock must not change before it counts as left behind.
@@ -22,8 +22,16 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Takes away what the dead owner of this record has left locked. The caller holds the lease.
 pub(super) fn clear(layout: &Layout, record: &Record) -> Result<()> {
-    let mut seen: Vec<_> =
-        candidates(layout, record).into_iter().filter_map(|path| stamp(&path).map(|stamp| (path, stamp))).collect();
+    clear_of(layout, record, candidates(layout, record))
+}
+
+/// As [`clear`], for the ref of the base alone: that of a worktree that has left is nobody's but the purge's.
+pub(super) fn clear_pin(layout: &Layout, record: &Record) -> Result<()> {
+    clear_of(layout, record, vec![lock(layout, &way::pin(&record.admin))])
+}
+
+fn clear_of(layout: &Layout, record: &Record, locks: Vec<PathBuf>) -> Result<()> {
+    let mut seen: Vec<_> = locks.into_iter().filter_map(|path| stamp(&path).map(|stamp| (path, stamp))).collect();
     let started = Instant::now();
     while !seen.is_empty() && started.elapsed() < GRACE {
         std::thread::sleep(Duration::from_millis(20));
@@ -44,13 +52,16 @@ pub(super) fn packed(layout: &Layout) -> Result<()> {
 
 fn candidates(layout: &Layout, record: &Record) -> Vec<PathBuf> {
     let id = &record.parts.id;
-    let lock = |reference: &str| layout.common.join(format!("{reference}.lock"));
-    let mut found = vec![lock(&refs::pin(id))];
-    found.extend(record.parts.branch.as_ref().map(|branch| lock(&refs::full(branch))));
+    let mut found = vec![lock(layout, &way::pin(&record.admin))];
+    found.extend(record.parts.branch.as_ref().map(|branch| lock(layout, &refs::full(branch))));
     let rescues = layout.common.join("refs/hedgerow/rescue").join(id.as_str());
     let entries = std::fs::read_dir(rescues).into_iter().flatten().flatten();
     found.extend(entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock")));
     found
+}
+
+fn lock(layout: &Layout, reference: &str) -> PathBuf {
+    layout.common.join(format!("{reference}.lock"))
 }
 
 /// What changes when a lock is another one, or its holder is at work.

@@ -110,6 +110,7 @@ async fn sixty_four_creations_at_once_all_succeed_beside_prune_gc_and_fetch() {
         other.finish();
     }
     assert_eq!(repo.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
+    repo.purge();
     assert_eq!(repo.git(["for-each-ref", "--format=%(refname)", "refs/heads", "refs/hedgerow"]), "refs/heads/main");
     repo.assert_sound();
 }

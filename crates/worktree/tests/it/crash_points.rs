@@ -37,6 +37,10 @@ impl<'a> Dead<'a> {
         self.repo.path().join(".git/worktrees").join(self.path("admin"))
     }
 
+    fn pin(&self) -> String {
+        format!("refs/hedgerow/base/{}", self.path("admin").display())
+    }
+
     fn ours(&self, dir: &str, key: &str) -> PathBuf {
         self.repo.path().join(".git/hedgerow").join(dir).join(self.path(key))
     }
@@ -85,7 +89,7 @@ fn wind_back(dead: &mut Dead<'_>, steps: usize) {
         std::fs::remove_dir_all(dead.path("temporary")).unwrap();
     }
     if steps > 9 {
-        dead.repo.git(["update-ref", "-d", "refs/hedgerow/base/fix"]);
+        dead.repo.git(["update-ref", "-d", &dead.pin()]);
     }
     if steps > 10 {
         let records = dead.repo.path().join(".git/hedgerow/worktrees");
@@ -198,7 +202,7 @@ async fn a_removal_is_finished_from_every_step() {
             repo.git(["update-ref", "-d", "refs/heads/fix"]);
         }
         if steps > 3 {
-            repo.git(["update-ref", "-d", "refs/hedgerow/base/fix"]);
+            repo.git(["update-ref", "-d", &dead.pin()]);
         }
         if steps > 4 {
             std::fs::remove_file(dead.path("trash").join("README")).unwrap();

@@ -108,33 +108,41 @@ fn replace(repo: &Repo, thing: Thing, name: &str) -> Option<CommitId> {
 }
 
 #[tokio::test]
-async fn whatever_is_in_the_place_of_a_base_an_id_stays_usable_for_ever() {
+async fn whatever_is_in_the_place_of_a_base_the_worktree_is_released_and_the_doctor_puts_it_aside() {
     let repo = Repo::new();
     let manager = repo.manager();
-    for (number, thing) in THINGS.into_iter().enumerate() {
-        let name = format!("fix{number}");
-        let pin = format!("refs/hedgerow/base/{name}");
-        let commit = thing.put(&repo, &pin);
-        for round in 0..2 {
-            let moment = format!("{thing:?} {round}");
-            let worktree = manager.create(request(&name)).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
-            assert_eq!(repo.git(["rev-parse", &pin]), repo.head().as_str(), "{moment}");
-            write(&worktree.path().join("work"), &moment);
-            let released = manager.release(worktree, Disposition::Archive).await.unwrap();
-            assert_eq!(released.fate, Fate::Removed, "{moment}: {released:?}");
-            assert_held(&repo, commit.as_ref(), &moment).await;
+    for thing in THINGS {
+        let moment = format!("{thing:?}");
+        let worktree = manager.create(request("fix")).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
+        let pin = repo.pin("fix");
+        assert_eq!(repo.git(["rev-parse", &pin]), repo.head().as_str(), "{moment}");
+        let commit = replace(&repo, thing, &pin);
+        write(&worktree.path().join("work"), &moment);
+        let released = manager.release(worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed, "{moment}: {released:?}");
+        repo.purge();
+        let findings = manager.doctor().await.unwrap();
+        // Nobody will need the place again, so only what git takes for a ref is in anybody's way.
+        let is_ref = !matches!(thing, Thing::EmptyDirectories | Thing::FilesBelow);
+        assert_eq!(findings.len(), usize::from(is_ref), "{moment}: {findings:?}");
+        for finding in &findings {
+            assert!(matches!(&finding.trouble, Trouble::RefInTheWay { reference } if *reference == pin), "{finding:?}");
+            assert_eq!(manager.mend(finding).await.unwrap(), Cure::Completed, "{moment}");
         }
+        assert_held(&repo, commit.as_ref(), &moment).await;
+        assert_eq!(manager.doctor().await.unwrap(), [], "{moment}");
     }
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
     repo.assert_sound();
     repo.git(["gc", "-q"]);
 }
 
 #[tokio::test]
 async fn whatever_replaces_refs_while_a_worktree_lives_it_is_released_and_its_id_made_anew() {
-    for place in ["refs/hedgerow/base/fix", "refs/hedgerow/base", "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
+    for place in ["refs/hedgerow/base", "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
         let repo = Repo::new();
         let manager = repo.manager();
-        for thing in THINGS.into_iter().filter(|thing| place.ends_with("base/fix") || !is_directory(*thing)) {
+        for thing in THINGS.into_iter().filter(|thing| !is_directory(*thing)) {
             let moment = format!("{thing:?} at {place}");
             let worktree = manager.create(request("fix")).await.unwrap_or_else(|e| panic!("{moment}: {e}"));
             let commit = replace(&repo, thing, place);
@@ -154,11 +162,13 @@ async fn whatever_replaces_refs_while_a_worktree_lives_it_is_released_and_its_id
 
 #[tokio::test]
 async fn the_doctor_finds_what_is_in_the_way_of_refs_and_mends_it() {
-    let [pin, nobody] = ["refs/hedgerow/base/fix", "refs/hedgerow/base/of-nobody"];
-    for place in [pin, nobody, "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
+    const PIN: &str = "the base of this worktree";
+    for place in [PIN, "refs/hedgerow/base/of-nobody", "refs/hedgerow/rescue/fix", "refs/hedgerow/rescue"] {
         let repo = Repo::new();
         let manager = repo.manager();
         let worktree = manager.create(request("fix")).await.unwrap();
+        let pin = repo.pin("fix");
+        let place = if place == PIN { pin.as_str() } else { place };
         assert_eq!(manager.doctor().await.unwrap(), [], "of a sound one");
         for thing in THINGS.into_iter().filter(|thing| place == pin || !is_directory(*thing)) {
             let moment = format!("{thing:?} at {place}");

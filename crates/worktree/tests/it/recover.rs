@@ -108,8 +108,8 @@ async fn locks_of_refs_that_a_dead_owner_left_do_not_block_for_ever() {
     let manager = repo.manager();
     drop(manager.create(request("fix")).await.unwrap());
     repo.git(["pack-refs", "--all"]);
-    let locks =
-        ["refs/heads/fix.lock", "refs/hedgerow/base/fix.lock", "refs/hedgerow/rescue/fix/1.lock", "packed-refs.lock"];
+    let pin = format!("{}.lock", repo.pin("fix"));
+    let locks = ["refs/heads/fix.lock", &pin, "refs/hedgerow/rescue/fix/1.lock", "packed-refs.lock"];
     let locks = locks.map(|lock| repo.path().join(".git").join(lock));
     for lock in &locks {
         write(lock, "");

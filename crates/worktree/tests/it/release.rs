@@ -62,6 +62,7 @@ async fn an_archived_worktree_is_gone_and_all_of_it_is_under_a_rescue_ref() {
     assert!(!path.exists());
     assert_eq!(repo.git(["branch", "--list", "fix"]), "");
     assert_eq!(repo.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 1);
+    repo.purge();
     assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
     assert_eq!(manager.rescues(&id("fix")).await.unwrap(), released.rescues);
     repo.assert_sound();
@@ -391,6 +392,7 @@ async fn a_discarded_tree_is_gone_with_what_a_gate_wrote_and_leaves_no_ref() {
     let released = manager.release(worktree, Disposition::Discard).await.unwrap();
     assert_eq!((released.fate, released.rescues), (Fate::Removed, vec![]));
     assert!(!path.exists());
+    repo.purge();
     assert_eq!(repo.git(["for-each-ref", "refs/hedgerow"]), "");
     repo.assert_sound();
 }

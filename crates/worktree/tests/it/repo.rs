@@ -83,6 +83,13 @@ impl Repo {
         assert_sound(&self.path);
     }
 
+    /// The ref that holds the base of this worktree.
+    pub(crate) fn pin(&self, id: &str) -> String {
+        let text = std::fs::read(self.path.join(format!(".git/hedgerow/worktrees/{id}.json"))).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        format!("refs/hedgerow/base/{}", record["admin"].as_str().unwrap())
+    }
+
     /// Has everything deleted that was removed, without waiting for a git that may still look at it.
     pub(crate) fn purge(&self) {
         let options = LocalOptions::default().grace(Some(Duration::ZERO));

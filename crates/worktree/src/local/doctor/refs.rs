@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use gix::ObjectId;
 
+use super::super::layout::Layout;
+use super::super::record::{self, Record};
 use super::super::{base, refs};
 use super::finding::{Cure, Finding, Remedy, Severity, Trouble};
 use super::ward::Ward;
 use crate::capture::rescue_prefix;
-use crate::capture::way::{self, Found};
+use crate::capture::way::{self, Found, PINS};
 use crate::swap::Staged;
 use crate::{Result, WorktreeId, swap};
 
@@ -41,8 +43,9 @@ fn places(ward: &Ward<'_>) -> Vec<Place> {
     for chart in &ward.charts {
         let name = rescue_prefix(&chart.id).trim_end_matches('/').to_owned();
         found.push(Place { name, id: chart.id.clone(), wanted: None });
-        let base = chart.record.as_ref().ok().and_then(|record| base::object_id(&record.parts.base).ok());
-        found.extend(base.map(|base| Place { name: refs::pin(&chart.id), id: chart.id.clone(), wanted: Some(base) }));
+        let record = chart.record.as_ref().ok();
+        let pin = record.and_then(|record| Some((way::pin(&record.admin), base::object_id(&record.parts.base).ok()?)));
+        found.extend(pin.map(|(name, base)| Place { name, id: chart.id.clone(), wanted: Some(base) }));
     }
     found
 }
@@ -78,24 +81,28 @@ fn finding(ward: &Ward<'_>, name: &str, says: &str) -> Finding {
 
 /// Refs among the bases that no worktree has.
 fn strangers(ward: &Ward<'_>, repo: &gix::Repository) -> Vec<Finding> {
-    const PINS: &str = "refs/hedgerow/base/";
     if ward.charts.iter().any(|chart| chart.record.is_err()) {
         return Vec::new();
     }
     let pins = swap::below(&ward.layout.common, PINS).unwrap_or_default();
-    let ids: BTreeSet<&str> = pins.keys().filter_map(|name| name.strip_prefix(PINS)?.split('/').next()).collect();
+    let names: BTreeSet<&str> = pins.keys().filter_map(|name| name.strip_prefix(PINS)?.split('/').next()).collect();
     let mut found = Vec::new();
-    for id in ids.into_iter().filter_map(|id| WorktreeId::new(id).ok()) {
-        // The record of a new one is written before its pin, and that of one that leaves is deleted after it.
-        let name = refs::pin(&id);
-        let known = ward.layout.record(&id).symlink_metadata().is_ok();
-        let there = has_below(ward, &name) || way::look(repo, &name).is_ok_and(|found| found != Found::Nothing);
-        if !known && there {
+    for admin in names {
+        let name = way::pin(admin);
+        let is_there = || has_below(ward, &name) || way::look(repo, &name).is_ok_and(|found| found != Found::Nothing);
+        if !is_known(ward.layout, admin) && is_there() {
             let says = format!("{name} is in the place of the base of a worktree that is not there");
             found.push(finding(ward, &name, &says).severity(Severity::Notice));
         }
     }
     found
+}
+
+/// Whether there is a worktree with this admin directory, or one that is not purged yet. The record of a new one is written
+/// before its pin, and that of one that has left is deleted after it.
+fn is_known(layout: &Layout, admin: &str) -> bool {
+    let record = record::owner_of(admin).and_then(|id| Record::read(layout, &id).ok()?);
+    record.is_some_and(|record| record.admin == admin) || layout.leaving(admin).symlink_metadata().is_ok()
 }
 
 /// Puts aside what is in the way.
@@ -105,8 +112,8 @@ pub(super) fn mend(ward: &Ward<'_>, now: &Finding) -> Result<Cure> {
     };
     let place = places(ward).into_iter().find(|place| place.name == *reference);
     match place {
-        Some(Place { id, wanted: Some(base), .. }) => {
-            refs::pin_base(repo, &id, &Staged::durable(repo.common_dir(), base)?)?;
+        Some(Place { name, id, wanted: Some(base) }) => {
+            refs::pin_base(repo, &id, name, &Staged::durable(repo.common_dir(), base)?)?;
         }
         Some(Place { name, id, wanted: None }) => way::displace(repo, &id, &name)?,
         None => {

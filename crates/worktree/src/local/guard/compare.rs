@@ -8,7 +8,7 @@ use super::fingerprint::{Fingerprint, Managed};
 use super::keys;
 use super::seen::Seen;
 use crate::WorktreeId;
-use crate::capture::way;
+use crate::capture::way::{self, PINS};
 
 /// Two moments, and who was at work in between.
 pub(super) struct Comparison<'a> {
@@ -113,9 +113,9 @@ impl Comparison<'_> {
             let made = of(&self.after.managed) && !of(&self.before.managed) && !was;
             return self.is_own_branch(branch) || released || made;
         }
-        if let Some(id) = name.strip_prefix("refs/hedgerow/base/") {
-            let lives = self.after.managed.values().any(|one| one.id.as_str() == id && !one.leaving);
-            return !lives || !was || self.is_task(id);
+        if let Some(admin) = name.strip_prefix(PINS) {
+            let lives = self.after.managed.get(admin).is_some_and(|one| !one.leaving);
+            return !lives || !was || self.is_own_entry(admin);
         }
         // What is put away is never taken back by anybody but people.
         if name.starts_with(way::MOVED) {
@@ -207,10 +207,6 @@ impl Comparison<'_> {
             }
         }
         found
-    }
-
-    fn is_task(&self, id: &str) -> bool {
-        self.tasks.iter().any(|task| task.as_str() == id)
     }
 
     fn managed(&self) -> impl Iterator<Item = (&String, &Managed)> {

@@ -5,12 +5,11 @@ use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
 
 use crate::BranchName;
+use crate::capture::way::PINS;
 use crate::swap::{self, Value};
 
 /// How many commits are looked through. What lies deeper counts as held by nothing: a rescue ref more does no harm.
 const MOST_COMMITS: usize = 50_000;
-/// What holds the bases of worktrees for as long as these are there.
-const PINS: &str = "refs/hedgerow/base/";
 
 /// Whether a ref reaches this commit that stays when the worktree of `branch` goes; what cannot be told is held by none.
 ///

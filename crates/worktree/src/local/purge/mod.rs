@@ -19,7 +19,7 @@ use super::layout::Layout;
 use super::lock::Lock;
 use super::manager::CancelOnDrop;
 use super::record::Record;
-use super::{departure, pool, trash};
+use super::{departure, pool, refs, stale, trash};
 use crate::capture::fault;
 use crate::disk;
 use crate::{Error, LocalWorktrees, Purged, Result};
@@ -156,6 +156,9 @@ impl<'a> Purge<'a> {
             disk::rename_new(&entry, &moved).map_err(fault::io("move to the trash", &entry))?;
         }
         trash::delete_unless(&moved, self.stop).map_err(fault::io("delete", &moved))?;
+        // Of one who was killed just here.
+        stale::clear_pin(layout, &record)?;
+        refs::unpin_base(&layout.common, name, &record.parts.base)?;
         departure::forget(layout, name)?;
         disk::remove_file(&layout.leaving(name))?;
         Ok(Step::Gone)

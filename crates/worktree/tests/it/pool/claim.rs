@@ -124,9 +124,11 @@ async fn an_exhausted_pool_says_so_and_leaves_nothing_behind() {
     let pool = Pool::open(repo.manager(), options).await.unwrap();
     pool.refill(&Base::Head).await.unwrap();
     let first = pool.create(request("first")).await.unwrap();
+    repo.purge();
     let before = repo.git(["for-each-ref"]);
     let error = pool.create(request("second")).await.unwrap_err();
     assert!(matches!(error, Error::Exhausted { .. }) && error.is_transient(), "{error}");
+    repo.purge();
     assert_eq!(repo.git(["for-each-ref"]), before);
     assert!(!pool.worktrees().trees().join("second").exists());
     pool.refill(&Base::Head).await.unwrap();
