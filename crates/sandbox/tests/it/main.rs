@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot have fails it")]
 
+#[cfg(any(feature = "docker", all(target_os = "linux", feature = "native")))]
+mod attempts;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod compat;
 #[cfg(all(target_os = "linux", feature = "conformance", feature = "fake"))]

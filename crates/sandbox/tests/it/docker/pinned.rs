@@ -25,7 +25,7 @@ async fn a_mount_cannot_be_moved_by_whoever_owns_the_directories_above_it() {
         let mut spec = spec("owned", &tree);
         spec.policy.required.insert(Guarantee::PinnedMounts, Strength::Full);
         spec.mounts.push(Mount { source: shown.clone(), target: target.into(), access: Access::ReadOnly });
-        let command = sh(crate::pinned::ATTEMPTS, &tree).env("PINNED", target).env("ABOVE", above);
+        let command = sh(crate::attempts::ATTEMPTS, &tree).env("PINNED", target).env("ABOVE", above);
         let said = once(&lane, spec, command).await;
         assert_eq!(said.out(), "", "{}", said.err());
     }
@@ -42,7 +42,7 @@ async fn a_mount_cannot_be_moved_by_the_directories_above_it_in_memory() {
         let mut spec = spec("pinned", &tree);
         spec.policy.required.insert(Guarantee::PinnedMounts, Strength::Full);
         spec.mounts.push(Mount { source: shown.clone(), target: target.into(), access: Access::ReadOnly });
-        let command = sh(crate::pinned::ATTEMPTS, &tree).env("PINNED", target).env("ABOVE", above);
+        let command = sh(crate::attempts::ATTEMPTS, &tree).env("PINNED", target).env("ABOVE", above);
         let said = once(&lane, spec, command).await;
         assert_eq!(said.out(), "", "{}", said.err());
     }
@@ -68,7 +68,7 @@ async fn a_mount_deep_in_a_writable_mount_is_refused_unless_what_is_between_is_m
     spec.mounts.pop();
     spec.mounts.push(Mount { source: deep.clone(), target: deep.clone(), access: Access::ReadWrite });
     spec.mounts.push(pinned);
-    let command = sh(crate::pinned::ATTEMPTS, &tree).env("PINNED", &target).env("ABOVE", &deep);
+    let command = sh(crate::attempts::ATTEMPTS, &tree).env("PINNED", &target).env("ABOVE", &deep);
     let said = once(&lane, spec, command).await;
     assert_eq!(said.out(), "", "{}", said.err());
 }
