@@ -8,6 +8,7 @@ use std::time::Duration;
 use hedgerow_orchestrator::agents::CommandAgent;
 use hedgerow_orchestrator::merge::BranchName;
 use hedgerow_orchestrator::sandbox::{HostSandbox, Policy};
+use hedgerow_orchestrator::worktree::{LocalOptions, LocalWorktrees};
 use hedgerow_orchestrator::{Builder, Fleet, GateSpec, Kept, Outcome, Plan, Report, Status, Task};
 use tempfile::TempDir;
 
@@ -54,11 +55,23 @@ impl Repo {
         refs.lines().any(|reference| self.has(reference, file))
     }
 
+    /// Has everything deleted for good that was removed.
+    fn purge(&self) {
+        let options = LocalOptions::default().grace(Some(Duration::ZERO));
+        let manager = LocalWorktrees::open_with(&self.path, options).expect("a manager");
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        // On a thread of its own, because the tests run on a runtime.
+        let purge = || runtime().block_on(manager.purge());
+        let purged = std::thread::scope(|scope| scope.spawn(purge).join()).expect("no panic").expect("a purge");
+        assert!(purged.left.is_empty(), "{purged:?}");
+    }
+
     /// What must hold of any repository after any run: sound, and without anything of ours but rescue refs.
     pub(crate) fn assert_nothing_left_over(&self) {
         self.git(&["fsck", "--strict", "--no-dangling"]);
         assert_eq!(self.git(&["worktree", "list"]).lines().count(), 1, "{}", self.git(&["worktree", "list"]));
         assert_eq!(self.git(&["branch", "--format=%(refname:short)"]), "agents\nmain");
+        self.purge();
         let bases = self.git(&["for-each-ref", "refs/hedgerow"]);
         assert!(bases.lines().all(|line| line.contains("refs/hedgerow/rescue/")), "{bases}");
         assert_eq!(self.git(&["status", "--porcelain"]), "");
