@@ -16,6 +16,15 @@ pub(super) struct Group {
     members: Vec<Member>,
 }
 
+/// What groups are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To keep limits; something else sees to the end of everything.
+    Limits,
+    /// Also to kill what is in them, which those of version 2 can, with limits or without.
+    End,
+}
+
 #[derive(Debug)]
 struct Member {
     directory: PathBuf,
@@ -25,12 +34,13 @@ struct Member {
 }
 
 impl Group {
-    /// Makes the groups that keep these limits, in all of `bases` that have a limit to keep.
-    pub(super) fn make(bases: &[Base], name: &str, limits: &Limits, ours: u64) -> io::Result<Self> {
+    /// Makes the groups that keep these limits, in all of `bases` that are of use for this purpose.
+    pub(super) fn make(bases: &[Base], name: &str, limits: &Limits, ours: u64, purpose: Purpose) -> io::Result<Self> {
         let mut group = Self { members: Vec::new() };
         for base in bases {
             let wanted: Vec<_> = base.controllers.iter().copied().filter(|c| c.wanted(limits)).collect();
-            if wanted.is_empty() {
+            let kills = purpose == Purpose::End && base.version == Version::Two;
+            if wanted.is_empty() && !kills {
                 continue;
             }
             let directory = base.directory.join(name);
@@ -152,7 +162,34 @@ fn set(file: &Path, value: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::group_base::Swap;
     use super::*;
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that proved nothing must not look like one that did")]
+    fn a_command_without_limits_is_killed_by_its_group_where_nothing_else_ends_everything() {
+        use std::os::unix::process::ExitStatusExt;
+
+        let directory = match crate::run::group::find() {
+            Ok(directory) => directory,
+            Err(why) => return eprintln!("SKIPPED: {why}"),
+        };
+        let base = Base { directory, version: Version::Two, controllers: Vec::new(), swap: Swap::Free };
+        let made = |purpose| {
+            let name = crate::run::group::name(&crate::run::token().unwrap());
+            Group::make(std::slice::from_ref(&base), &name, &Limits::default(), 0, purpose).unwrap()
+        };
+        assert_eq!(made(Purpose::Limits).count(), 0);
+        let group = made(Purpose::End);
+        assert_eq!(group.count(), 1);
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        fs::write(group.members[0].directory.join("cgroup.procs"), child.id().to_string()).unwrap();
+        group.kill();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        let directory = group.members[0].directory.clone();
+        drop(group);
+        assert!(!directory.exists());
+    }
 
     #[test]
     fn a_limit_of_swap_that_is_there_and_cannot_be_set_is_no_group() {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::enter::Maps;
 use super::found::Found;
-use super::group::Group;
+use super::group::{Group, Purpose};
 use super::keep::{NativeKeeper, OURS};
 use super::layout::{self, User};
 use super::outlet::{Outlet, Outlets};
@@ -72,7 +72,7 @@ impl Lane for NativeLane {
             [] => None,
             bases => {
                 let token = token().map_err(|e| failed("read random bytes", e.into()))?;
-                let group = Group::make(bases, &name(&token), &self.limits, OURS);
+                let group = Group::make(bases, &name(&token), &self.limits, OURS, Purpose::Limits);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::super::NativeOptions;
 use super::super::found::Found;
-use super::super::group::Group;
+use super::super::group::{Group, Purpose};
 use super::super::wall::Wall;
 use super::keep::ConfinedKeeper;
 use super::{check, trial, view};
@@ -79,7 +79,7 @@ impl Lane for ConfinedLane {
             bases => {
                 // The supervisor is in it, too.
                 Some(
-                    Group::make(bases, &name(&id), &self.limits, 1)
+                    Group::make(bases, &name(&id), &self.limits, 1, Purpose::End)
                         .map_err(|e| failed("make a control group", e.into()))?,
                 )
             }

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use super::super::NativeOptions;
 use super::super::blueprint::{Blueprint, c_string};
 use super::super::found::Found;
-use super::super::group::Group;
+use super::super::group::{Group, Purpose};
 use super::super::layout::{self, User};
 use super::super::{keep, lane};
 use super::keep::{Ends, WrappedKeeper};
@@ -121,7 +121,7 @@ impl Lane for WrappedLane {
         let group = match self.found.bases.as_slice() {
             [] => None,
             bases => {
-                let group = Group::make(bases, &group::name(&id), &self.limits, OURS);
+                let group = Group::make(bases, &group::name(&id), &self.limits, OURS, Purpose::Limits);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };
