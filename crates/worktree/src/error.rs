@@ -1,7 +1,7 @@
 //! The one error type of this crate.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of an operation on worktrees.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -109,8 +109,8 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Another process holds the repository's lock for longer than is sensible.
-    #[error("timed out after {seconds} s waiting for {path:?}; if no other process uses it, it can be retried")]
+    /// Another process holds a lock for longer than is sensible, or a git that was killed has left one.
+    #[error("timed out after {seconds} s waiting for {path:?}; {}", way_out(path))]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -178,9 +178,33 @@ impl fmt::Display for Taken {
     }
 }
 
+/// What to do about a lock that is in the way. Those of this crate die with their holder, those of git do not.
+fn way_out(lock: &Path) -> &'static str {
+    if lock.parent().is_some_and(|dir| dir.ends_with("hedgerow")) {
+        "try again when the process that holds it is done"
+    } else {
+        "try again when no other git is at work in this repository; if it is still there then, one that was killed has left it, \
+         so delete it, or have `doctor` find it"
+    }
+}
+
 impl Error {
     /// Whether trying the same again later may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::RefMoved { .. } | Self::Locked { .. } | Self::Exhausted { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waited_for_a_lock_is_told_whether_it_dies_with_its_holder() {
+        let said = |path: &str| Error::Locked { path: path.into(), seconds: 3 }.to_string();
+        assert!(said("/r/.git/hedgerow/lock").ends_with("done"));
+        for of_git in ["/r/.git/packed-refs.lock", "/r/.git/refs/hedgerow/base/x-1.lock"] {
+            assert!(said(of_git).contains("delete it"), "{of_git}");
+        }
     }
 }

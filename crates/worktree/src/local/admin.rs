@@ -53,7 +53,7 @@ pub(super) fn write_index(index: &gix::index::File, path: &Path) -> Result<()> {
 /// tears of the tree, and as it comes into the staged admin directory, where only this one tree needs it.
 pub(super) fn write_indexes(index: &gix::index::File, saved: &Path, staged: &Path, batch: &mut Batch) -> Result<()> {
     let bytes = index_bytes(index)?;
-    std::fs::write(staged, &bytes).map_err(fault::io("write", staged))?;
+    disk::write_plain(staged, &bytes)?;
     batch.write(saved, &bytes)
 }
 

@@ -92,7 +92,7 @@ fn make_branch(
         return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
     }
     let announcement = announcement(layout, record);
-    std::fs::write(&announcement, "").map_err(fault::io("write", &announcement))?;
+    disk::write_plain(&announcement, b"")?;
     if let Err(e) = refs::create_branch(repo, branch, staged) {
         disk::remove_file(&announcement)?;
         return Err(e);

@@ -187,7 +187,7 @@ fn leave(layout: &Layout, record: &Record, tip: Option<&CommitId>) -> Result<()>
 fn detach(layout: &Layout, record: &Record, tip: &CommitId) {
     let head = record.admin_dir(layout).join("HEAD");
     let text = layout.staging().join(format!("{}.head", record.token));
-    if head.symlink_metadata().is_ok() && std::fs::write(&text, format!("{tip}\n")).is_ok() {
+    if head.symlink_metadata().is_ok() && disk::write_plain(&text, format!("{tip}\n").as_bytes()).is_ok() {
         let moved = std::fs::rename(&text, &head);
         let _ = moved.or_else(|_| std::fs::remove_file(&text));
     }
