@@ -240,6 +240,8 @@ fn peel(repo: &gix::Repository, id: ObjectId) -> Option<ObjectId> {
 }
 
 /// What the refs hold that stay when this worktree goes, its base among it, and in words what could not be read.
+///
+/// What holds the base of another worktree goes with that one, which rescues no base that is discarded.
 pub(super) fn elsewhere(
     repo: &gix::Repository,
     own: &Dir,
@@ -248,12 +250,11 @@ pub(super) fn elsewhere(
 ) -> (Vec<ObjectId>, Vec<String>) {
     let shared = Refs { own, common, hash: repo.object_hash() };
     let (all, flaws) = shared.all();
-    let ours = [
-        input.branch.as_ref().map(|name| format!("refs/heads/{name}")),
-        input.admin.file_name().and_then(|name| name.to_str()).map(way::pin),
-    ];
-    let is_ours = |name: &[u8]| ours.iter().flatten().any(|own| own.as_bytes() == name);
-    let others = all.iter().filter(|(name, _)| !is_ours(name)).map(|(_, id)| *id);
+    let own_branch = input.branch.as_ref().map(|name| format!("refs/heads/{name}"));
+    let stays = |name: &[u8]| {
+        !name.starts_with(way::PINS.as_bytes()) && own_branch.as_ref().is_none_or(|own| own.as_bytes() != name)
+    };
+    let others = all.iter().filter(|(name, _)| stays(name)).map(|(_, id)| *id);
     let mut held: Vec<ObjectId> = others.filter_map(|id| peel(repo, id)).chain([input.base]).collect();
     held.sort_unstable();
     held.dedup();

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use hedgerow_worktree::{Disposition, Fate, GitAccess, Released, WorktreeManager};
+use hedgerow_worktree::{CommitId, Disposition, Fate, GitAccess, Released, Request, WorktreeManager};
 
-use crate::capture::Lane;
+use crate::capture::{Lane, message};
 use crate::repo::{Repo, id};
 use crate::safety::try_inside;
 
@@ -182,5 +182,27 @@ async fn a_ref_that_was_being_moved_out_of_the_way_by_a_killed_process_becomes_a
                 rescues.iter().map(|rescue| (rescue.reference.as_str(), rescue.commit.as_str())).collect();
             assert_eq!(found, [("refs/hedgerow/rescue/lane/1", commit.as_str())]);
         }
+    }
+}
+
+#[tokio::test]
+async fn commits_that_were_amended_away_are_rescued_though_another_worktree_is_based_on_them() {
+    for git in BOTH {
+        let lane = Lane::new(Repo::new(), git).await;
+        lane.write("work", "the only copy\n");
+        let work = lane.commit("work");
+        lane.manager.capture(&lane.worktree, message()).await.unwrap();
+        let work = CommitId::new(work).unwrap();
+        let other = lane.manager.create(Request::detached(id("other"), work)).await.unwrap();
+        lane.inside(["reset", "-q", "--hard", "HEAD~1"]);
+        let manager = lane.repo.manager();
+        let released = lane.manager.release(lane.worktree, Disposition::Archive).await.unwrap();
+        assert_eq!(released.fate, Fate::Removed, "{released:?}");
+        assert_eq!(manager.release(other, Disposition::Discard).await.unwrap().fate, Fate::Removed);
+        lane.repo.purge();
+        lane.repo.git(["reflog", "expire", "--expire=now", "--all"]);
+        lane.repo.git(["gc", "-q", "--prune=now"]);
+        let found = versions(&lane.repo, &released, "work");
+        assert!(found.contains(&"the only copy\n".to_owned()), "{git:?} {released:?}");
     }
 }
