@@ -43,6 +43,7 @@ fn enter(
     const TRIES: u32 = 100;
     let place = dir(state)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = shortened(&name);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut last = ErrorKind::AlreadyExists.into();
     for n in 0..TRIES {
@@ -69,6 +70,13 @@ fn enter(
         }
     }
     Err(fault::io(action, path)(last))
+}
+
+/// As much of a name as leaves room for what is added to it here; the note has all of it.
+fn shortened(name: &str) -> &str {
+    const MOST: usize = 200;
+    let end = (0..=MOST.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    &name[..end.unwrap_or_default()]
 }
 
 fn note_of(taken: &Path) -> PathBuf {

@@ -189,6 +189,25 @@ async fn the_doctor_finds_what_is_in_the_way_of_refs_and_mends_it() {
 }
 
 #[tokio::test]
+async fn what_has_a_name_of_any_length_among_the_bases_is_put_aside() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let names = [format!("{}-12345678", "a".repeat(64)), "b".repeat(240), format!("c{}", "ä".repeat(119)), "-".into()];
+    for (thing, name) in
+        [Thing::Ref, Thing::Garbage].into_iter().flat_map(|thing| names.iter().map(move |n| (thing, n)))
+    {
+        let moment = format!("{thing:?} at {name}");
+        let commit = replace(&repo, thing, &format!("refs/hedgerow/base/{name}"));
+        let findings = manager.doctor().await.unwrap();
+        assert_eq!(findings.len(), 1, "{moment}: {findings:?}");
+        assert_eq!(manager.mend(&findings[0]).await.unwrap(), Cure::Completed, "{moment}");
+        assert_eq!(manager.doctor().await.unwrap(), [], "{moment}");
+        assert_held(&repo, commit.as_ref(), &moment).await;
+    }
+    repo.assert_sound();
+}
+
+#[tokio::test]
 async fn a_lock_that_somebody_left_on_a_ref_of_ours_is_found_and_taken_away() {
     let repo = Repo::new();
     let manager = repo.manager();

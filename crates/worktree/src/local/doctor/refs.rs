@@ -16,7 +16,7 @@ use crate::{Result, WorktreeId, swap};
 
 /// The directories of our refs, none of which may be a ref itself.
 const DIRECTORIES: [&str; 3] = ["refs/hedgerow", "refs/hedgerow/base", "refs/hedgerow/rescue"];
-/// The worktree that what was in the way of all of them becomes a rescue of.
+/// The worktree that what was in the way of all of them becomes a rescue of, or what has no name that an id could have.
 const NOBODY: &str = "in-the-way";
 
 /// A place, whose it is, and what should be there: nothing, if it is a directory.
@@ -117,8 +117,10 @@ pub(super) fn mend(ward: &Ward<'_>, now: &Finding) -> Result<Cure> {
         }
         Some(Place { name, id, wanted: None }) => way::displace(repo, &id, &name)?,
         None => {
-            let id = reference.rsplit('/').next().map(WorktreeId::new);
-            let Some(Ok(id)) = id else { return Ok(Cure::LeftAlone { why: now.says.clone() }) };
+            // Of a worktree that is not there any more, or of nobody.
+            let admin = reference.strip_prefix(PINS).unwrap_or_default();
+            let id = record::owner_of(admin).or_else(|| WorktreeId::new(admin).ok());
+            let id = id.map_or_else(|| WorktreeId::new(NOBODY), Ok)?;
             way::clear_all(repo, &id, reference)?;
         }
     }
