@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::record::Record;
 use super::refs;
 use crate::capture::{fault, way};
-use crate::{Result, disk, swap};
+use crate::{Result, disk, quarantine, swap};
 
 /// How long a lock must not change before it counts as left behind.
 const GRACE: Duration = Duration::from_secs(3);
@@ -78,6 +78,10 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 fn take_away(layout: &Layout, token: &str, path: &Path, before: &Stamp) -> Result<()> {
+    if path.is_dir() && !path.is_symlink() {
+        // Not git's, but in its way like one.
+        return quarantine::take(&layout.state, path, "it was in the place of a lock of a ref").map(drop);
+    }
     let aside = layout.staging().join(format!("{token}.lock"));
     match std::fs::rename(path, &aside) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -208,6 +208,21 @@ async fn what_has_a_name_of_any_length_among_the_bases_is_put_aside() {
 }
 
 #[tokio::test]
+async fn a_directory_in_the_place_of_the_lock_of_a_base_does_not_keep_what_has_left() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("fix")).await.unwrap();
+    let lock = repo.path().join(format!(".git/{}.lock", repo.pin("fix")));
+    write(&lock.join("what/somebody"), "put there\n");
+    assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    repo.purge();
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
+    let quarantine = std::fs::read_dir(manager.state_dir().join("quarantine")).unwrap().map(|entry| entry.unwrap());
+    assert!(quarantine.into_iter().any(|entry| entry.path().join("what/somebody").exists()), "it was deleted");
+    drop(manager.create(request("fix")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_lock_that_somebody_left_on_a_ref_of_ours_is_found_and_taken_away() {
     let repo = Repo::new();
     let manager = repo.manager();
