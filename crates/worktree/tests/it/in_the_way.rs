@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use hedgerow_worktree::doctor::{Cure, Trouble};
-use hedgerow_worktree::{CommitId, Disposition, Fate, WorktreeManager};
+use hedgerow_worktree::{CommitId, Disposition, Fate, LocalOptions, LocalWorktrees, WorktreeManager};
 
 use crate::repo::{Repo, request, write};
 
@@ -223,12 +224,32 @@ async fn a_directory_in_the_place_of_the_lock_of_a_base_does_not_keep_what_has_l
 }
 
 #[tokio::test]
+async fn a_base_that_cannot_be_read_for_a_while_is_given_up_by_a_later_purge() {
+    let repo = Repo::new();
+    let open = |grace| LocalWorktrees::open_with(repo.path(), LocalOptions::default().grace(Some(grace))).unwrap();
+    let (patient, manager) = (open(Duration::from_secs(3600)), open(Duration::ZERO));
+    let worktree = patient.create(request("fix")).await.unwrap();
+    repo.git(["pack-refs", "--all"]);
+    assert_eq!(patient.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    let (packed, aside) = (repo.path().join(".git/packed-refs"), repo.root().join("aside"));
+    std::fs::rename(&packed, &aside).unwrap();
+    std::fs::create_dir(&packed).unwrap();
+    let purged = manager.purge().await.unwrap();
+    assert_eq!((purged.deleted, purged.left.len()), (0, 1), "{purged:?}");
+    std::fs::remove_dir(&packed).unwrap();
+    std::fs::rename(&aside, &packed).unwrap();
+    let purged = manager.purge().await.unwrap();
+    assert_eq!((purged.deleted, purged.left), (1, Vec::new()));
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
+}
+
+#[tokio::test]
 async fn a_lock_that_somebody_left_on_a_ref_of_ours_is_found_and_taken_away() {
     let repo = Repo::new();
     let manager = repo.manager();
     let lock = repo.path().join(".git/refs/hedgerow/base/fix.lock");
     write(&lock, "");
-    let hour = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let hour = std::time::SystemTime::now() - Duration::from_secs(3600);
     let times = std::fs::FileTimes::new().set_modified(hour);
     std::fs::File::options().write(true).open(&lock).unwrap().set_times(times).unwrap();
     let findings = manager.doctor().await.unwrap();
