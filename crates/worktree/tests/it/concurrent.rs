@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hedgerow_worktree::{
     Base, Capture, Disposition, Error, Fate, GitAccess, LocalOptions, LocalWorktrees, Request, Taken, Worktree,
@@ -293,4 +294,20 @@ async fn no_branch_and_no_rescue_is_lost_while_somebody_packs_the_refs() {
         assert_eq!(repo.git(["rev-parse", "--verify", reference]), commit.as_str(), "{reference}");
     }
     repo.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_purges_at_once_delete_is_counted_once() {
+    let repo = Repo::new();
+    let open = |grace| LocalWorktrees::open_with(repo.path(), LocalOptions::default().grace(Some(grace))).unwrap();
+    let patient = open(Duration::from_secs(3600));
+    for n in 0..24 {
+        let worktree = patient.create(request(&format!("gone-{n}"))).await.unwrap();
+        assert_eq!(patient.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed);
+    }
+    let purge = |manager: LocalWorktrees| tokio::spawn(async move { manager.purge().await.unwrap() });
+    let (one, other) = (purge(open(Duration::ZERO)), purge(open(Duration::ZERO)));
+    let (one, other) = (one.await.unwrap(), other.await.unwrap());
+    assert_eq!((one.deleted + other.deleted, one.left, other.left), (24, Vec::new(), Vec::new()));
+    assert_eq!(repo.git(["for-each-ref", "refs/hedgerow/base"]), "");
 }

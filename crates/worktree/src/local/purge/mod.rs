@@ -84,6 +84,8 @@ struct Round {
 /// What became of one that leaves.
 enum Step {
     Gone,
+    /// Somebody else has deleted it meanwhile.
+    Missing,
     Due(Duration),
 }
 
@@ -107,6 +109,7 @@ impl<'a> Purge<'a> {
             }
             match self.one(&name) {
                 Ok(Step::Gone) => round.purged.deleted += 1,
+                Ok(Step::Missing) => {}
                 Ok(Step::Due(after)) => round.wait = Some(round.wait.map_or(after, |wait| wait.min(after))),
                 Err(e) => round.purged.left.push(format!("{name}: {}", fault::with_causes(&e))),
             }
@@ -126,7 +129,7 @@ impl<'a> Purge<'a> {
             return Err(Error::Locked { path: layout.purge(), seconds: self.patience.as_secs() });
         };
         self.waiting = None;
-        let Some(record) = Record::read_leaving(layout, name)? else { return Ok(Step::Gone) };
+        let Some(record) = Record::read_leaving(layout, name)? else { return Ok(Step::Missing) };
         let seen = *self.seen.entry(name.to_owned()).or_insert_with(Instant::now);
         if disk::identity(&record.trash).is_some() && !record.is_tree(&record.trash) {
             return Err(fault::strange(&record.trash, "this is not the tree that was moved to the trash; look at it"));
