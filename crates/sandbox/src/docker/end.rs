@@ -24,8 +24,11 @@ pub(super) struct Known {
     pub(super) lost_contact: bool,
 }
 
-/// Signals whose default action ends a process.
-const FATAL: [i32; 18] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 31];
+/// Whether the default action of a signal ends a process: of all but those of a child, of stopping and going on, of urgent data
+/// and of a window's size.
+fn is_fatal(signal: i32) -> bool {
+    matches!(signal, 1..=16 | 24..=27 | 29..=31 | 34..=64)
+}
 
 /// After this time a program was started for certain, on the slowest machine.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
@@ -37,8 +40,8 @@ const RUNTIME: [&str; 2] = ["exec /sbin/docker-init: ", "standard_init_linux.go:
 ///
 /// The init in the container ends with 128 plus the number of the signal that ended its child, and the engine says the same of
 /// one that was killed itself. Nothing of ours is the parent of the program: the shell that goes before some becomes it. So a
-/// program that ends with such a status by itself cannot be told from one that was killed, and neither is claimed. A program that got through although
-/// one of its children ran out of memory has not failed for it.
+/// program that ends with such a status by itself cannot be told from one that was killed, and neither is claimed. A program
+/// that got through although one of its children ran out of memory has not failed for it.
 pub(super) fn end(report: Report, known: &Known) -> End {
     if let Some(cause) = &known.cause {
         return cause.clone();
@@ -53,7 +56,7 @@ pub(super) fn end(report: Report, known: &Known) -> End {
     }
     let code = i32::try_from(report.code).unwrap_or(i32::MAX);
     match code.checked_sub(128) {
-        Some(signal) if FATAL.contains(&signal) => End::ExitedOrSignaled { code },
+        Some(signal) if is_fatal(signal) => End::ExitedOrSignaled { code },
         _ => End::Exited { code },
     }
 }

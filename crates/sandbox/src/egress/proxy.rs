@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     budget: Budget,
     places: Arc<Semaphore>,
     volume: Mutex<Volume>,
+    /// Whether the last decision could not be told.
+    unheard: AtomicBool,
 }
 
 /// A proxy at work on one socket; dropping it ends all of its connections.
@@ -66,7 +69,7 @@ impl Proxy {
         let places = usize::try_from(egress.limits.connections.max(1)).unwrap_or(1);
         let volume = Mutex::new(Volume::new(egress.limits.refusals, egress.limits.told));
         let places = Arc::new(Semaphore::new(places));
-        Self(Arc::new(Inner { sandbox, list, egress, budget, places, volume }))
+        Self(Arc::new(Inner { sandbox, list, egress, budget, places, volume, unheard: AtomicBool::new(false) }))
     }
 
     /// Serves the clients of a socket: HTTP `CONNECT`, and plain HTTP with absolute targets. To be called within a Tokio
@@ -99,7 +102,10 @@ async fn accept(proxy: Arc<Inner>, listener: tokio::net::TcpListener, mut troubl
             }
         }
         let client = match listener.accept().await {
-            Ok((client, _)) => client,
+            Ok((client, _)) => {
+                trouble.overcame();
+                client
+            }
             Err(error) => match trouble.overcome(&error, &listener, &proxy).await {
                 Next::Serve(client) => client,
                 Next::Again => continue,
@@ -199,16 +205,30 @@ impl Inner {
         let Some(observer) = &self.egress.observer else { return Ok(()) };
         let mut volume = self.volume.lock().unwrap_or_else(PoisonError::into_inner);
         let unheard = match (&verdict, &target) {
+            // However many there were: nobody may pass before somebody hears again.
+            (Verdict::Allowed { .. }, _) if self.unheard.load(Ordering::Relaxed) => Some(volume.untold()),
             (Verdict::Allowed { .. }, Some(target)) => volume.allowed(Instant::now(), target),
             _ => volume.refusal(Instant::now()),
         };
         drop(volume);
-        let Some(Unheard { refused, allowed }) = unheard else { return Ok(()) };
-        let sandbox = self.sandbox.clone();
-        let decision = Decision { sandbox, target, verdict, unheard: refused, unheard_allowed: allowed };
-        // What it was at is its own; here it is only called.
-        std::panic::catch_unwind(AssertUnwindSafe(|| observer(&decision))).map_err(|_| Unobserved)
+        let Some(unheard) = unheard else { return Ok(()) };
+        let told = hear(&**observer, &self.decision(target, verdict, unheard));
+        self.unheard.store(told.is_err(), Ordering::Relaxed);
+        if told.is_err() {
+            self.volume.lock().unwrap_or_else(PoisonError::into_inner).give_back(unheard);
+        }
+        told
     }
+
+    fn decision(&self, target: Option<(String, u16)>, verdict: Verdict, unheard: Unheard) -> Decision {
+        let Unheard { refused, allowed } = unheard;
+        Decision { sandbox: self.sandbox.clone(), target, verdict, unheard: refused, unheard_allowed: allowed }
+    }
+}
+
+/// What the observer was at is its own; here it is only called.
+fn hear(observer: &dyn Fn(&Decision), decision: &Decision) -> std::result::Result<(), Unobserved> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| observer(decision))).map_err(|_| Unobserved)
 }
 
 /// Nobody heard of a decision, because the observer panicked.
@@ -217,11 +237,11 @@ struct Unobserved;
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Unheard { refused, allowed } = self.volume.get_mut().unwrap_or_else(PoisonError::into_inner).untold();
-        if let (Some(observer), 1..) = (&self.egress.observer, refused + allowed) {
+        let unheard = self.volume.get_mut().unwrap_or_else(PoisonError::into_inner).untold();
+        if let (Some(observer), 1..) = (&self.egress.observer, unheard.refused.saturating_add(unheard.allowed)) {
             let verdict = Verdict::Denied { why: "the last of them were too many to be told".into() };
-            let sandbox = self.sandbox.clone();
-            observer(&Decision { sandbox, target: None, verdict, unheard: refused, unheard_allowed: allowed });
+            // There is nobody left who could be refused.
+            let _told = hear(&**observer, &self.decision(None, verdict, unheard));
         }
     }
 }

@@ -121,8 +121,8 @@ impl Egress {
         self.observer(move |decision| audit.record(&Event::from(decision)))
     }
 
-    /// The same with somebody who hears each decision, before the client does. It must not block. When it panics, the
-    /// connection is not made: nothing leaves of which nobody hears.
+    /// The same with somebody who hears each decision, before the client does. It must not block. When it panics,
+    /// nothing is sent through the connection: nothing leaves of which nobody hears.
     #[must_use]
     pub fn observer(mut self, observer: impl Fn(&Decision) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));

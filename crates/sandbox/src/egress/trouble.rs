@@ -42,6 +42,11 @@ impl Trouble {
         Ok(Self { spare: Some(spare()?), strange: 0 })
     }
 
+    /// A connection was accepted, so what failed before is over.
+    pub(super) fn overcame(&mut self) {
+        self.strange = 0;
+    }
+
     /// Does what can be done so that the next connection may be accepted.
     pub(super) async fn overcome(&mut self, error: &io::Error, listener: &TcpListener, proxy: &Inner) -> Next {
         let why = format!("no connection can be accepted: {error}");

@@ -78,6 +78,13 @@ impl Volume {
         Some(self.untold())
     }
 
+    /// Takes back what could not be told.
+    pub(super) fn give_back(&mut self, unheard: Unheard) {
+        let add = |part: &mut Part, count| part.unheard = part.unheard.saturating_add(count);
+        add(&mut self.refusals, unheard.refused);
+        add(&mut self.allowed, unheard.allowed);
+    }
+
     /// How many have not been told, which is told now.
     pub(super) fn untold(&mut self) -> Unheard {
         let mut take = |part: fn(&mut Self) -> &mut Part| std::mem::take(&mut part(self).unheard);

@@ -211,7 +211,9 @@ fn watch(child: &sys::Child, leash: &Leash, reports: OwnedFd) -> Ended {
     let Buried { exceeded: late, swept, survivors } = keeper.bury(records.done);
     let late = late.filter(|_| records.status.is_none_or(|s| s != 0));
     let counted = records.status.filter(|_| keeper.counts() == Counts::Each);
-    let leftovers = counted.map(|_| records.killed.unwrap_or(0).saturating_add(swept));
+    // A supervisor that was killed with the group has counted nothing; what was still there then is known at least.
+    let swept = Some(swept).filter(|swept| *swept > 0 || records.killed.is_some());
+    let leftovers = counted.and(swept).map(|swept| records.killed.unwrap_or(0).saturating_add(swept));
     let end = records.status.map(|status| keeper.end(status));
     Ended { records, end, exceeded: exceeded.or(late), leftovers, survivors, usage: keeper.usage(cpu) }
 }

@@ -10,7 +10,7 @@ use hedgerow_sandbox::{HostSandbox, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::world::{native, skipped, text};
+use crate::world::{copy_these_tests, native, skipped, text};
 
 /// Where the sentinels lie: not in `/tmp`, which lanes hide anyway.
 fn place() -> TempDir {
@@ -110,7 +110,7 @@ fn nothing_gets_out_of_the_native_lane_of_an_ordinary_user() {
     }
     let place = place();
     let copy = place.path().join("it");
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    copy_these_tests(&copy);
     chown(place.path(), Some(ORDINARY), Some(ORDINARY)).unwrap();
     let output = std::process::Command::new(&copy)
         .args(["--exact", "--nocapture", "--test-threads=1"])

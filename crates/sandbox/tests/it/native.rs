@@ -9,7 +9,7 @@ use hedgerow_sandbox::{
     Stopped, Strength,
 };
 
-use crate::world::{native, native_with, run, sh, skipped, spec, start, text, watch};
+use crate::world::{copy_these_tests, native, native_with, run, sh, skipped, spec, start, text, watch};
 
 fn standard() -> Spec {
     spec(Policy::standard())
@@ -250,7 +250,7 @@ fn an_ordinary_user_is_kept_in_the_same_bounds() {
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let copy = place.path().join("it");
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    copy_these_tests(&copy);
     let output = std::process::Command::new(&copy)
         .args(["--exact", "--test-threads=2"])
         .args([

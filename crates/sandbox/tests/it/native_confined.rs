@@ -13,7 +13,7 @@ use hedgerow_sandbox::{
 
 use crate::hostile::Bystander;
 use crate::probe::{Outcome, Segment, outcome, told};
-use crate::world::{Seen, alive, nap, native, open, run, sh, skipped, spec, text};
+use crate::world::{Seen, alive, copy_these_tests, nap, native, open, run, sh, skipped, spec, text};
 
 /// The lane; none where it cannot be, said loudly.
 fn confined() -> Option<NativeSandbox> {
@@ -220,7 +220,7 @@ fn an_ordinary_user_is_confined_so() {
     let place = tempfile::tempdir_in("/dev/shm").unwrap();
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let copy = place.path().join("it");
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    copy_these_tests(&copy);
     let output = std::process::Command::new(&copy)
         .args(["native_confined::", "--test-threads=2", "--nocapture"])
         .env_clear()

@@ -12,7 +12,7 @@ use hedgerow_sandbox::{
     Policy, Sandbox, Secret, Strength, Witness,
 };
 
-use crate::world::{alive, nap, run, sh, skipped, spec, start, text, until, watch};
+use crate::world::{alive, copy_these_tests, nap, run, sh, skipped, spec, start, text, until, watch};
 
 /// Says that namespaces are denied, so that nothing else than bubblewrap can be chosen.
 const DENIED: &str = "HEDGEROW_TEST_DENIED";
@@ -260,7 +260,7 @@ fn prepared() -> Option<tempfile::TempDir> {
     }
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::copy(std::env::current_exe().unwrap(), place.path().join("it")).unwrap();
+    copy_these_tests(&place.path().join("it"));
     let own = place.path().join("own");
     std::fs::create_dir(&own).unwrap();
     chown(&own, Some(ORDINARY), Some(ORDINARY)).unwrap();

@@ -156,6 +156,14 @@ pub(crate) fn nap() -> String {
     format!("{}.{}", 40_000 + std::process::id() % 10_000, 1000 + NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Copies the program of these tests, in another process: whatever is forked here while a file is written has it open for a
+/// moment, and the kernel runs no program that is open to be written.
+#[cfg(feature = "native")]
+pub(crate) fn copy_these_tests(to: &Path) {
+    let program = std::env::current_exe().unwrap();
+    assert!(std::process::Command::new("cp").arg(program).arg(to).status().unwrap().success());
+}
+
 #[cfg(feature = "native")]
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is text")

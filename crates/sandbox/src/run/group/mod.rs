@@ -78,8 +78,11 @@ impl Group {
     /// Whether a process is in it, or in one below.
     pub(crate) fn is_populated(&self) -> bool {
         let mut text = [0; 256];
-        // One that cannot be read any more was removed, which only an empty one can be.
-        let length = self.events.read_at(&mut text, 0).unwrap_or(0);
+        let length = match self.events.read_at(&mut text, 0) {
+            Ok(length) => length,
+            // It was removed, which only an empty one can be. Of any other error nobody knows.
+            Err(e) => return e.raw_os_error() != Some(libc::ENODEV),
+        };
         let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
         text.lines().any(|line| line == "populated 1")
     }
