@@ -50,7 +50,7 @@ pub enum Error {
         problem: String,
     },
     /// The handle no longer holds the lease.
-    #[error("the lease on worktree {id} is gone: {problem}")]
+    #[error("worktree {id} is not leased to this caller: {problem}")]
     LeaseLost {
         /// Which worktree.
         id: String,

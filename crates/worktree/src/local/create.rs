@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gix::ObjectId;
 
-use super::history::{self, Lasting};
+use super::history::{self, Lasting, Pen};
 use super::layout::Layout;
 use super::lease;
 use super::lock::Lock;
@@ -116,7 +116,9 @@ fn make(
     let mut stage = |what| Staged::write(layout.staging().join(format!("{}.{what}", record.token)), base, &mut batch);
     let pin = stage("pin");
     let branch = record.parts.branch.as_ref().map(|_| stage("ref"));
+    let history = Pen::take_first(layout)?;
     batch.settle()?;
+    history.map(Pen::put_down).transpose()?;
     first.put()?;
     refs::pin_base(repo, &request.id, way::pin(&record.admin), &pin)?;
     drop(pin);

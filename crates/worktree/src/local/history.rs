@@ -75,7 +75,7 @@ pub(super) struct Pen<'a> {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether the file was not there, or empty.
+    /// Whether the file was not there.
     is_new: bool,
     _turn: Lock,
 }
@@ -85,8 +85,14 @@ impl<'a> Pen<'a> {
     pub(super) fn take(layout: &'a Layout) -> Result<Self> {
         let turn = Lock::wait(&layout.state.join("history.lock"))?;
         let path = path(layout);
+        let is_new = !exists(&path);
         let (file, size) = open(&path).map_err(fault::io("append to", &path))?;
-        Ok(Self { layout, file, path, size, is_new: size == 0, _turn: turn })
+        Ok(Self { layout, file, path, size, is_new, _turn: turn })
+    }
+
+    /// Takes it if there is no history yet, to make one: the flush of its name costs little after another one.
+    pub(super) fn take_first(layout: &'a Layout) -> Result<Option<Self>> {
+        if exists(&path(layout)) { Ok(None) } else { Self::take(layout).map(Some) }
     }
 
     /// Writes down what the worktree of this record reached.
@@ -132,6 +138,10 @@ impl Written {
 
 fn path(layout: &Layout) -> PathBuf {
     layout.state.join("history")
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Opens the history to append to it, and says how large it is.
