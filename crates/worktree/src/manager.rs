@@ -27,8 +27,8 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// Commits everything that was left in the worktree onto its branch, the agent's own commits first.
     ///
     /// Tracked and untracked files, deletions, modes and symlinks are taken; ignored files stay where they are. The
-    /// objects and the ref are durable when this returns. Neither a file of the tree nor its index changes, so that git inside
-    /// shows what was captured as staged the other way round until `git reset` is run there.
+    /// objects and the ref are durable when this returns. Neither a file of the tree nor its index changes, so that with direct
+    /// access git inside shows what was captured as staged the other way round, until `git reset` is run there.
     ///
     /// # Errors
     /// When the content could not be read or stored; the worktree is then still as it was.

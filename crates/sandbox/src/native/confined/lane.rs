@@ -47,6 +47,14 @@ impl ConfinedLane {
         Ok(wall)
     }
 
+    /// What keeps the limits and ends everything, where there are control groups. The supervisor is in it, too.
+    fn group(&self, id: &str) -> std::io::Result<Option<Group>> {
+        match self.found.bases.as_slice() {
+            [] => Ok(None),
+            bases => Group::make(bases, &name(id), &self.limits, 1, Purpose::End).map(Some),
+        }
+    }
+
     fn disk(&self, scratch: &Path) -> std::io::Result<Option<Disk>> {
         let mounts = self.mounts.iter().filter(|mount| mount.access == Access::ReadWrite).map(|mount| &mount.source);
         let written: Vec<PathBuf> = mounts.chain(&self.home).cloned().chain([scratch.into()]).collect();
@@ -74,17 +82,29 @@ impl Lane for ConfinedLane {
         let filters = self.found.filters.clone();
         let wall = self.wall(scratch.path(), secrets.directory())?;
         let disk = self.disk(scratch.path()).map_err(|e| failed("watch what is written to the mounts", e.into()))?;
-        let group = match self.found.bases.as_slice() {
-            [] => None,
-            bases => {
-                // The supervisor is in it, too.
-                Some(
-                    Group::make(bases, &name(&id), &self.limits, 1, Purpose::End)
-                        .map_err(|e| failed("make a control group", e.into()))?,
-                )
-            }
-        };
+        let group = self.group(&id).map_err(|e| failed("make a control group", e.into()))?;
         let (limits, cookie, peak) = (self.limits, format!("{COOKIE}={id}"), AtomicU64::new(0));
         Ok((Box::new(ConfinedKeeper { scratch, secrets, cookie, filters, limits, group, wall, disk, peak }), image))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::filter::Filters;
+    use super::super::super::group_base::{Base, Swap, Version};
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that proved nothing must not look like one that did")]
+    fn a_command_without_limits_has_a_group_that_ends_it() {
+        let directory = match crate::run::group::find() {
+            Ok(directory) => directory,
+            Err(why) => return eprintln!("SKIPPED: {why}"),
+        };
+        let mut found = Found::confined(Err("not asked".into()), "not asked".into(), Filters::and(None).unwrap());
+        found.bases = vec![Base { directory, version: Version::Two, controllers: Vec::new(), swap: Swap::Free }];
+        let lane = ConfinedLane::trial(NativeOptions::default(), found);
+        let group = lane.group(&token().unwrap()).unwrap();
+        assert_eq!(group.map(|group| group.count()), Some(1));
     }
 }

@@ -332,3 +332,18 @@ async fn files_that_the_agent_left_out_of_its_tree_are_not_taken_for_deleted() {
         assert_eq!(names, "D\tREADME\nM\tsrc/main.rs", "{git:?}");
     }
 }
+
+#[tokio::test]
+async fn what_was_captured_is_seen_as_staged_the_other_way_round_until_a_reset() {
+    let lane = Lane::new(Repo::new(), GitAccess::Direct).await;
+    lane.write("new", "work\n");
+    lane.capture().await;
+    assert_eq!(lane.inside(["status", "--porcelain"]), "D  new\n?? new");
+    lane.inside(["reset", "-q"]);
+    assert_eq!(lane.inside(["status", "--porcelain"]), "");
+    // With a git directory of its own, git inside knows of no capture.
+    let lane = Lane::new(Repo::new(), GitAccess::Private).await;
+    lane.write("new", "work\n");
+    lane.capture().await;
+    assert_eq!(lane.inside(["status", "--porcelain"]), "?? new");
+}
