@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitId, Loss, Target};
+use crate::{CommitId, Engine, Loss, Made, Target};
 
 /// A commit that would land, and that no branch points to yet.
 ///
@@ -21,6 +21,12 @@ pub struct Candidate {
     pub change: CommitId,
     /// The message for the target's reflog.
     pub reflog: String,
+    /// How the commit brings the change in.
+    #[serde(default)]
+    pub made: Made,
+    /// Who merged.
+    #[serde(default)]
+    pub engine: Engine,
     /// What of both sides is not in it, on purpose. Empty but for strategies that take one side alone.
     #[serde(default)]
     pub dropped: Vec<Loss>,

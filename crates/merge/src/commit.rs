@@ -36,6 +36,17 @@ pub(crate) fn scratch(session: &gix::Repository, tree: ObjectId, parents: &[Obje
     Ok(session.write_object(&commit).map_err(Error::git("write a commit to merge"))?.detach())
 }
 
+/// Writes a commit of notes into the session's object memory.
+pub(crate) fn noted(
+    session: &gix::Repository,
+    tree: ObjectId,
+    parent: Option<ObjectId>,
+    who: &Signature,
+) -> Result<ObjectId> {
+    let commit = of_one(who.clone(), tree, parent.as_slice(), "Notes added by hedgerow\n".into());
+    Ok(session.write_object(&commit).map_err(Error::git("write a commit of notes"))?.detach())
+}
+
 /// A commit whose author and committer are the same.
 fn of_one(who: Signature, tree: ObjectId, parents: &[ObjectId], message: String) -> gix::objs::Commit {
     gix::objs::Commit {

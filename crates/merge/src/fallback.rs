@@ -11,10 +11,11 @@ const COST: u64 = 4 << 30;
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Who merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Engine {
     /// This crate, in memory.
+    #[default]
     Own,
     /// The git program.
     Git,

@@ -23,6 +23,17 @@ pub(crate) fn tree_of(session: &gix::Repository, id: ObjectId) -> Result<ObjectI
     Ok(commit.tree_id().map_err(|_| unusable(id, "it is a damaged commit"))?.detach())
 }
 
+/// The parents of a commit, in order.
+pub(crate) fn parents(session: &gix::Repository, id: ObjectId) -> Result<Vec<ObjectId>> {
+    let commit = session.find_commit(id).map_err(Error::git(format!("read commit {id}")))?;
+    Ok(commit.parent_ids().map(|id| id.detach()).collect())
+}
+
+/// The tree with nothing in it. The session must keep objects in memory.
+pub(crate) fn empty_tree(session: &gix::Repository) -> Result<ObjectId> {
+    Ok(session.write_object(gix::objs::Tree::empty()).map_err(Error::git("write an empty tree"))?.detach())
+}
+
 /// The order in which git merges several merge bases: by date, as their committers said.
 pub(crate) fn oldest_first(session: &gix::Repository, bases: &[ObjectId]) -> Result<Vec<ObjectId>> {
     let dated = |id: &ObjectId| {

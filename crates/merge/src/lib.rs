@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod candidate;
+mod certificate;
 mod change;
 mod commit;
 mod conflict;
@@ -11,10 +12,12 @@ mod fallback;
 mod forecast;
 mod graph;
 mod land;
+mod made;
 mod name;
 mod open;
 mod path;
 pub mod queue;
+mod refs;
 mod repository;
 mod resolve;
 mod strategies;
@@ -23,6 +26,7 @@ mod text;
 mod trial;
 
 pub use candidate::{Candidate, Checkout, Landing};
+pub use certificate::{Doubt, Finding, GatePass, LandingCertificate, LandingRange, Verification};
 pub use change::{Change, Identity, Target};
 pub use conflict::{
     Conflict, ConflictKind, ConflictPath, ConflictPaths, Entry, Hunk, Inspection, MarkerStyle, Markers,
@@ -32,6 +36,7 @@ pub use conserve::{Loss, Lost, Whose};
 pub use error::{Error, Result};
 pub use fallback::{Engine, Fallback};
 pub use forecast::{Clash, Forecast, Foreseen, News, Outlook};
+pub use made::{Made, Step};
 pub use name::{BranchName, CommitId, ConflictId, TreeId};
 pub use path::{BadEscape, RepoPath};
 pub use repository::Repository;

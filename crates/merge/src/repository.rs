@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::refs::{self, RefName};
 use crate::{BranchName, Candidate, Checkout, CommitId, Error, Fallback, Landing, Result, graph, land, open};
 
 /// How many handles are kept for later; each holds up to the size of its cache.
@@ -77,7 +78,7 @@ impl Repository {
     /// for a branch (a symbolic ref); [`Error::Object`](crate::Error::Object) when it does not name a commit.
     pub fn tip(&self, branch: &BranchName) -> Result<CommitId> {
         let session = self.session();
-        let id = land::refs::read(&session, branch)?.ok_or_else(|| Error::NoBranch {
+        let id = refs::read(&session, &RefName::branch(branch))?.ok_or_else(|| Error::NoBranch {
             branch: branch.to_string(),
             problem: "it does not exist; create it, or make its first commit".into(),
         })?;

@@ -15,9 +15,12 @@ use gix::objs::tree::EntryMode;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{self, Driver};
-use crate::{Error, RepoPath, Result, graph};
+use crate::{Error, RepoPath, Result};
 
+mod landing;
 mod lines;
+
+pub(crate) use landing::{Checked, Landed, check, left_out, of_trees};
 
 /// Something that a side did and a result has not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,23 +99,6 @@ pub(crate) fn losses(session: &gix::Repository, merge: &Merge<'_>) -> Result<Vec
         });
     }
     Ok(common.unwrap_or_default())
-}
-
-/// What of its two parents is not in a merge commit, or `None` when it has not just two.
-pub(crate) fn of_merge_commit(session: &gix::Repository, commit: ObjectId) -> Result<Option<Vec<Loss>>> {
-    let found = session.find_commit(commit).map_err(Error::git(format!("read commit {commit}")))?;
-    let parents: Vec<_> = found.parent_ids().map(|id| id.detach()).collect();
-    let [ours, theirs] = parents[..] else { return Ok(None) };
-    let mut bases = Vec::new();
-    for base in graph::merge_bases(session, ours, theirs)? {
-        bases.push(graph::tree_of(session, base)?);
-    }
-    if bases.is_empty() {
-        let empty = session.write_object(gix::objs::Tree::empty());
-        bases.push(empty.map_err(Error::git("write an empty tree"))?.detach());
-    }
-    let [ours, theirs, result] = [ours, theirs, commit].map(|commit| graph::tree_of(session, commit));
-    losses(session, &Merge { bases: &bases, ours: ours?, theirs: theirs?, result: result? }).map(Some)
 }
 
 struct Check<'a> {

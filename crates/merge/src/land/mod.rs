@@ -5,18 +5,16 @@ use std::sync::{Mutex, PoisonError};
 use gix::ObjectId;
 
 use crate::commit::{committer, one_line};
-use crate::{Candidate, Checkout, Error, Landing, Loss, Result, conserve, graph};
+use crate::conserve::{self, Checked, Landed};
+use crate::refs::{self, Move, RefName, Swap, reflog};
+use crate::{Candidate, Checkout, Landing, Loss, Result, graph};
 
 pub(crate) mod checkouts;
 mod forward;
 mod git;
 mod in_the_way;
-mod lock;
-mod reflog;
-pub(crate) mod refs;
 
 use checkouts::{Hold, Holder};
-use refs::Swap;
 
 /// See [`Repository::land`](crate::Repository::land). `checkout_lock` is held while a checkout is brought forward.
 pub(crate) fn land(
@@ -68,7 +66,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// The answer, if the target is not where the candidate expects it.
     fn settled(&self) -> Result<Option<Landing>> {
-        match refs::read(self.session, &self.candidate.target.branch)? {
+        match refs::read(self.session, &self.target())? {
             Some(tip) if tip == self.expected && tip != self.new => Ok(None),
             tip => self.elsewhere(tip).map(Some),
         }
@@ -81,26 +79,28 @@ impl Step<'_> {
             return Ok(Landing::TargetMoved { now: Some(graph::public(tip)?) });
         }
         // Whoever landed it may have been killed before it was on the disk.
-        refs::flush(self.session, &self.candidate.target.branch)?;
+        refs::flush(self.session, &self.target())?;
         Ok(Landing::Landed)
     }
 
-    /// What the candidate lacks and does not say that it drops, if it is a merge of its target and its change.
+    /// What the candidate lacks and does not say that it drops.
     fn undeclared_losses(&self) -> Result<Option<Vec<Loss>>> {
         let change = graph::commit(self.session, &self.candidate.change)?;
-        let commit = self.session.find_commit(self.new).map_err(Error::git("read the candidate"))?;
-        if !commit.parent_ids().map(|id| id.detach()).eq([self.expected, change]) {
-            return Ok(None);
-        }
-        let mut losses = conserve::of_merge_commit(self.session, self.new)?.unwrap_or_default();
+        let landed = Landed { expected: self.expected, commit: self.new, change, made: &self.candidate.made };
+        // What has to be made again to look at it is not kept.
+        let mut losses = match conserve::check(&self.session.clone().with_object_memory(), &landed)? {
+            Checked::All(losses) => losses,
+            Checked::Nothing => return Ok(None),
+        };
         losses.retain(|loss| !self.candidate.dropped.contains(loss));
         Ok((!losses.is_empty()).then_some(losses))
     }
 
     fn swap(&self) -> Result<Landing> {
         let who = committer(self.session, self.new)?;
-        let branch = &self.candidate.target.branch;
-        match refs::compare_and_swap(self.session, branch, self.expected, self.new, &self.message(), &who)? {
+        let message = self.message();
+        let to = Move { expected: Some(self.expected), new: self.new, message: &message, who: &who };
+        match refs::compare_and_swap(self.session, &self.target(), &to)? {
             Swap::Moved => Ok(Landing::Landed),
             Swap::Elsewhere(tip) => self.elsewhere(tip),
         }
@@ -115,7 +115,7 @@ impl Step<'_> {
             Err(why) => return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why))),
         };
         let landing = self.swap();
-        let moved = refs::read(self.session, &self.candidate.target.branch)? == Some(self.new);
+        let moved = refs::read(self.session, &self.target())? == Some(self.new);
         match &landing {
             Ok(Landing::Landed) if moved => {
                 let who = committer(self.session, self.new)?;
@@ -127,6 +127,10 @@ impl Step<'_> {
             _ => forward.undo(),
         }
         landing
+    }
+
+    fn target(&self) -> RefName {
+        RefName::branch(&self.candidate.target.branch)
     }
 
     fn message(&self) -> String {

@@ -25,7 +25,7 @@ impl MergeStrategy for CherryPick {
                 commits.push(tip);
             }
             for commit in &commits {
-                if series::parents_of(session, *commit)?.len() > 1 {
+                if graph::parents(session, *commit)?.len() > 1 {
                     return Ok(Prepared::Refused(Refusal::MergeInside { commit: graph::public(*commit)? }));
                 }
             }

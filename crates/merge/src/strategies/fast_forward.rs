@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{offer, sides};
+use super::{Offer, offer, sides};
 use crate::engine::{Merged, merge};
-use crate::{Change, MergeCommit, MergeStrategy, Prepared, Refusal, Repository, Result, Target, graph};
+use crate::{Change, Engine, Made, MergeCommit, MergeStrategy, Prepared, Refusal, Repository, Result, Target, graph};
 
 /// Moves the target to the tip of the change, if the tip descends from it; no commit is made then, and the change's subject
 /// and trailers are not used.
@@ -38,7 +38,10 @@ impl MergeStrategy for FastForward {
             match merge(session, ours, theirs)? {
                 Merged::Contained => Ok(Some(Prepared::AlreadyMerged)),
                 Merged::Conflict(conflict) => Ok(Some(Prepared::Conflict(conflict))),
-                Merged::Clean { .. } => offer(session, theirs, target, change, "fast-forward").map(Some),
+                Merged::Clean { .. } => {
+                    let offered = Offer { verb: "fast-forward", made: Made::Forward, engine: Engine::Own };
+                    offer(session, theirs, target, change, offered).map(Some)
+                }
             }
         })?;
         match (forward, self.diverged) {

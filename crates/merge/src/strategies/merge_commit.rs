@@ -1,9 +1,9 @@
 //! A merge commit for every change.
 
-use super::{keep_both, offer, sides};
+use super::{Offer, keep_both, offer, sides};
 use crate::commit::draft;
 use crate::engine::{Merged, merge_or};
-use crate::{Change, MergeStrategy, Prepared, Repository, Result, Target};
+use crate::{Change, Made, MergeStrategy, Prepared, Repository, Result, Target};
 
 /// Joins the change to the target with a merge commit, also where a fast-forward would do.
 ///
@@ -27,7 +27,8 @@ impl MergeStrategy for MergeCommit {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (ours, theirs) = sides(session, target, change)?;
-            let tree = match merge_or(session, repository.fallback(), ours, theirs)?.0 {
+            let (merged, engine) = merge_or(session, repository.fallback(), ours, theirs)?;
+            let tree = match merged {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
                 Merged::Clean { tree, bases } => {
@@ -36,7 +37,7 @@ impl MergeStrategy for MergeCommit {
                 }
             };
             let commit = draft(session, tree, &[ours, theirs], change)?;
-            offer(session, commit, target, change, "merge")
+            offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine })
         })
     }
 }

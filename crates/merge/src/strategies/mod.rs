@@ -25,7 +25,7 @@ use gix::ObjectId;
 
 use crate::commit::{one_line, persist};
 use crate::conserve::{self, Merge};
-use crate::{Candidate, Change, Error, Prepared, Result, Target, graph};
+use crate::{Candidate, Change, Engine, Error, Made, Prepared, Result, Target, graph};
 
 /// The target's expected commit and the tip of the change, both of which must exist.
 fn sides(session: &gix::Repository, target: &Target, change: &Change) -> Result<(ObjectId, ObjectId)> {
@@ -54,13 +54,21 @@ fn keep_both(
     keep(session, &bases, (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?), result)
 }
 
+/// What is said of a candidate beside its commit.
+struct Offer<'a> {
+    /// What was done, for the reflog.
+    verb: &'a str,
+    made: Made,
+    engine: Engine,
+}
+
 /// Brings a commit that was made in memory to the disk and offers it.
 fn offer(
     session: &mut gix::Repository,
     commit: ObjectId,
     target: &Target,
     change: &Change,
-    verb: &str,
+    Offer { verb, made, engine }: Offer<'_>,
 ) -> Result<Prepared> {
     persist::persist(session, commit)?;
     Ok(Prepared::Candidate(Candidate {
@@ -68,6 +76,8 @@ fn offer(
         target: target.clone(),
         change: change.tip.clone(),
         reflog: one_line(&format!("{verb}: {}", change.subject)),
+        made,
+        engine,
         dropped: Vec::new(),
     }))
 }
@@ -80,8 +90,9 @@ fn offer_one_side(
     change: &Change,
     verb: &str,
 ) -> Result<Prepared> {
-    let dropped = conserve::of_merge_commit(session, commit)?.unwrap_or_default();
-    let offered = offer(session, commit, target, change, verb)?;
+    let (ours, theirs) = sides(session, target, change)?;
+    let dropped = conserve::of_trees(session, ours, theirs, graph::tree_of(session, commit)?)?;
+    let offered = offer(session, commit, target, change, Offer { verb, made: Made::Merge, engine: Engine::Own })?;
     Ok(match offered {
         Prepared::Candidate(candidate) => Prepared::Candidate(Candidate { dropped, ..candidate }),
         other => other,

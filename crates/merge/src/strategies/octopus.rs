@@ -3,10 +3,10 @@
 use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
-use super::{keep_both, offer, sides};
+use super::{Offer, keep_both, offer, sides};
 use crate::commit::{draft, persist};
 use crate::engine::{Merged, merge};
-use crate::{Change, CommitId, MergeStrategy, Prepared, Repository, Result, Target, graph};
+use crate::{Change, CommitId, Engine, Made, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Joins the change and further tips to the target with one merge commit.
 ///
@@ -52,7 +52,7 @@ impl MergeStrategy for Octopus {
                 }
             }
             let commit = draft(session, graph::tree_of(session, at)?, &parents, change)?;
-            offer(session, commit, target, change, "merge")
+            offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine: Engine::Own })
         })
     }
 }

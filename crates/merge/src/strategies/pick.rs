@@ -4,7 +4,7 @@ use gix::ObjectId;
 
 use crate::commit;
 use crate::engine::{Merged, merge};
-use crate::{ConflictPaths, Error, Result, graph};
+use crate::{ConflictPaths, Result, graph};
 
 pub(super) enum Picked {
     /// The tree, in the session's object memory.
@@ -29,9 +29,6 @@ pub(super) fn pick(session: &gix::Repository, base: ObjectId, ours: ObjectId, th
 pub(super) fn base_tree(session: &gix::Repository, parent: Option<ObjectId>) -> Result<ObjectId> {
     match parent {
         Some(parent) => graph::tree_of(session, parent),
-        None => {
-            let empty = session.write_object(gix::objs::Tree::empty());
-            Ok(empty.map_err(Error::git("write an empty tree"))?.detach())
-        }
+        None => graph::empty_tree(session),
     }
 }

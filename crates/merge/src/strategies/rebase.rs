@@ -38,7 +38,7 @@ impl MergeStrategy for Rebase {
             }
             let mut commits = Vec::new();
             for commit in series::between(session, tip, onto)? {
-                match (series::parents_of(session, commit)?.len(), self.merges) {
+                match (graph::parents(session, commit)?.len(), self.merges) {
                     (0 | 1, _) => commits.push(commit),
                     (_, Merges::Flatten) => {}
                     (_, Merges::Refuse) => {

@@ -7,9 +7,9 @@ use gix::bstr::ByteSlice;
 use serde::{Deserialize, Serialize};
 
 use super::pick::{Picked, base_tree, pick};
-use super::{keep, offer};
+use super::{Offer, keep, offer};
 use crate::commit::{Copied, copy, lines_of, persist, trailers};
-use crate::{Change, Conflict, Error, Prepared, Result, Target, graph};
+use crate::{Change, Conflict, Engine, Error, Made, Prepared, Result, Step, Target, graph};
 
 /// What to do with commits that change nothing where they are replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +33,12 @@ pub(super) fn between(session: &gix::Repository, tip: ObjectId, onto: ObjectId) 
             None if new.contains(&id) && seen.insert(id) => {
                 pending.push((id, Some(())));
                 // The first parent's commits come first.
-                pending.extend(parents_of(session, id)?.into_iter().rev().map(|parent| (parent, None)));
+                pending.extend(graph::parents(session, id)?.into_iter().rev().map(|parent| (parent, None)));
             }
             None => {}
         }
     }
     Ok(ordered)
-}
-
-pub(super) fn parents_of(session: &gix::Repository, id: ObjectId) -> Result<Vec<ObjectId>> {
-    let commit = session.find_commit(id).map_err(Error::git(format!("read commit {id}")))?;
-    Ok(commit.parent_ids().map(|id| id.detach()).collect())
 }
 
 /// Replays commits on the target and offers the last one.
@@ -55,8 +50,9 @@ pub(super) fn replay(
     (empties, verb): (Empties, &str),
 ) -> Result<Prepared> {
     let mut at = onto;
+    let mut steps = Vec::new();
     for commit in commits.iter().copied() {
-        let parent = parents_of(session, commit)?.first().copied();
+        let parent = graph::parents(session, commit)?.first().copied();
         let (ours, theirs) = (graph::tree_of(session, at)?, graph::tree_of(session, commit)?);
         let base = base_tree(session, parent)?;
         let picked = pick(session, base, ours, theirs)?;
@@ -74,11 +70,12 @@ pub(super) fn replay(
                 return Ok(Prepared::Conflict(Conflict { ours, theirs, bases, paths }));
             }
         }
+        steps.push(Step { from: graph::public(commit)?, at: graph::public(at)? });
     }
     if at == onto {
         return Ok(Prepared::Empty);
     }
-    offer(session, at, target, change, verb)
+    offer(session, at, target, change, Offer { verb, made: Made::Replay { steps }, engine: Engine::Own })
 }
 
 fn copy_of(

@@ -6,10 +6,10 @@ use gix::actor::Signature;
 use gix::bstr::ByteSlice;
 use serde::{Deserialize, Serialize};
 
-use super::{keep_both, offer, series, sides};
+use super::{Offer, keep_both, offer, series, sides};
 use crate::commit::{Copied, copy, lines_of, message, trailers};
 use crate::engine::{Merged, merge_or};
-use crate::{Change, Error, MergeStrategy, Prepared, Repository, Result, Target, graph};
+use crate::{Change, Error, Made, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Makes one commit of the change on the target, with the tree that [`MergeCommit`](crate::MergeCommit) would have.
 ///
@@ -23,7 +23,8 @@ impl MergeStrategy for Squash {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (onto, tip) = sides(session, target, change)?;
-            let tree = match merge_or(session, repository.fallback(), onto, tip)?.0 {
+            let (merged, engine) = merge_or(session, repository.fallback(), onto, tip)?;
+            let tree = match merged {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),
                 Merged::Clean { tree, bases } => {
@@ -36,7 +37,7 @@ impl MergeStrategy for Squash {
             }
             let mut authors = Vec::new();
             for commit in series::between(session, tip, onto)? {
-                let merge = series::parents_of(session, commit)?.len() > 1;
+                let merge = graph::parents(session, commit)?.len() > 1;
                 let damaged = || graph::unusable(commit, "it is a damaged commit");
                 let found = session.find_commit(commit).map_err(Error::git(format!("read commit {commit}")))?;
                 let author: Signature = found.author().map_err(|_| damaged())?.to_owned().map_err(|_| damaged())?;
@@ -56,7 +57,7 @@ impl MergeStrategy for Squash {
             let message = trailers::append(message(&bare)?.as_bytes(), &lines);
             let copied = Copied { tree, parent: onto, author, message, encoding: None, after: tip };
             let commit = copy(session, copied, change)?;
-            offer(session, commit, target, change, "squash")
+            offer(session, commit, target, change, Offer { verb: "squash", made: Made::Squash, engine })
         })
     }
 }

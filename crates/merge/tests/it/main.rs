@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod baseline;
+mod certificate;
 mod checkout;
 mod conflicts;
 mod conserve;

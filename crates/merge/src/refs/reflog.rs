@@ -10,7 +10,7 @@ use gix::actor::Signature;
 use crate::{Error, Result};
 
 /// Appends an entry to a log, whether or not there is one yet, and flushes it. The message must be one line.
-pub(super) fn append(log: &Path, old: ObjectId, new: ObjectId, message: &str, who: &Signature) -> Result<()> {
+pub(crate) fn append(log: &Path, old: ObjectId, new: ObjectId, message: &str, who: &Signature) -> Result<()> {
     let mut line = format!("{old} {new} ").into_bytes();
     let mut time = gix::date::parse::TimeBuf::default();
     let signed = who.to_ref(&mut time).write_to(&mut line).map_err(std::io::Error::other);

@@ -1,0 +1,103 @@
+//! Notes as git keeps them: a ref whose tree has, for each commit, a file named by its id, in directories by its digits.
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice;
+use gix::objs::tree::EntryKind;
+
+use crate::commit::{self, persist};
+use crate::refs::{self, Move, RefName, Swap};
+use crate::{Error, Result, graph};
+
+/// The ref, as git's `--ref=hedgerow` means it.
+const NOTES: &str = "refs/notes/hedgerow";
+/// Notes are for lines, and hostile ones are not read into memory.
+const LONGEST: u64 = 16 << 20;
+
+/// The note of a commit, or nothing.
+pub(super) fn read(session: &gix::Repository, commit: ObjectId) -> Result<Vec<u8>> {
+    let Some(tip) = refs::read(session, &RefName::own(NOTES))? else { return Ok(Vec::new()) };
+    content(session, find(session, graph::tree_of(session, tip)?, commit)?.1)
+}
+
+/// Adds a line to the note of a commit, if it is not there. The session must keep objects in memory.
+pub(super) fn append(session: &mut gix::Repository, commit: ObjectId, line: &[u8]) -> Result<()> {
+    let name = RefName::own(NOTES);
+    let who = commit::committer(session, commit)?;
+    loop {
+        let tip = refs::read(session, &name)?;
+        let tree = match tip {
+            Some(tip) => graph::tree_of(session, tip)?,
+            None => graph::empty_tree(session)?,
+        };
+        let (path, note) = find(session, tree, commit)?;
+        let mut text = content(session, note)?;
+        if text.split_inclusive(|byte| *byte == b'\n').any(|there| there == line) {
+            // Whoever wrote it may have been killed before it was on the disk.
+            return refs::flush(session, &name);
+        }
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(line);
+        let blob = session.write_blob(&text).map_err(Error::git("write a note"))?.detach();
+        let mut editor = session.edit_tree(tree).map_err(Error::git("write a note"))?;
+        editor.upsert(path.as_str(), EntryKind::Blob, blob).map_err(Error::git("write a note"))?;
+        let tree = editor.write().map_err(Error::git("write a note"))?.detach();
+        let noted = commit::noted(session, tree, tip, &who)?;
+        persist::persist(session, noted)?;
+        let message = format!("certify {commit}");
+        let to = Move { expected: tip, new: noted, message: &message, who: &who };
+        match refs::compare_and_swap(session, &name, &to)? {
+            Swap::Moved => return Ok(()),
+            // Somebody else wrote a note meanwhile, so somebody always gets on.
+            Swap::Elsewhere(_) => {
+                session.objects.set_object_memory(Default::default());
+            }
+        }
+    }
+}
+
+/// Where the note of a commit is, or would be put, and what is there.
+fn find(session: &gix::Repository, tree: ObjectId, commit: ObjectId) -> Result<(String, Option<ObjectId>)> {
+    let id = commit.to_string();
+    let (mut path, mut rest, mut tree) = (String::new(), id.as_str(), tree);
+    loop {
+        let object = session.find_tree(tree).map_err(Error::git("read the notes"))?;
+        let entry = |name: &str| -> Result<Option<(bool, ObjectId)>> {
+            for entry in object.iter() {
+                let entry = entry.map_err(Error::git("read the notes"))?;
+                if entry.filename() == name.as_bytes().as_bstr() {
+                    return Ok(Some((entry.mode().is_tree(), entry.object_id())));
+                }
+            }
+            Ok(None)
+        };
+        if let Some((false, note)) = entry(rest)? {
+            return Ok((format!("{path}{rest}"), Some(note)));
+        }
+        let (digits, longer) = rest.split_at(rest.len().min(2));
+        match entry(digits)? {
+            Some((true, below)) if !longer.is_empty() => {
+                path = format!("{path}{digits}/");
+                (rest, tree) = (longer, below);
+            }
+            // One level is enough for a hundred thousand notes, and git reads any.
+            _ => {
+                return Ok((
+                    format!("{path}{}", if path.is_empty() { format!("{digits}/{longer}") } else { rest.into() }),
+                    None,
+                ));
+            }
+        }
+    }
+}
+
+fn content(session: &gix::Repository, note: Option<ObjectId>) -> Result<Vec<u8>> {
+    let Some(id) = note else { return Ok(Vec::new()) };
+    let header = session.find_header(id).map_err(Error::git("read a note"))?;
+    if header.size() > LONGEST {
+        return Err(graph::unusable(id, format!("a note of {} bytes is not read; remove it", header.size())));
+    }
+    let mut blob = session.find_object(id).map_err(Error::git("read a note"))?;
+    Ok(std::mem::take(&mut blob.data))
+}

@@ -1,0 +1,141 @@
+//! The check of a landing: that a commit has the shape that it is said to have, and what of both sides it lacks.
+
+use gix::ObjectId;
+
+use super::{Merge, losses};
+use crate::engine::{Merged, merge};
+use crate::{CommitId, Error, Loss, Made, Result, Step, commit, graph};
+
+/// A commit that was, or is about to be, put on a target.
+pub(crate) struct Landed<'a> {
+    /// Where the target was.
+    pub(crate) expected: ObjectId,
+    /// Where it goes.
+    pub(crate) commit: ObjectId,
+    /// The tip of the change.
+    pub(crate) change: ObjectId,
+    pub(crate) made: &'a Made,
+}
+
+/// What a look at a landing found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Everything was looked at; this is missing.
+    All(Vec<Loss>),
+    /// Nobody said how the commit was made, and it is no merge of the two sides.
+    Nothing,
+}
+
+/// What of the target and of the change is not in a landing, also of what is dropped on purpose.
+///
+/// A commit that has not the shape that it is said to have is an error.
+pub(crate) fn check(session: &gix::Repository, landed: &Landed<'_>) -> Result<Checked> {
+    let Landed { expected, commit, change, made } = *landed;
+    let parents = graph::parents(session, commit)?;
+    let joins = parents.first() == Some(&expected) && parents.contains(&change);
+    let wrong = |what: &str| Err(graph::unusable(commit, format!("it is said to be {what}, and is not")));
+    match made {
+        Made::Undeclared if joins && parents.len() == 2 => of_pair(session, landed).map(Checked::All),
+        Made::Undeclared => Ok(Checked::Nothing),
+        Made::Forward if commit == change => Ok(Checked::All(Vec::new())),
+        Made::Forward => wrong("the tip of the change"),
+        Made::Merge if joins && parents.len() == 2 => of_pair(session, landed).map(Checked::All),
+        Made::Merge if joins => of_several(session, commit, &parents).map(Checked::All),
+        Made::Merge => wrong("a merge of the target and the change"),
+        Made::Squash if parents == [expected] => of_pair(session, landed).map(Checked::All),
+        Made::Squash => wrong("one commit on the target"),
+        Made::Replay { steps } => of_series(session, landed, steps).map(Checked::All),
+    }
+}
+
+/// The commit has the tree of a merge of the target and the change.
+fn of_pair(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<Loss>> {
+    let result = graph::tree_of(session, landed.commit)?;
+    of_trees(session, landed.expected, landed.change, result)
+}
+
+/// What of two commits is not in a tree.
+pub(crate) fn of_trees(
+    session: &gix::Repository,
+    ours: ObjectId,
+    theirs: ObjectId,
+    result: ObjectId,
+) -> Result<Vec<Loss>> {
+    let mut bases = Vec::new();
+    for base in graph::merge_bases(session, ours, theirs)? {
+        bases.push(graph::tree_of(session, base)?);
+    }
+    if bases.is_empty() {
+        bases.push(graph::empty_tree(session)?);
+    }
+    let (ours, theirs) = (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?);
+    losses(session, &Merge { bases: &bases, ours, theirs, result })
+}
+
+/// Merges the tips one after the other again: what lies between them is in no commit that is left.
+fn of_several(session: &gix::Repository, commit: ObjectId, parents: &[ObjectId]) -> Result<Vec<Loss>> {
+    let [first, tips @ ..] = parents else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    let mut at = *first;
+    let last = tips.len().saturating_sub(1);
+    for (number, tip) in tips.iter().enumerate() {
+        if number == last {
+            // Whatever was made of the last step has to have all of it.
+            found.extend(of_trees(session, at, *tip, graph::tree_of(session, commit)?)?);
+            break;
+        }
+        match merge(session, at, *tip)? {
+            Merged::Contained => {}
+            Merged::Clean { tree, .. } => {
+                found.extend(of_trees(session, at, *tip, tree)?);
+                at = commit::scratch(session, tree, &[at, *tip])?;
+            }
+            Merged::Conflict(_) => {
+                return Err(graph::unusable(commit, format!("its parent {tip} does not merge with those before it")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Each commit, from where the series was to where it is.
+fn of_series(session: &gix::Repository, landed: &Landed<'_>, steps: &[Step]) -> Result<Vec<Loss>> {
+    let mut found = Vec::new();
+    let mut before = landed.expected;
+    for Step { from, at } in steps {
+        let (from, at) = (graph::commit(session, from)?, graph::commit(session, at)?);
+        if at != before && graph::parents(session, at)? != [before] {
+            let problem = format!("it is said to follow {before} in a series, and does not");
+            return Err(graph::unusable(at, problem));
+        }
+        let base = match graph::parents(session, from)?.first() {
+            Some(parent) => graph::tree_of(session, *parent)?,
+            None => graph::empty_tree(session)?,
+        };
+        let [ours, theirs, result] = [before, from, at].map(|commit| graph::tree_of(session, commit));
+        found.extend(losses(session, &Merge { bases: &[base], ours: ours?, theirs: theirs?, result: result? })?);
+        before = at;
+    }
+    if before != landed.commit {
+        return Err(graph::unusable(landed.commit, format!("the series that it is said to end ends at {before}")));
+    }
+    Ok(found)
+}
+
+/// The commits of the change that are not in a landing: neither they nor what they did was taken.
+///
+/// Merges do nothing by themselves in a series, so they are not looked for.
+pub(crate) fn left_out(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<CommitId>> {
+    let Made::Replay { steps } = landed.made else { return Ok(Vec::new()) };
+    let walk = session.rev_walk([landed.change]).with_hidden([landed.expected]).all();
+    let mut left = Vec::new();
+    for info in walk.map_err(Error::git(format!("walk back from {}", landed.change)))? {
+        let info = info.map_err(Error::git("read the commits of the change"))?;
+        let id = graph::public(info.id)?;
+        if info.parent_ids.len() < 2 && !steps.iter().any(|step| step.from == id) {
+            left.push(id);
+        }
+    }
+    left.sort();
+    Ok(left)
+}
