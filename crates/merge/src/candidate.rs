@@ -45,6 +45,14 @@ pub enum Checkout {
     /// first, then the branch; killed in between, the checkout has the candidate staged, and landing again finishes it.
     /// When git itself refuses at the last moment, the times (only) in the index may have been refreshed.
     FastForwardClean,
+    /// As [`FastForwardClean`](Self::FastForwardClean), and changes to files that the landing does not touch stay as they
+    /// are, staged or not, as `git merge` leaves them. Nothing is stashed.
+    FastForwardCarrying,
+    /// Land and leave that checkout where it is: its `HEAD` names the old commit from then on, and no branch.
+    ///
+    /// Not a file and not the index is touched, and `git switch -` goes back to the branch. Where a merge, a rebase or
+    /// such is underway, the landing is refused.
+    Detach,
 }
 
 /// What became of a candidate.

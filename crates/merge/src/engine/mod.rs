@@ -5,6 +5,8 @@
 //! What the base is when histories crossed says `fold`; attributes are the target's (`attributes`), no option comes from
 //! a configuration, and what may enter a tree says `paths`. What costs too much is left to git (`git`).
 
+use std::collections::BTreeSet;
+
 use gix::ObjectId;
 use gix::bstr::BString;
 
@@ -124,6 +126,20 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     Error::git(format!("merge: {what}"))
+}
+
+/// The files that are not the same in two trees.
+pub(crate) fn changed_files(session: &gix::Repository, old: ObjectId, new: ObjectId) -> Result<BTreeSet<BString>> {
+    let mut changed = BTreeSet::new();
+    for (from, to) in [(old, new), (new, old)] {
+        tree::brought(session, Some(from), to, Default::default(), &mut |path, _, now| {
+            if !now.is_tree() {
+                changed.insert(path.to_owned());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(changed)
 }
 
 /// The files that `new` has and `old` has not.

@@ -3,14 +3,26 @@
 //! Everything is checked before anything is touched. `git read-tree -m -u` then checks again what it is about to write,
 //! so a file that is edited in between is refused, not overwritten.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice};
 
 use super::checkouts::Holder;
 use super::git::{Ran, run};
 use super::in_the_way;
-use crate::Result;
+use crate::engine::changed_files;
+use crate::{Result, graph};
+
+/// Which changes of the user's may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carry {
+    /// None.
+    Nothing,
+    /// Those to files that are the same in both commits.
+    Untouched,
+}
 
 /// Exists while a git process changes the index.
 const INDEX_LOCK: &str = "index.lock";
@@ -18,7 +30,7 @@ const INDEX_LOCK: &str = "index.lock";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is underway in a checkout when one of these exists in its git directory.
-const UNDERWAY: [(&str, &str); 8] = [
+pub(super) const UNDERWAY: [(&str, &str); 8] = [
     (INDEX_LOCK, "another git process works here; if none does, remove its index.lock"),
     ("MERGE_HEAD", "a merge is underway here; commit or abort it"),
     ("CHERRY_PICK_HEAD", "a cherry-pick is underway here; finish or abort it"),
@@ -37,16 +49,22 @@ pub(super) struct Forward<'h> {
     holder: &'h Holder,
     old: ObjectId,
     new: ObjectId,
+    /// The files that differ between the two, if changes to others may stay.
+    touched: Option<BTreeSet<BString>>,
 }
 
 /// Brings files and index from `old` to `new`, or says what stands in the way; then nothing was touched.
 pub(super) fn bring<'h>(
     session: &gix::Repository,
     holder: &'h Holder,
-    old: ObjectId,
-    new: ObjectId,
+    (old, new): (ObjectId, ObjectId),
+    carry: Carry,
 ) -> Result<Refusable<Forward<'h>>> {
-    let forward = Forward { holder, old, new };
+    let touched = match carry {
+        Carry::Nothing => None,
+        Carry::Untouched => Some(changed_files(session, graph::tree_of(session, old)?, graph::tree_of(session, new)?)?),
+    };
+    let forward = Forward { holder, old, new, touched };
     forward.wait_for_others();
     match forward.state() {
         Ok(State::Clean) => {}
@@ -88,16 +106,26 @@ impl Forward<'_> {
             Ran::Done(output) => output,
             Ran::Refused(said) => return Err(format!("git could not tell whether it is clean: {said}")),
         };
-        let entries: Vec<_> = output.split(|byte| *byte == 0).filter(|entry| entry.len() > 3).collect();
+        let entries = output.split(|byte| *byte == 0).filter(|entry| entry.len() > 3);
+        let entries: Vec<_> = entries.filter(|entry| self.matters(&entry[3..])).collect();
         let Some(first) = entries.first() else { return Ok(State::Clean) };
         // The second column compares files and index.
         let only_staged = entries.iter().all(|entry| entry[1] == b' ');
         let new = self.new.to_string();
-        if only_staged && let Ran::Done(_) = run(self.holder, &["diff-index", "--cached", "--quiet", &new, "--"])? {
-            return Ok(State::Forward);
+        let staged = ["diff-index", "--cached", "--name-only", "--no-renames", "-z", &new, "--"];
+        if only_staged && let Ran::Done(names) = run(self.holder, &staged)? {
+            let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            if !names.into_iter().any(|name| self.matters(name)) {
+                return Ok(State::Forward);
+            }
         }
         let path = String::from_utf8_lossy(&first[3..]);
         Err(format!("{} changed file(s) here, {path:?} among them; commit, stash or undo them", entries.len()))
+    }
+
+    /// Whether a change of the user's at a path is in the way.
+    fn matters(&self, path: &[u8]) -> bool {
+        self.touched.as_ref().is_none_or(|touched| touched.contains(path.as_bstr()))
     }
 
     fn write(&self) -> Refusable<()> {

@@ -10,11 +10,14 @@ use crate::refs::{self, Move, RefName, Swap, reflog};
 use crate::{Candidate, Checkout, Landing, Loss, Result, graph};
 
 pub(crate) mod checkouts;
+mod detach;
 mod forward;
 mod git;
 mod in_the_way;
 
 use checkouts::{Hold, Holder};
+use detach::Detached;
+use forward::Carry;
 
 /// See [`Repository::land`](crate::Repository::land). `checkout_lock` is held while a checkout is brought forward.
 pub(crate) fn land(
@@ -39,19 +42,49 @@ pub(crate) fn land(
         return Ok(Landing::WouldLose { losses });
     }
     let holders = checkouts::holders(session, &candidate.target.branch)?;
-    match (holders.as_slice(), checkout) {
-        ([], _) => step.swap(),
-        ([holder], Checkout::FastForwardClean) if holder.hold == Hold::Head => {
-            let _alone = checkout_lock.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever had the lock before may have moved the target.
-            match step.settled()? {
-                Some(settled) => Ok(settled),
-                None => step.swap_with(holder),
-            }
+    if holders.is_empty() {
+        return step.swap();
+    }
+    let (Some(held), Some(alone)) = (Policy::of(checkout, &holders), holders.first()) else {
+        return Ok(refusal(&holders));
+    };
+    let _alone = checkout_lock.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever had the lock before may have moved the target.
+    if let Some(settled) = step.settled()? {
+        return Ok(settled);
+    }
+    match held {
+        Policy::Forward(carry) => step.swap_with(alone, carry),
+        Policy::Detach => step.swap_without(&holders),
+    }
+}
+
+/// What a landing does to the checkouts of its target.
+enum Policy {
+    Forward(Carry),
+    Detach,
+}
+
+impl Policy {
+    /// What is allowed and can be done.
+    fn of(checkout: Checkout, holders: &[Holder]) -> Option<Self> {
+        let by_head = holders.iter().all(|holder| holder.hold == Hold::Head);
+        match checkout {
+            Checkout::Detach if by_head => Some(Self::Detach),
+            Checkout::FastForwardClean if by_head && holders.len() == 1 => Some(Self::Forward(Carry::Nothing)),
+            Checkout::FastForwardCarrying if by_head && holders.len() == 1 => Some(Self::Forward(Carry::Untouched)),
+            _ => None,
         }
-        ([holder, ..], Checkout::Refuse) => Ok(holder.refusal("")),
-        ([holder], _) => Ok(holder.refusal("")),
-        ([holder, ..], _) => Ok(holder.refusal("it is in use in several worktrees; free all but one")),
+    }
+}
+
+/// Why the landing is refused before anything was looked at.
+fn refusal(holders: &[Holder]) -> Landing {
+    let other = holders.iter().find(|holder| holder.hold != Hold::Head);
+    match (other, holders) {
+        (Some(holder), _) | (None, [holder]) => holder.refusal(""),
+        (None, [holder, ..]) => holder.refusal("it is in use in several worktrees; free all but one"),
+        (None, []) => Landing::TargetMoved { now: None },
     }
 }
 
@@ -108,8 +141,8 @@ impl Step<'_> {
 
     /// Brings the checkout forward, then the target. Killed in between, the checkout has the candidate staged and
     /// nothing else; the next attempt sees that and only moves the target.
-    fn swap_with(&self, holder: &Holder) -> Result<Landing> {
-        let forward = match forward::bring(self.session, holder, self.expected, self.new)? {
+    fn swap_with(&self, holder: &Holder, carry: Carry) -> Result<Landing> {
+        let forward = match forward::bring(self.session, holder, (self.expected, self.new), carry)? {
             Ok(forward) => forward,
             // A push or another process may have moved the target meanwhile; that is the better answer.
             Err(why) => return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why))),
@@ -125,6 +158,27 @@ impl Step<'_> {
             // Also an error may come after the move: the checkout follows the branch, not the answer.
             _ if moved => {}
             _ => forward.undo(),
+        }
+        landing
+    }
+
+    /// Lets go of the target in its checkouts, then moves it. Killed in between, they are detached where they were, and the
+    /// next attempt finds nobody on the target.
+    fn swap_without(&self, holders: &[Holder]) -> Result<Landing> {
+        let who = committer(self.session, self.new)?;
+        let mut detached = Vec::new();
+        for holder in holders {
+            match Detached::at(holder, &self.candidate.target.branch, self.expected, &who)? {
+                Ok(done) => detached.push(done),
+                Err(why) => {
+                    detached.into_iter().for_each(Detached::undo);
+                    return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why)));
+                }
+            }
+        }
+        let landing = self.swap();
+        if refs::read(self.session, &self.target())? != Some(self.new) {
+            detached.into_iter().for_each(Detached::undo);
         }
         landing
     }

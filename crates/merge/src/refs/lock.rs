@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock that is held. Dropped before it is committed, it is released and nothing has changed.
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
     path: PathBuf,
     resource: PathBuf,
@@ -33,7 +33,7 @@ enum State {
 ///
 /// A lock that has exactly this content already, and did not change for as long as a lock is waited for, was left by a
 /// process that was killed while it did the same as this one; it is taken over.
-pub(super) fn acquire(resource: &Path, content: &[u8]) -> Result<Lock> {
+pub(crate) fn acquire(resource: &Path, content: &[u8]) -> Result<Lock> {
     let mut path = resource.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
@@ -85,7 +85,7 @@ impl Lock {
     }
 
     /// Puts the content in place and releases the lock.
-    pub(super) fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
         // Branches with longer names may have left an empty directory in this one's place.
         let moved = fs::rename(&self.path, &self.resource).or_else(|error| match fs::remove_dir(&self.resource) {
             Ok(()) => fs::rename(&self.path, &self.resource),

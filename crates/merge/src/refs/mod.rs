@@ -12,7 +12,7 @@ use gix::actor::Signature;
 
 use crate::{BranchName, Error, Result, graph};
 
-mod lock;
+pub(crate) mod lock;
 pub(crate) mod reflog;
 
 /// The full name of a ref that this crate reads or writes.

@@ -278,3 +278,113 @@ fn the_users_own_filters_write_the_users_files() {
     forwarded(&scene);
     assert_eq!(fs::read_to_string(scene.path().join("a.big")).unwrap(), "fetched\n");
 }
+
+#[test]
+fn changes_to_files_that_a_landing_does_not_touch_are_carried() {
+    let scene = Scene::forked(
+        "seq 10 >f; echo a >mine; echo b >staged; mkdir d; echo c >d/c",
+        "true",
+        "sed -i 's/^9$/nine/' f; echo new >g",
+    );
+    scene.sh("echo changed >mine; echo changed >staged; git add staged; echo new >added; git add added; rm d/c; echo u >untracked");
+    let before = scene.git(&["status", "--porcelain"]);
+    refused(&scene, Checkout::FastForwardClean, "changed file(s) here");
+    let candidate = scene.candidate("main", "change");
+    assert_eq!(scene.open().land(&candidate, Checkout::FastForwardCarrying).unwrap(), Landing::Landed);
+    assert_eq!(scene.id("main"), candidate.commit);
+    assert_eq!(scene.git(&["status", "--porcelain"]), before);
+    assert_eq!(fs::read_to_string(scene.path().join("mine")).unwrap(), "changed\n");
+    assert_eq!(fs::read_to_string(scene.path().join("g")).unwrap(), "new\n");
+    assert_eq!(scene.git(&["stash", "list"]), "");
+    scene.fsck();
+}
+
+#[test]
+fn changes_to_files_that_a_landing_touches_refuse_and_stay() {
+    for script in [
+        "echo mine >>f",
+        "echo mine >>f; git add f",
+        "rm f",
+        "git rm -q --cached f",
+        "chmod +x f",
+        "echo mine >g",
+        "echo mine >g; git add g",
+        "mkdir g; echo mine >g/mine; git add g",
+        "git rm -q f; mkdir f; echo mine >f/mine",
+        "echo x >.git/MERGE_HEAD",
+    ] {
+        let scene = Scene::simple();
+        scene.sh(script);
+        refused(&scene, Checkout::FastForwardCarrying, "");
+    }
+}
+
+#[test]
+fn a_carrying_landing_that_was_killed_between_checkout_and_ref_is_finished_by_the_next() {
+    let scene = Scene::forked("seq 10 >f; echo a >mine; echo b >staged", "true", "sed -i 's/^9$/nine/' f; echo new >g");
+    scene.sh("echo changed >mine; echo changed >staged; git add staged");
+    let candidate = scene.candidate("main", "change");
+    scene.git(&["read-tree", "-m", "-u", "main", candidate.commit.as_str()]);
+    refused(&scene, Checkout::FastForwardClean, "changed file(s) here");
+    assert_eq!(scene.open().land(&candidate, Checkout::FastForwardCarrying).unwrap(), Landing::Landed);
+    assert_eq!(scene.git(&["status", "--porcelain"]), " M mine\nM  staged");
+}
+
+#[test]
+fn a_carrying_checkout_goes_back_when_its_branch_cannot_be_moved() {
+    let scene = Scene::forked("seq 10 >f; echo a >mine", "true", "sed -i 's/^9$/nine/' f; echo new >g");
+    scene.sh("echo changed >mine; git add mine");
+    let candidate = scene.candidate("main", "change");
+    scene.sh("echo somebody >.git/refs/heads/main.lock");
+    let before = scene.git(&["status", "--porcelain"]);
+    assert!(scene.open().land(&candidate, Checkout::FastForwardCarrying).is_err());
+    scene.sh("rm .git/refs/heads/main.lock");
+    assert_eq!(scene.git(&["status", "--porcelain"]), before);
+    assert!(!scene.path().join("g").exists());
+}
+
+#[test]
+fn checkouts_are_detached_where_they_are_and_no_file_changes() {
+    let scene = Scene::simple();
+    let tree = scene.beside("tree");
+    scene.git(&["worktree", "add", "-q", "--force", tree.to_str().unwrap(), "main"]);
+    scene.sh("echo mine >>f; echo mine >staged; git add staged");
+    let (before, status) = (scene.id("main"), scene.git(&["status", "--porcelain"]));
+    let candidate = scene.candidate("main", "change");
+    assert_eq!(scene.open().land(&candidate, Checkout::Detach).unwrap(), Landing::Landed);
+    assert_eq!(scene.id("main"), candidate.commit);
+    for checkout in [scene.path(), tree.clone()] {
+        assert_eq!(git(&checkout, &["rev-parse", "HEAD"]), before.as_str());
+        assert_eq!(git(&checkout, &["rev-parse", "--abbrev-ref", "HEAD"]), "HEAD");
+    }
+    assert_eq!(scene.git(&["status", "--porcelain"]), status);
+    git(&tree, &["switch", "-q", "-"]);
+    assert_eq!(git(&tree, &["rev-parse", "HEAD"]), candidate.commit.as_str());
+    scene.fsck();
+}
+
+#[test]
+fn a_checkout_in_which_something_is_underway_is_not_detached_nor_any_other() {
+    let scene = Scene::simple();
+    let tree = scene.beside("tree");
+    scene.git(&["worktree", "add", "-q", "--force", tree.to_str().unwrap(), "main"]);
+    scene.sh("echo x >.git/worktrees/tree/MERGE_HEAD");
+    let candidate = scene.candidate("main", "change");
+    let landing = scene.open().land(&candidate, Checkout::Detach).unwrap();
+    assert!(matches!(&landing, Landing::CheckedOut { why, .. } if why.contains("a merge is underway")), "{landing:?}");
+    for checkout in [scene.path(), tree] {
+        assert_eq!(git(&checkout, &["symbolic-ref", "HEAD"]), "refs/heads/main");
+    }
+    assert_eq!(scene.id("main"), candidate.target.expected);
+}
+
+#[test]
+fn a_detached_checkout_goes_back_to_its_branch_when_that_cannot_be_moved() {
+    let scene = Scene::simple();
+    let candidate = scene.candidate("main", "change");
+    scene.sh("echo somebody >.git/refs/heads/main.lock");
+    assert!(scene.open().land(&candidate, Checkout::Detach).is_err());
+    scene.sh("rm .git/refs/heads/main.lock");
+    assert_eq!(scene.git(&["symbolic-ref", "HEAD"]), "refs/heads/main");
+    assert_eq!(scene.open().land(&candidate, Checkout::Detach).unwrap(), Landing::Landed);
+}
