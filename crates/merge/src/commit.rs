@@ -3,8 +3,9 @@
 use gix::ObjectId;
 use gix::actor::Signature;
 use gix::bstr::BString;
+use gix::objs::{Commit, WriteTo};
 
-use crate::{Change, Error, Identity, Result, graph};
+use crate::{Change, Error, Identity, Result, Signer, graph};
 
 mod message;
 pub(crate) mod persist;
@@ -14,20 +15,39 @@ pub(crate) use message::{lines_of, message, one_line};
 
 /// The last second of the year 9999. A change may claim any time; later ones break other tools.
 const LATEST: i64 = 253_402_300_799;
+/// The header of a signature, in repositories with SHA-1 ids.
+const SIGNATURE: &str = "gpgsig";
+
+/// For whom a commit is made, and who signs it.
+#[derive(Clone, Copy)]
+pub(crate) struct By<'a> {
+    pub(crate) change: &'a Change,
+    pub(crate) signer: Option<&'a dyn Signer>,
+}
+
+impl By<'_> {
+    /// Signs a commit, if somebody does, and writes it into the session's object memory.
+    fn write(self, session: &gix::Repository, mut commit: Commit) -> Result<ObjectId> {
+        if let Some(signer) = self.signer {
+            let mut unsigned = Vec::new();
+            commit.write_to(&mut unsigned).map_err(Error::git("write the candidate"))?;
+            let signature = signer.sign(&unsigned).map_err(|source| Error::Unsigned { source })?;
+            if signature.trim().is_empty() || signature.contains('\0') {
+                return Err(Error::Unsigned { source: "the signature is empty or holds a zero byte".into() });
+            }
+            commit.extra_headers.push((SIGNATURE.into(), signature.trim().into()));
+        }
+        Ok(session.write_object(&commit).map_err(Error::git("write the candidate"))?.detach())
+    }
+}
 
 /// Writes the commit into the session's object memory.
 ///
 /// The time is that of the latest parent, so that the same input makes the same id and history does not run backwards.
-pub(crate) fn draft(
-    session: &gix::Repository,
-    tree: ObjectId,
-    parents: &[ObjectId],
-    change: &Change,
-) -> Result<ObjectId> {
+pub(crate) fn draft(session: &gix::Repository, tree: ObjectId, parents: &[ObjectId], by: By<'_>) -> Result<ObjectId> {
     let seconds = parents.iter().map(|id| seconds(session, *id)).max().unwrap_or_default();
-    let who = signature(&change.committer, seconds)?;
-    let commit = of_one(who, tree, parents, message(change)?);
-    Ok(session.write_object(&commit).map_err(Error::git("write the candidate"))?.detach())
+    let who = signature(&by.change.committer, seconds)?;
+    by.write(session, of_one(who, tree, parents, message(by.change)?))
 }
 
 /// Writes a commit of nobody's into the session's object memory, for a merge to start from.
@@ -48,8 +68,8 @@ pub(crate) fn noted(
 }
 
 /// A commit whose author and committer are the same.
-fn of_one(who: Signature, tree: ObjectId, parents: &[ObjectId], message: String) -> gix::objs::Commit {
-    gix::objs::Commit {
+fn of_one(who: Signature, tree: ObjectId, parents: &[ObjectId], message: String) -> Commit {
+    Commit {
         tree,
         parents: parents.iter().copied().collect(),
         author: who.clone(),
@@ -75,18 +95,18 @@ pub(crate) struct Copied {
 
 /// Writes such a commit into the session's object memory. The committer is the change's; the time is the later one of the
 /// parent's and of the commit's that it comes from.
-pub(crate) fn copy(session: &gix::Repository, copied: Copied, change: &Change) -> Result<ObjectId> {
+pub(crate) fn copy(session: &gix::Repository, copied: Copied, by: By<'_>) -> Result<ObjectId> {
     let seconds = seconds(session, copied.parent).max(seconds(session, copied.after));
-    let commit = gix::objs::Commit {
+    let commit = Commit {
         tree: copied.tree,
         parents: [copied.parent].into_iter().collect(),
         author: copied.author,
-        committer: signature(&change.committer, seconds)?,
+        committer: signature(&by.change.committer, seconds)?,
         encoding: copied.encoding,
         message: copied.message.into(),
         extra_headers: Vec::new(),
     };
-    Ok(session.write_object(&commit).map_err(Error::git("write a commit of the candidate"))?.detach())
+    by.write(session, commit)
 }
 
 fn seconds(session: &gix::Repository, commit: ObjectId) -> i64 {
@@ -105,6 +125,11 @@ fn signature(who: &Identity, seconds: i64) -> Result<Signature> {
         }
     };
     Err(Error::InvalidName { what: "committer", name: format!("{} <{}>", who.name, who.email), problem })
+}
+
+/// Somebody's name and address with the time of a commit, so that the same input gives the same tag.
+pub(crate) fn signed_off(session: &gix::Repository, commit: ObjectId, who: &Identity) -> Result<Signature> {
+    signature(who, seconds(session, commit))
 }
 
 /// Name and address of whoever committed, for a reflog entry.

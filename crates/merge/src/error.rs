@@ -54,6 +54,13 @@ pub enum Error {
         /// What it lacks.
         losses: Vec<Loss>,
     },
+    /// The [`Signer`](crate::Signer) did not sign a commit, so none was made.
+    #[error("a commit was not signed")]
+    Unsigned {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Another process holds a lock of the repository for longer than is sensible.
     #[error("timed out waiting for {path:?}; if no other git process runs, remove that file and retry")]
     Locked {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod archive;
 mod candidate;
 mod certificate;
 mod change;
@@ -20,11 +21,13 @@ pub mod queue;
 mod refs;
 mod repository;
 mod resolve;
+mod sign;
 mod strategies;
 mod strategy;
 mod text;
 mod trial;
 
+pub use archive::{ArchivedChange, Archiving};
 pub use candidate::{Candidate, Checkout, Landing};
 pub use certificate::{Doubt, Finding, GatePass, LandingCertificate, LandingRange, Verification};
 pub use change::{Change, Identity, Target};
@@ -41,6 +44,7 @@ pub use name::{BranchName, CommitId, ConflictId, TreeId};
 pub use path::{BadEscape, RepoPath};
 pub use repository::Repository;
 pub use resolve::{GiveUp, Resolution, Resolver};
+pub use sign::Signer;
 pub use strategies::{
     CherryPick, Diverged, Empties, FastForward, MergeCommit, Merges, Octopus, Ours, Promote, Rebase, Squash,
 };

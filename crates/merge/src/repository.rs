@@ -4,8 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::commit::By;
 use crate::refs::{self, RefName};
-use crate::{BranchName, Candidate, Checkout, CommitId, Error, Fallback, Landing, Result, graph, land, open};
+use crate::{
+    BranchName, Candidate, Change, Checkout, CommitId, Error, Fallback, Landing, Result, Signer, graph, land, open,
+};
 
 /// How many handles are kept for later; each holds up to the size of its cache.
 const IDLE: usize = 4;
@@ -21,6 +24,7 @@ const CACHE: usize = 16 << 20;
 pub struct Repository {
     shared: Arc<Shared>,
     fallback: Option<Fallback>,
+    signer: Option<Arc<dyn Signer>>,
 }
 
 struct Shared {
@@ -54,6 +58,7 @@ impl Repository {
                 checkout: Mutex::new(()),
             }),
             fallback: None,
+            signer: None,
         })
     }
 
@@ -65,6 +70,18 @@ impl Repository {
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.fallback = Some(fallback);
         self
+    }
+
+    /// Has every commit signed that a strategy makes. Without this, none is.
+    #[must_use]
+    pub fn with_signer(mut self, signer: impl Signer) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// A commit of a candidate for this change.
+    pub(crate) fn by<'a>(&'a self, change: &'a Change) -> By<'a> {
+        By { change, signer: self.signer.as_deref() }
     }
 
     pub(crate) fn fallback(&self) -> Option<&Fallback> {

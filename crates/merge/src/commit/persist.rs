@@ -46,6 +46,7 @@ pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result
                     pending.push((entry.map_err(|_| damaged())?.oid.to_owned(), Visit::First));
                 }
             }
+            // What a tag names was there before.
             Kind::Blob | Kind::Tag => {}
         }
     }

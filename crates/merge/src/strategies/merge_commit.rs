@@ -36,7 +36,7 @@ impl MergeStrategy for MergeCommit {
                     tree
                 }
             };
-            let commit = draft(session, tree, &[ours, theirs], change)?;
+            let commit = draft(session, tree, &[ours, theirs], repository.by(change))?;
             offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine })
         })
     }

@@ -4,7 +4,7 @@ use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
 use super::{Offer, keep_both, offer, sides};
-use crate::commit::{draft, persist};
+use crate::commit::{By, draft, persist};
 use crate::engine::{Merged, merge};
 use crate::{Change, CommitId, Engine, Made, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
@@ -29,12 +29,14 @@ impl MergeStrategy for Octopus {
                 tips.push(graph::commit(session, other)?);
             }
             let mut at = onto;
+            // What lies between lands nowhere.
+            let unsigned = By { change, signer: None };
             for tip in independent(session, &tips)? {
                 match merge(session, at, tip)? {
                     Merged::Contained => {}
                     Merged::Clean { tree, bases } => {
                         keep_both(session, &bases, (at, tip), tree)?;
-                        at = draft(session, tree, &[at, tip], change)?;
+                        at = draft(session, tree, &[at, tip], unsigned)?;
                     }
                     Merged::Conflict(conflict) => {
                         persist::persist(session, at)?;
@@ -51,7 +53,7 @@ impl MergeStrategy for Octopus {
                     parents.push(tip);
                 }
             }
-            let commit = draft(session, graph::tree_of(session, at)?, &parents, change)?;
+            let commit = draft(session, graph::tree_of(session, at)?, &parents, repository.by(change))?;
             offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine: Engine::Own })
         })
     }

@@ -20,7 +20,7 @@ impl MergeStrategy for Ours {
                 return Ok(Prepared::AlreadyMerged);
             }
             let tree = graph::tree_of(session, ours)?;
-            let commit = draft(session, tree, &[ours, theirs], change)?;
+            let commit = draft(session, tree, &[ours, theirs], repository.by(change))?;
             offer_one_side(session, commit, target, change, "archive")
         })
     }

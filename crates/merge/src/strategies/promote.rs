@@ -27,7 +27,7 @@ impl MergeStrategy for Promote {
                 Picked::Clean(tree) => tree,
                 Picked::Conflict(_) => return Err(graph::unusable(theirs, "its tree cannot be taken as it is")),
             };
-            let commit = draft(session, tree, &[ours, theirs], change)?;
+            let commit = draft(session, tree, &[ours, theirs], repository.by(change))?;
             offer_one_side(session, commit, target, change, "promote")
         })
     }

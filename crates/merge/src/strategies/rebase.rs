@@ -46,7 +46,7 @@ impl MergeStrategy for Rebase {
                     }
                 }
             }
-            series::replay(session, (target, onto), change, &commits, (self.empties, "rebase"))
+            series::replay(session, (target, onto), repository.by(change), &commits, (self.empties, "rebase"))
         })
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pick::{Picked, base_tree, pick};
 use super::{Offer, keep, offer};
-use crate::commit::{Copied, copy, lines_of, persist, trailers};
-use crate::{Change, Conflict, Engine, Error, Made, Prepared, Result, Step, Target, graph};
+use crate::commit::{By, Copied, copy, lines_of, persist, trailers};
+use crate::{Conflict, Engine, Error, Made, Prepared, Result, Step, Target, graph};
 
 /// What to do with commits that change nothing where they are replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub(super) fn between(session: &gix::Repository, tip: ObjectId, onto: ObjectId) 
 pub(super) fn replay(
     session: &mut gix::Repository,
     (target, onto): (&Target, ObjectId),
-    change: &Change,
+    by: By<'_>,
     commits: &[ObjectId],
     (empties, verb): (Empties, &str),
 ) -> Result<Prepared> {
@@ -61,7 +61,7 @@ pub(super) fn replay(
         }
         match picked {
             Picked::Clean(tree) if tree == ours && empties == Empties::Drop => {}
-            Picked::Clean(tree) => at = copy_of(session, commit, tree, at, change)?,
+            Picked::Clean(tree) => at = copy_of(session, commit, tree, at, by)?,
             Picked::Conflict(paths) => {
                 // What was replayed so far is one of the sides, so it must be there for whoever decides.
                 persist::persist(session, at)?;
@@ -75,7 +75,7 @@ pub(super) fn replay(
     if at == onto {
         return Ok(Prepared::Empty);
     }
-    offer(session, at, target, change, Offer { verb, made: Made::Replay { steps }, engine: Engine::Own })
+    offer(session, at, target, by.change, Offer { verb, made: Made::Replay { steps }, engine: Engine::Own })
 }
 
 fn copy_of(
@@ -83,7 +83,7 @@ fn copy_of(
     commit: ObjectId,
     tree: ObjectId,
     parent: ObjectId,
-    change: &Change,
+    by: By<'_>,
 ) -> Result<ObjectId> {
     let found = session.find_commit(commit).map_err(Error::git(format!("read commit {commit}")))?;
     let damaged = || graph::unusable(commit, "it is a damaged commit");
@@ -93,9 +93,9 @@ fn copy_of(
         tree,
         parent,
         author,
-        message: trailers::append(decoded.message, &lines_of(change)?),
+        message: trailers::append(decoded.message, &lines_of(by.change)?),
         encoding: decoded.encoding.map(|encoding| encoding.as_bstr().to_owned()),
         after: commit,
     };
-    copy(session, copied, change)
+    copy(session, copied, by)
 }

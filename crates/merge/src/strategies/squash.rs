@@ -56,7 +56,7 @@ impl MergeStrategy for Squash {
             let bare = Change { trailers: Vec::new(), ..change.clone() };
             let message = trailers::append(message(&bare)?.as_bytes(), &lines);
             let copied = Copied { tree, parent: onto, author, message, encoding: None, after: tip };
-            let commit = copy(session, copied, change)?;
+            let commit = copy(session, copied, repository.by(change))?;
             offer(session, commit, target, change, Offer { verb: "squash", made: Made::Squash, engine })
         })
     }

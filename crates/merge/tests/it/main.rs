@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod archive;
 mod bad_input;
 mod baseline;
 mod certificate;
@@ -18,6 +19,7 @@ mod queue;
 mod race;
 mod repo;
 mod scene;
+mod sign;
 mod strategies;
 mod trailers;
 mod trial;
