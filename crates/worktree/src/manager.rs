@@ -27,8 +27,12 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// Commits everything that was left in the worktree onto its branch, the agent's own commits first.
     ///
     /// Tracked and untracked files, deletions, modes and symlinks are taken; ignored files stay where they are. The
-    /// objects and the ref are durable when this returns. Neither a file of the tree nor its index changes, so that with direct
-    /// access git inside shows what was captured as staged the other way round, until `git reset` is run there.
+    /// objects and the ref are durable when this returns. No file of the tree changes.
+    ///
+    /// With direct access, where git inside is on the branch that moves, its index follows: what was captured is no change
+    /// any more, and what else was staged stays staged ([`Notice::StagedOtherwise`](crate::Notice::StagedOtherwise)). An index
+    /// that cannot follow is [a notice](crate::Notice::IndexBehind). A private git directory is not written to: git inside
+    /// shows what was captured as uncommitted still, and a commit there takes it along.
     ///
     /// # Errors
     /// When the content could not be read or stored; the worktree is then still as it was.

@@ -98,6 +98,19 @@ pub enum Notice {
         /// What was wrong with it.
         why: String,
     },
+    /// With direct access: something else is staged at this path than what was captured and than what the branch had before.
+    /// It stays staged, so a commit inside has that, until the file is added again.
+    StagedOtherwise {
+        /// Where it is, relative to the tree.
+        path: PathBuf,
+    },
+    /// With direct access: the index could not follow the branch to what was captured, so that git inside shows the work as
+    /// staged the other way round, and a plain commit there would take it back. The next capture or adoption makes up for
+    /// it; `git reset`, which changes no file, does as well.
+    IndexBehind {
+        /// Why not.
+        why: String,
+    },
     /// A conflict that was not resolved. Its sides are kept beside the file.
     Conflict {
         /// Where it is, relative to the tree.

@@ -4,6 +4,7 @@
 //! split over two files cannot be read from one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use gix::ObjectId;
@@ -66,7 +67,7 @@ const SKIPPED: u16 = 0x4000;
 const INTENDED: u16 = 0x2000;
 const DIRECTORY: u32 = 0o040_000;
 /// Bytes of the times, numbers, owner and size of an entry.
-const STAT: usize = 40;
+pub(super) const STAT: usize = 40;
 
 /// What becomes of the sum at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +157,8 @@ fn extensions(input: &mut Input<'_>) -> Result<(), String> {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) path: BString,
+    /// Where it is in the file.
+    pub(super) bytes: Range<usize>,
     stage: u8,
     mode: u32,
     id: ObjectId,
@@ -169,12 +172,28 @@ impl Entry {
         self.mode == DIRECTORY
     }
 
+    /// Zero, or the side of a conflict that it is.
+    pub(super) fn stage(&self) -> u8 {
+        self.stage
+    }
+
+    /// Whether its changes are not looked for.
+    pub(super) fn is_assumed(&self) -> bool {
+        self.flags & ASSUMED != 0
+    }
+
+    /// Whether it shall be added, without content yet.
+    pub(super) fn is_intended(&self) -> bool {
+        self.more & INTENDED != 0
+    }
+
     /// Whether it was left out of the tree on purpose.
     pub(super) fn is_left_out(&self) -> bool {
         self.more & SKIPPED != 0
     }
 
-    fn item(&self) -> Result<Item, String> {
+    /// What it holds; in words why that cannot be.
+    pub(super) fn item(&self) -> Result<Item, String> {
         let kind = match self.mode {
             0o100_644 => EntryKind::Blob,
             0o100_755 => EntryKind::BlobExecutable,
@@ -203,11 +222,11 @@ impl Staged {
         if parts.len() > limits::TREE_DEPTH {
             return Err("has a path that is too deep".into());
         }
-        if entry.flags & ASSUMED != 0 || entry.is_left_out() {
+        if entry.is_assumed() || entry.is_left_out() {
             self.unwatched.push(path.clone());
         }
         match entry.stage {
-            0 if entry.more & INTENDED != 0 => self.intended.push(path),
+            0 if entry.is_intended() => self.intended.push(path),
             0 => drop(self.entries.insert(path, item)),
             stage => self.sides.push((path, stage, item)),
         }
@@ -281,7 +300,7 @@ impl<'a> Input<'a> {
             self.take((8 - used % 8) % 8)?;
         }
         let stage = (flags >> 12 & 3).to_le_bytes()[0];
-        Ok(Entry { path, stage, mode, id, flags, more })
+        Ok(Entry { path, bytes: start..self.at, stage, mode, id, flags, more })
     }
 
     /// Reads a path and the NUL after it, into this room.

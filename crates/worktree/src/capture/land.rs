@@ -4,6 +4,7 @@ use gix::ObjectId;
 use gix::date::Time;
 use gix::objs::Commit;
 
+use super::follow::{self, Stats};
 use super::notices::Notices;
 use super::rescue::hold;
 use super::{Fence, Input, commit, durable, rescue, rescues};
@@ -20,6 +21,8 @@ pub(super) struct Move<'a> {
     pub(super) tip: ObjectId,
     /// The commit that this capture made of files, if it made one.
     pub(super) snapshot: Option<ObjectId>,
+    /// What is known of the files in it.
+    pub(super) stats: &'a Stats,
     /// What its log is told.
     pub(super) message: &'a Message,
 }
@@ -48,19 +51,28 @@ pub(super) fn publish(
     let tips: Vec<ObjectId> = lines.iter().copied().chain([to.tip]).filter(|tip| *tip != input.base).collect();
     let mut batch = Batch::default();
     let staged = moves.map(|_| Staged::begin(&input.common, to.tip, &mut batch)).transpose()?;
-    if !tips.is_empty() {
-        durable::sync(repo, input.base, &tips)?;
-    }
-    batch.settle()?;
+    let plan = follow::plan(repo, input, to.previous, to.tip, to.stats);
+    let flush = || {
+        if !tips.is_empty() {
+            durable::sync(repo, input.base, &tips)?;
+        }
+        batch.settle()
+    };
+    let index = beside(flush, plan)?;
     let mut landed = Landed { tip: to.tip, rescued: Vec::new() };
-    if lines.is_empty() && moves.is_none() {
+    if lines.is_empty() && moves.is_none() && index.is_none() {
         return Ok(landed);
     }
     let turn = fence()?;
     for &line in lines {
         landed.put(rescue(repo, &input.id, line)?);
     }
-    let Some((name, staged)) = moves.zip(staged) else { return Ok(landed) };
+    let Some((name, staged)) = moves.zip(staged) else {
+        if let Some(index) = index {
+            index.carry_out(notices).moved();
+        }
+        return Ok(landed);
+    };
     if let Some(by) = turn.user {
         if to.snapshot == Some(to.tip) {
             landed.tip = already(repo, input, to.tip)?.unwrap_or(to.tip);
@@ -69,9 +81,30 @@ pub(super) fn publish(
         notices.push(Notice::BranchInUse { by });
         return Ok(landed);
     }
+    let reference = format!("refs/heads/{name}");
+    let unmoved = swap::read(&input.common, &reference)? == to.previous.map_or(Value::Missing, Value::Id);
+    let index = index.filter(|_| unmoved).map(|index| index.carry_out(notices));
     branch(repo, name, to, &staged)?;
-    swap::sync_name(&input.common, &format!("refs/heads/{name}"))?;
+    if let Some(index) = index {
+        index.moved();
+    }
+    swap::sync_name(&input.common, &reference)?;
     Ok(landed)
+}
+
+/// Flushes, and prepares the index meanwhile: the one waits for the disk, and the other computes.
+fn beside<'a>(flush: impl FnOnce() -> Result<()>, plan: Option<follow::Plan<'a>>) -> Result<Option<follow::Ready<'a>>> {
+    let Some(plan) = plan else { return flush().map(|()| None) };
+    if !plan.is_long() {
+        flush()?;
+        return Ok(Some(plan.prepare()));
+    }
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| plan.prepare());
+        let flushed = flush();
+        let ready = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        flushed.map(|()| Some(ready))
+    })
 }
 
 impl Landed {

@@ -72,6 +72,8 @@ pub(super) const IGNORE_BYTES: u64 = 1 << 20;
 pub(super) const PATTERN_WORK: u64 = 20_000_000_000;
 /// Size of the worktree's `.git` file.
 pub(super) const DOT_GIT_BYTES: u64 = 64 << 10;
+/// Size of the agent's index that is still written anew: room for the [`PATHS`].
+pub(super) const OWN_INDEX_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 /// Size of the saved index.
 pub(super) const INDEX_BYTES: u64 = 1 << 30;
 /// Files up to this size are read into memory once, larger ones are streamed.

@@ -4,6 +4,7 @@ use gix::ObjectId;
 
 use super::base::Base;
 use super::beneath::Dir;
+use super::follow::Stats;
 use super::notices::Notices;
 use super::tree::Tree;
 use super::{Input, Keep, agent_tip, branch_value, fault, history, open_base, snapshot};
@@ -24,6 +25,8 @@ pub(super) struct Look<'a> {
     pub(super) lines: Vec<ObjectId>,
     /// The files.
     pub(super) content: Tree<'a>,
+    /// What is known of those that were stored.
+    pub(super) stats: Stats,
     pub(super) notices: Notices,
 }
 
@@ -43,8 +46,8 @@ pub(super) fn take<T>(repo: &gix::Repository, input: &Input, then: impl FnOnce(L
     let base = &open_base(repo, input)?;
     let mut lines = history.lines;
     let (agent, of_agent) = agent_tip(repo, input, history.tip, base, &mut lines, &mut notices)?;
-    let content = snapshot::take(repo, common, &root, input, &of_agent, &mut notices)?;
-    then(Look { repo, input, common, base, branch, agent, of_agent: &of_agent, lines, content, notices })
+    let (content, stats) = snapshot::take(repo, common, &root, input, &of_agent, &mut notices)?;
+    then(Look { repo, input, common, base, branch, agent, of_agent: &of_agent, lines, content, stats, notices })
 }
 
 /// As [`take`], without storing anything.

@@ -19,6 +19,7 @@ mod durable;
 mod edit;
 pub(crate) mod fault;
 mod files;
+mod follow;
 mod freshen;
 mod glob;
 mod history;
@@ -62,6 +63,7 @@ pub(crate) use aside::aside;
 pub(crate) use cache::Cache;
 pub(crate) use delta::apply_into as apply_delta;
 pub(crate) use durable::{is_whole, sync as make_durable};
+pub(crate) use follow::{Follow, catch_up};
 pub(crate) use index::says as index_says;
 pub(crate) use limits::IGNORED_DIRS;
 pub(crate) use nested::ends_early as search_ends_early;
@@ -101,6 +103,10 @@ pub(crate) struct Input {
     pub(crate) git: GitAccess,
     /// What becomes of what is found.
     pub(crate) keep: Keep,
+    /// When the index follows the branch to what was captured.
+    pub(crate) follow: Follow,
+    /// Where the next index is written, which only this worktree uses; in the directory that locks of ours are known by.
+    pub(crate) sign: PathBuf,
     /// How many threads look through the tree.
     pub(crate) threads: usize,
     /// Whether repositories in ignored directories are looked for, which only who deletes them must know.
@@ -139,7 +145,7 @@ pub(crate) fn capture(repo: &gix::Repository, input: &Input, message: &Message, 
 }
 
 fn store(found: Look<'_>, message: &Message, fence: Fence<'_>) -> Result<Capture> {
-    let Look { repo, input, branch: previous, agent, of_agent, mut lines, content, mut notices, .. } = found;
+    let Look { repo, input, branch: previous, agent, of_agent, mut lines, content, stats, mut notices, .. } = found;
     let upon = commit::in_place_of(repo, input, previous, agent, message)?.or(previous);
     let placed = commit::Lines { repo, agent, of_agent, previous: upon }.place(&content, message)?;
     let tip = placed.tip;
@@ -148,7 +154,7 @@ fn store(found: Look<'_>, message: &Message, fence: Fence<'_>) -> Result<Capture
     {
         lines.push(previous);
     }
-    let to = land::Move { previous, tip, snapshot: placed.snapshot, message };
+    let to = land::Move { previous, tip, snapshot: placed.snapshot, stats: &stats, message };
     let land::Landed { tip, rescued } = land::publish(repo, input, to, &lines, fence, &mut notices)?;
     Ok(Capture {
         base: commit_id(input.base)?,

@@ -17,6 +17,7 @@ pub(super) struct Notices {
     nested: usize,
     hidden: usize,
     refused: usize,
+    staged: usize,
 }
 
 impl Notices {
@@ -26,6 +27,7 @@ impl Notices {
             Notice::NestedRepository { .. } => &mut self.nested,
             Notice::HiddenRepository { .. } => &mut self.hidden,
             Notice::HistoryRefused { .. } => &mut self.refused,
+            Notice::StagedOtherwise { .. } => &mut self.staged,
             _ => &mut 0,
         };
         *count += 1;
@@ -48,6 +50,10 @@ impl Notices {
 
     pub(super) fn unsearched(&mut self, path: &BStr, why: String) {
         self.push(Notice::HiddenUnreadable { path: shown(path), why });
+    }
+
+    pub(super) fn staged(&mut self, path: &BStr) {
+        self.push(Notice::StagedOtherwise { path: shown(path) });
     }
 
     pub(super) fn refused(&mut self, why: impl Into<String>) {
@@ -88,6 +94,9 @@ impl Notices {
         }
         if let Some(more) = more(self.refused) {
             self.list.push(Notice::HistoryRefused { why: format!("and {more} more lines of history") });
+        }
+        if let Some(more) = more(self.staged) {
+            self.list.push(Notice::IndexBehind { why: format!("something else is staged at {more} more paths") });
         }
         self.list
     }

@@ -217,6 +217,7 @@ impl Observed {
                 // Only a release says so.
                 Notice::NotStaged { .. } | Notice::Conflict { .. } => continue,
                 Notice::BranchInUse { .. } | Notice::TreeMissing { .. } => continue,
+                Notice::StagedOtherwise { .. } | Notice::IndexBehind { .. } => continue,
                 Notice::GitFileReplaced => (".git".into(), "it is not the file that was put there".into()),
                 Notice::HistoryNotFromBase { tip } => ("HEAD".into(), format!("{tip} does not go on from the base")),
                 Notice::HistoryRefused { why } => ("the history made inside".into(), why),

@@ -1,5 +1,7 @@
 //! What lies in the tree, as a tree of git.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::glob::pattern::Case;
@@ -10,6 +12,7 @@ use super::base::Item;
 use super::beneath::{self, Dir};
 use super::convert::Converter;
 use super::files::{self, Stored};
+use super::follow::Stats;
 use super::ignore::Ignore;
 use super::notices::Notices;
 use super::observe::own_dir;
@@ -17,8 +20,11 @@ use super::own::Own;
 use super::pointer::{self, Pointer};
 use super::tree::{Changes, Tree};
 use super::walk::{Kinds, Told};
-use super::{Input, Keep, fault, limits, nested, verify, walk};
+use super::{Input, Keep, cache, fault, limits, nested, verify, walk};
 use crate::{HiddenRepositories, Notice, Result};
+
+/// Longer than the clock stands still by which files get their times.
+const TICK: Duration = Duration::from_millis(20);
 
 /// Takes a snapshot of one tree.
 struct Snapshot<'a> {
@@ -38,6 +44,9 @@ struct Snapshot<'a> {
 
 /// Stores every file of the tree at `root` that is not as it was checked out. `agent` is the tree of the agent's last
 /// commit.
+///
+/// Also returns what is known of the files that were stored, but for those that were changed so lately that a further
+/// change might not be seen in it.
 pub(super) fn take<'a>(
     repo: &'a gix::Repository,
     common: &'a Dir,
@@ -45,7 +54,9 @@ pub(super) fn take<'a>(
     input: &Input,
     agent: &'a Tree<'a>,
     notices: &mut Notices,
-) -> Result<Tree<'a>> {
+) -> Result<(Tree<'a>, Stats)> {
+    let settled = SystemTime::now().checked_sub(TICK).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let settled = settled.unwrap_or_default();
     if !walk::names_admin(root, &input.admin) {
         notices.push(Notice::GitFileReplaced);
     }
@@ -64,6 +75,7 @@ pub(super) fn take<'a>(
     let content = Tree::new(base, Changes::new());
     let (keep, room, converter) = (input.keep, limits::LARGE_BYTES, None);
     let mut snapshot = Snapshot { repo, common, root, agent, case, kinds, keep, room, converter, content };
+    let mut stats = Stats::new();
     let mut seen = vec![false; base.len()];
     for position in found.same {
         seen[position] = true;
@@ -78,6 +90,10 @@ pub(super) fn take<'a>(
                     notices.unstorable(path.as_bstr(), why);
                     kept.push(path);
                     continue;
+                }
+                let seconds = u64::try_from(stat.st_mtime).unwrap_or(u64::MAX);
+                if (seconds, stat.st_mtime_nsec) < (settled.as_secs(), settled.subsec_nanos().into()) {
+                    stats.insert(path.clone(), cache::of(&stat));
                 }
                 snapshot.content.set(path, Some(Item { kind, id }));
                 if let Some(position) = position {
@@ -104,7 +120,7 @@ pub(super) fn take<'a>(
     if let Some(why) = own.problem() {
         notices.push(Notice::NotStaged { why: why.clone() });
     }
-    Ok(snapshot.content)
+    Ok((snapshot.content, stats))
 }
 
 impl Snapshot<'_> {

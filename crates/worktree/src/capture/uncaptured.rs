@@ -62,6 +62,8 @@ fn told(notice: &Notice) -> String {
         Notice::HistoryRefused { why } => format!("the history made inside could not be read: {why}"),
         Notice::NotStaged { why } => format!("what is staged could not be read: {why}"),
         Notice::Conflict { path } => format!("{path:?} has a conflict"),
+        Notice::StagedOtherwise { path } => format!("something else is staged at {path:?}"),
+        Notice::IndexBehind { why } => format!("its index is behind its branch: {why}"),
         Notice::HiddenRepository { path } => format!("{path:?} is an ignored repository of its own"),
         Notice::HiddenUnreadable { path, why } => format!("the ignored {path:?} could not be searched: {why}"),
         Notice::HiddenUnsearched { most } => format!("only {most} ignored directories were searched"),

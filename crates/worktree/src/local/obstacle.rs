@@ -30,6 +30,7 @@ pub(super) fn obstacle(tree: &Path, notice: &Notice) -> Option<String> {
         )),
         Notice::GitFileReplaced | Notice::HistoryNotFromBase { .. } => None,
         Notice::BranchInUse { .. } | Notice::TreeMissing { .. } => None,
+        Notice::StagedOtherwise { .. } | Notice::IndexBehind { .. } => None,
     }
 }
 

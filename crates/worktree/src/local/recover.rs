@@ -15,7 +15,7 @@ use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::lost;
 use super::remove::Tree;
-use super::{base, fence, moved, refs, remove, stale, trash, unflushed};
+use super::{base, fence, moved, refs, release, remove, stale, trash, unflushed};
 use crate::capture::{self, fault};
 use crate::disk;
 use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
@@ -210,6 +210,7 @@ pub(super) fn take(layout: &Layout, mut record: Record, lock: Lock) -> Result<Wo
     record.write(layout)?;
     drop(turn);
     write_reason(layout, &record, &record.holder.reason(&record.parts.id))?;
+    release::catch_up(layout, &record);
     Ok(record.handle(lock))
 }
 

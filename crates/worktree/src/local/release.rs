@@ -103,6 +103,8 @@ pub(super) fn input(layout: &Layout, record: &Record) -> Result<capture::Input> 
         branch: parts.branch.clone(),
         git: parts.git,
         keep: capture::Keep::Objects,
+        follow: capture::Follow::AtOnce,
+        sign: layout.staging().join(format!("{}.index.sign", record.token)),
         threads: layout.threads,
         hidden: HiddenRepositories::Remove,
     })
@@ -177,7 +179,7 @@ pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition
                 // It may have failed after it had put something under a ref.
                 let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
                 rescued.retain(|rescue| !before.has(rescue));
-                return Ok(leave(&record, fault::with_causes(&e), rescued).into());
+                return Ok(leave(layout, &record, fault::with_causes(&e), rescued).into());
             }
         };
         let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
@@ -197,7 +199,7 @@ pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition
         if tries == TRIES {
             let why =
                 "what was rescued was deleted by a garbage collection right away, each time; release it after that";
-            return Ok(Released { notices: work.notices, ..leave(&record, why.into(), rescues) }.into());
+            return Ok(Released { notices: work.notices, ..leave(layout, &record, why.into(), rescues) }.into());
         }
         tries += 1;
     };
@@ -226,7 +228,7 @@ fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) ->
     let why = fault::with_causes(&e);
     let life = Life::Kept { why: Some(why.clone()), rescues: rescues.clone() };
     history::note(layout, &record, life, Lasting::Durable)?;
-    Ok(leave(&record, why, rescues))
+    Ok(leave(layout, &record, why, rescues))
 }
 
 /// Removes a tree in which nobody worked.
@@ -293,9 +295,20 @@ fn is_integrated(repo: &gix::Repository, base: ObjectId, into: &CommitId, tip: O
     into.is_some_and(|into| merged::integration(repo, base, tip, into).is_integrated())
 }
 
+/// Brings an index along that a capture left behind its branch, as far as that is possible now.
+pub(super) fn catch_up(layout: &Layout, record: &Record) {
+    let Ok(input) = input(layout, record) else { return };
+    let Ok(repo) = repo::open(&layout.common) else { return };
+    let tip = input.branch.as_ref().and_then(|branch| refs::branch_tip(&repo, branch).ok().flatten());
+    if let Some(tip) = tip {
+        capture::catch_up(&repo, &input, tip);
+    }
+}
+
 /// Leaves the worktree as it is after something failed that may pass, a full disk or a lock: its owner will have gone by
 /// the next recovery, which hands it out again.
-fn leave(record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
+fn leave(layout: &Layout, record: &Record, why: String, rescues: Vec<Rescue>) -> Released {
+    catch_up(layout, record);
     Released { fate: kept(record, Keeper::Failure, Some(why)), rescues, notices: Vec::new() }
 }
 
@@ -316,6 +329,7 @@ pub(super) fn keep(
         None => format!("hedgerow worktree {id}: kept"),
         Some(why) => format!("hedgerow worktree {id}: kept, {}", why.replace('\n', " ")),
     };
+    catch_up(layout, record);
     let turn = fence::enter(layout, record)?;
     history::note(layout, record, Life::Kept { why: why.clone(), rescues: rescues.clone() }, Lasting::Durable)?;
     record.stage = Stage::Kept;

@@ -74,7 +74,7 @@ pub(super) fn everything(repo: &gix::Repository, layout: &Layout, record: &Recor
         name: "hedgerow".into(),
         email: "hedgerow@localhost".into(),
     };
-    let input = capture::Input { hidden: layout.hidden, ..input(layout, record)? };
+    let input = capture::Input { hidden: layout.hidden, follow: capture::Follow::Later, ..input(layout, record)? };
     let head = capture::head(repo, &input);
     let Capture { tip, rescued, notices, .. } = take_over(repo, layout, record, &input, &message)?;
     let untouched = |notice: &Notice| match notice {

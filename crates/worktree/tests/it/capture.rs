@@ -1,6 +1,7 @@
 //! What an agent leaves in its worktree reaches the repository, whole and checked.
 
 mod files;
+mod follow;
 mod history;
 mod hostile;
 mod random;

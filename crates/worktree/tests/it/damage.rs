@@ -271,7 +271,8 @@ async fn a_capture_or_release_on_a_full_disk_loses_nothing_and_can_be_had_again(
         for rescue in rescues {
             git_in(&path, ["update-ref", "-d", &rescue.reference]);
         }
-        assert!(manager.list().await.unwrap().is_empty());
+        let left = manager.list().await.unwrap();
+        assert!(left.is_empty(), "with {room} bytes: {captured:?}, {released:?}, {left:?}");
         assert_eq!(manager.purge().await.unwrap().left, Vec::<String>::new());
         git_in(&path, ["gc", "-q", "--prune=now"]);
         crate::repo::assert_sound(&path);

@@ -165,6 +165,30 @@ async fn a_capture_through_a_view_killed_before_any_step_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_capture_killed_between_the_index_and_the_branch_leaves_nothing_to_be_taken_back() {
+    if !strace::works() {
+        return;
+    }
+    // Before the index, after three objects, is put in its place, and before the lock of the branch is taken.
+    for (step, locked, seen) in [(("renameat", 4), true, "?? work"), (("linkat", 2), false, "A  work")] {
+        let repo = crate::repo::Repo::new();
+        let manager = repo.manager();
+        let step = strace::Step::new(step.0, step.1);
+        assert!(strace::kill("capture", repo.path().to_str().unwrap(), &step));
+        let tree = repo.root().join("repo.worktrees/victim");
+        let status = || crate::repo::git_in(&tree, ["status", "--porcelain"]);
+        let lock = crate::repo::git_in(&tree, ["rev-parse", "--absolute-git-dir"]) + "/index.lock";
+        assert_eq!((Path::new(&lock).exists(), status()), (locked, seen.to_owned()), "{step:?}");
+        let worktree = manager.recover().await.unwrap().adopted.pop().unwrap();
+        assert_eq!((Path::new(&lock).exists(), status()), (false, seen.to_owned()), "{step:?}");
+        let capture = manager.capture(&worktree, crate::capture::message()).await.unwrap();
+        assert_eq!((capture.notices, status()), (Vec::new(), String::new()), "{step:?}");
+        assert_eq!(repo.git(["show", "victim:work"]) + "\n", WORK);
+        assert_eq!(std::fs::read_dir(manager.state_dir().join("staging")).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_archiving_release_killed_before_any_step_loses_nothing() {
     sweep("archive").await;
 }

@@ -198,7 +198,8 @@ impl Scene {
                 assert_eq!(text, WORK, "{moment}: the work is in no ref, and not in the tree");
             }
             if worktree.git() == hedgerow_worktree::GitAccess::Direct {
-                git_in(worktree.path(), ["status", "--porcelain"]);
+                let seen = git_in(worktree.path(), ["status", "--porcelain"]);
+                assert!(!seen.contains("D  "), "{moment}: a commit inside would take the work back: {seen}");
             }
             assert_eq!(manager.release(worktree, Disposition::Archive).await.unwrap().fate, Fate::Removed, "{moment}");
         }
