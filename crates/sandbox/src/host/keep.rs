@@ -11,7 +11,7 @@ use super::lane::Scratch;
 use super::secrets::SecretFiles;
 use super::supervisor::{self, Duties};
 use crate::run::group::{Emptied, Group};
-use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Survivors, Tree, kill_marked};
+use crate::run::{Bound, Buried, Fault, Keeper, Mark, REPORT, Survivors, Tree};
 use crate::sys::Forked;
 use crate::{Command, End, Error, Usage};
 
@@ -27,14 +27,14 @@ pub(super) struct HostKeeper {
     group: Option<Arc<Group>>,
     scratch: Scratch,
     secrets: SecretFiles,
-    /// The variable, with its value, that every process of the command has inherited unless it removed it.
-    cookie: String,
+    /// The variable that every process of the command has inherited unless it removed it.
+    mark: Mark,
     dying: Duration,
 }
 
 impl HostKeeper {
     pub(super) fn new(scratch: Scratch, secrets: SecretFiles, id: &str, group: Option<Group>) -> Self {
-        Self { group: group.map(Arc::new), scratch, secrets, cookie: format!("{COOKIE}={id}"), dying: DYING }
+        Self { group: group.map(Arc::new), scratch, secrets, mark: mark(id), dying: DYING }
     }
 
     /// The same with another time to die.
@@ -74,20 +74,41 @@ impl Keeper for HostKeeper {
     }
 
     fn bury(&self, complete: bool) -> Buried {
-        // Also when the supervisor has seen the end of all: what is here need not have descended from it.
-        let (grouped, group) = match self.group.as_ref().map(|group| (group, group.end(self.dying))) {
-            None => (0, None),
-            Some((_, Emptied::Yes(count))) => (u32::try_from(count).unwrap_or(u32::MAX), None),
-            Some((group, Emptied::No)) => (0, Some(Arc::clone(group))),
-        };
-        let (marked, variable) = if complete { (0, None) } else { kill_marked(&self.cookie, self.dying) };
+        let mark = Some(&self.mark).filter(|_| !complete);
+        let (swept, survivors) = sweep(self.group.as_ref(), mark, self.dying);
         self.scratch.remove();
-        Buried { exceeded: None, swept: grouped.saturating_add(marked), survivors: Survivors { variable, group } }
+        Buried { exceeded: None, swept, survivors }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {
         Usage { cpu, peak_memory: None }
     }
+}
+
+/// The mark of the command with this id.
+pub(crate) fn mark(id: &str) -> Mark {
+    Mark::new(format!("{COOKIE}={id}"))
+}
+
+/// Kills what is in the group and what carries the mark, and says how many that were and what is left. To be called also when the
+/// supervisor has seen the end of all that descended from it, then without the mark: what is in the group need not have.
+pub(crate) fn sweep(group: Option<&Arc<Group>>, mark: Option<&Mark>, dying: Duration) -> (u32, Survivors) {
+    let mut survivors = Survivors::default();
+    let grouped = match group.map(|group| (group, group.end(dying))) {
+        None => 0,
+        Some((_, Emptied::Yes(count))) => count,
+        Some((group, Emptied::No)) => {
+            survivors.group = Some(Arc::clone(group));
+            0
+        }
+    };
+    let Some(mark) = mark else { return (u32::try_from(grouped).unwrap_or(u32::MAX), survivors) };
+    let swept = mark.kill(dying);
+    // Where everything began in a group, its end is known without a look at each process.
+    if !swept.left.is_empty() || (group.is_none() && !swept.unknown.is_empty()) {
+        survivors.mark = Some(mark.clone());
+    }
+    (u32::try_from(grouped + swept.killed).unwrap_or(u32::MAX), survivors)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(crate) mod supervisor;
 pub use self::options::{Grouping, HostFacts, HostOptions};
 #[cfg(all(target_os = "linux", feature = "native"))]
 pub(crate) use self::{
-    keep::{COOKIE, DYING},
+    keep::{COOKIE, DYING, mark, sweep},
     lane::Scratch,
     secrets::SecretFiles,
     supervisor::Duties,
@@ -99,12 +99,14 @@ impl Sandbox for HostSandbox {
                 return Coverage::Partial(match &self.facts.groups {
                     Ok(place) => format!(
                         "a program that moves its children out of its control group (in {}), kills its supervisor and clears \
-                         their environment can leave them",
+                         their environment can leave them; and where supervisor and embedding program are both killed, what \
+                         they started lives until the next program makes this lane",
                         place.display()
                     ),
                     Err(why) => format!(
-                        "a program that kills its supervisor and clears its children's environment can leave them; no control \
-                         group holds them together: {why}"
+                        "a program that kills its supervisor and clears its children's environment can leave them; and where \
+                         supervisor and embedding program are both killed, what they started lives until the next program \
+                         makes this lane, and what cleared its environment lives on; no control group holds them together: {why}"
                     ),
                 });
             }

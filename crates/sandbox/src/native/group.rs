@@ -5,10 +5,12 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::group_base::{Base, Controller, Version};
 use crate::Limits;
+use crate::run::group;
 
 /// The groups of one command; one of them on version 2, up to three on version 1.
 #[derive(Debug)]
@@ -31,11 +33,13 @@ struct Member {
     version: Version,
     controllers: Vec<Controller>,
     entrance: OwnedFd,
+    /// What ends everything in it; on version 2, from Linux 5.14 on.
+    end: Option<Arc<group::Group>>,
 }
 
 impl Group {
-    /// Makes the groups that keep these limits, in all of `bases` that are of use for this purpose.
-    pub(super) fn make(bases: &[Base], name: &str, limits: &Limits, ours: u64, purpose: Purpose) -> io::Result<Self> {
+    /// Makes the groups that keep these limits, in all of `bases` that are of use for this purpose, for the command with this token.
+    pub(super) fn make(bases: &[Base], token: &str, limits: &Limits, ours: u64, purpose: Purpose) -> io::Result<Self> {
         let mut group = Self { members: Vec::new() };
         for base in bases {
             let wanted: Vec<_> = base.controllers.iter().copied().filter(|c| c.wanted(limits)).collect();
@@ -43,12 +47,16 @@ impl Group {
             if wanted.is_empty() && !kills {
                 continue;
             }
-            let directory = base.directory.join(name);
+            let directory = base.directory.join(group::name(token));
             fs::create_dir(&directory)?;
             let member = Member::set_up(directory.clone(), base.version, wanted, limits, ours);
             // A group without its limits is worse than none.
             let member = member.inspect_err(|_| drop(fs::remove_dir(&directory)));
             group.members.push(member.inspect_err(|_| group.remove())?);
+            if kills && group.ending().is_none() {
+                group.remove();
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "a control group cannot be killed as a whole"));
+            }
         }
         Ok(group)
     }
@@ -90,12 +98,9 @@ impl Group {
         fs::read_to_string(member.directory.join(file)).ok()?.trim().parse().ok()
     }
 
-    /// Kills everything in them, on version 2; not even who forks all the time gets away.
-    pub(super) fn kill(&self) {
-        for member in self.members.iter().filter(|member| member.version == Version::Two) {
-            // Kernels before 5.14 have no such file.
-            let _absent = set(&member.directory.join("cgroup.kill"), "1");
-        }
+    /// The one that ends everything, where there is one: not even who forks all the time gets away.
+    pub(super) fn ending(&self) -> Option<&Arc<group::Group>> {
+        self.members.iter().find_map(|member| member.end.as_ref())
     }
 
     /// Removes the groups, which must be empty. The kernel takes a moment to see that they are.
@@ -149,7 +154,8 @@ impl Member {
             Version::Two => "cgroup.procs",
         };
         let entrance = OpenOptions::new().write(true).open(directory.join(entrance))?.into();
-        Ok(Self { directory, version, controllers, entrance })
+        let end = (version == Version::Two).then(|| group::Group::open(directory.clone()).ok()).flatten().map(Arc::new);
+        Ok(Self { directory, version, controllers, entrance, end })
     }
 }
 
@@ -170,21 +176,21 @@ mod tests {
     fn a_command_without_limits_is_killed_by_its_group_where_nothing_else_ends_everything() {
         use std::os::unix::process::ExitStatusExt;
 
-        let directory = match crate::run::group::find() {
+        let directory = match group::find() {
             Ok(directory) => directory,
             Err(why) => return eprintln!("SKIPPED: {why}"),
         };
         let base = Base { directory, version: Version::Two, controllers: Vec::new(), swap: Swap::Free };
         let made = |purpose| {
-            let name = crate::run::group::name(&crate::run::token().unwrap());
-            Group::make(std::slice::from_ref(&base), &name, &Limits::default(), 0, purpose).unwrap()
+            Group::make(std::slice::from_ref(&base), &crate::run::token().unwrap(), &Limits::default(), 0, purpose)
+                .unwrap()
         };
         assert_eq!(made(Purpose::Limits).count(), 0);
         let group = made(Purpose::End);
         assert_eq!(group.count(), 1);
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         fs::write(group.members[0].directory.join("cgroup.procs"), child.id().to_string()).unwrap();
-        group.kill();
+        assert_eq!(group.ending().unwrap().end(Duration::from_secs(60)), group::Emptied::Yes(1));
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         let directory = group.members[0].directory.clone();
         drop(group);

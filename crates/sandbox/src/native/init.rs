@@ -13,7 +13,7 @@ use super::keep::NativeKeeper;
 use super::outlet;
 use crate::Network;
 use crate::run::round::{self, Left};
-use crate::run::{Bound, CONTROL, Fault, Keepsake, REPORT, Record, START, Stage, exec, report};
+use crate::run::{Bound, CONTROL, Fault, Keepsake, Record, START, Stage, exec, report};
 use crate::sys::{self, Forked, Lean};
 
 /// The byte on the control pipe that asks for SIGTERM to everything; the end of the pipe asks for the end.
@@ -36,10 +36,7 @@ pub(super) fn first_process(keeper: &NativeKeeper, image: &Bound<'_>, forked: Fo
 fn prepare(keeper: &NativeKeeper) -> Result<(), Fault> {
     let step = Fault::at(Stage::Prepare);
     rustix::process::setsid().map_err(&step)?;
-    for fd in (REPORT + 1..).take(keeper.groups()) {
-        rustix::io::write(sys::fixed(fd), b"0").map_err(Fault::at(Stage::Group))?;
-        sys::close(fd);
-    }
+    keeper.join()?;
     enter::settle(&keeper.maps)?;
     // Only now: a process that may not be looked into cannot write its own maps. Its memory is a copy of the host's.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(&step)?;

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -14,13 +13,13 @@ use super::blueprint::Blueprint;
 use super::enter::{self, Maps};
 use super::filter::Filters;
 use super::group::Group;
+use super::limited::Limited;
 use super::outlet::Outlet;
 use super::wall::{Grants, Wall};
 use super::{LANE, init};
-use crate::disk::Disk;
-use crate::run::{Bound, Buried, Fault, Keeper, REPORT, Stage, Tree};
+use crate::run::{Bound, Buried, Fault, Keeper, Stage};
 use crate::sys::Forked;
-use crate::{Command, End, Error, Limits, Network, Result, Usage};
+use crate::{Command, End, Error, Network, Result, Usage};
 
 /// Process 1 counts as a process of the user namespace, too.
 pub(super) const OURS: u64 = 1;
@@ -30,13 +29,10 @@ pub(super) struct NativeKeeper {
     pub(super) blueprint: Blueprint,
     pub(super) maps: Maps,
     pub(super) filters: Filters,
-    pub(super) limits: Limits,
+    pub(super) limited: Limited,
     pub(super) network: Network,
-    pub(super) group: Option<Group>,
     pub(super) wall: Option<Wall>,
-    pub(super) disk: Option<Disk>,
     pub(super) outlet: Option<Outlet>,
-    pub(super) peak: AtomicU64,
 }
 
 impl NativeKeeper {
@@ -44,37 +40,30 @@ impl NativeKeeper {
         &self.network
     }
 
-    /// How many control groups there are to join. Asked after the fork, so it must not allocate.
-    pub(super) fn groups(&self) -> usize {
-        self.group.as_ref().map_or(0, Group::count)
+    /// Joins the control groups. Nothing here may allocate, lock or panic.
+    pub(super) fn join(&self) -> std::result::Result<(), Fault> {
+        self.limited.join()
     }
 
     /// The second wall. Only for what was forked from the supervisor, in which its descriptor has its number.
     pub(super) fn grants(&self) -> Grants<'static> {
-        let number = REPORT + 1 + i32::try_from(self.groups()).unwrap_or(i32::MAX);
-        self.wall.as_ref().map_or_else(Grants::none, |wall| wall.grants(number))
+        self.wall.as_ref().map_or_else(Grants::none, |wall| wall.grants(self.limited.behind_groups(0)))
     }
 
     /// The most that one file may grow to.
     pub(super) fn largest_file(&self) -> Option<u64> {
-        self.limits.disk
+        self.limited.limits().disk
     }
 
     /// The number of the descriptor over which the way out is handed out, if there is one. Only for what was forked from the
     /// supervisor.
     pub(super) fn outlet(&self) -> Option<i32> {
-        let before = i32::try_from(self.groups() + usize::from(self.wall.is_some())).unwrap_or(i32::MAX);
-        self.outlet.as_ref().map(|_| REPORT + 1 + before)
+        self.outlet.as_ref().map(|_| self.limited.behind_groups(usize::from(self.wall.is_some())))
     }
 
     /// The limit of processes, with ours.
     pub(super) fn processes(&self) -> Option<u64> {
-        self.limits.pids.map(|pids| u64::from(pids) + OURS)
-    }
-
-    fn watched_limit(&self) -> Option<u64> {
-        let counted = self.group.as_ref().is_some_and(Group::limits_memory);
-        self.limits.memory.filter(|_| !counted)
+        self.limited.limits().pids.map(|pids| u64::from(pids) + OURS)
     }
 }
 
@@ -88,7 +77,7 @@ impl Keeper for NativeKeeper {
     }
 
     fn descriptors(&self) -> Vec<RawFd> {
-        let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
+        let mut all = self.limited.group().map_or_else(Vec::new, Group::entrances);
         all.extend(self.wall.as_ref().map(|wall| wall.descriptor().as_raw_fd()));
         all.extend(self.outlet.as_ref().map(|outlet| outlet.descriptor().as_raw_fd()));
         all
@@ -122,38 +111,18 @@ impl Keeper for NativeKeeper {
     }
 
     fn watch(&self, supervisor: Pid) -> Option<End> {
-        if let Some(disk) = &self.disk {
-            disk.supervisor(supervisor);
-            if disk.exceeded() {
-                return Some(End::OutOfDisk);
-            }
-        }
-        if let Some(group) = &self.group
-            && group.ran_out_of_memory()
-        {
-            return Some(End::OutOfMemory);
-        }
-        let limit = self.watched_limit()?;
-        let used = Tree::below(supervisor).memory(limit);
-        self.peak.fetch_max(used, Ordering::Relaxed);
-        (used > limit).then_some(End::OutOfMemory)
+        self.limited.watch(supervisor)
     }
 
     fn bury(&self, _: bool) -> Buried {
         if let Some(outlet) = &self.outlet {
             outlet.close();
         }
-        let Some(group) = self.group.as_ref() else { return Buried::default() };
-        if let Some(peak) = group.peak_memory() {
-            self.peak.fetch_max(peak, Ordering::Relaxed);
-        }
-        let exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
-        group.remove();
-        Buried { exceeded, ..Buried::default() }
+        // The kernel let process 1 go only when nothing else was left.
+        Buried { exceeded: self.limited.bury(), ..Buried::default() }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {
-        let peak = self.peak.load(Ordering::Relaxed);
-        Usage { cpu, peak_memory: (peak > 0).then_some(peak) }
+        self.limited.usage(cpu)
     }
 }

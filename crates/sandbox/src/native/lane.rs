@@ -1,18 +1,17 @@
 //! A started sandbox of the native lane.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 
 use super::enter::Maps;
 use super::found::Found;
 use super::group::{Group, Purpose};
 use super::keep::{NativeKeeper, OURS};
 use super::layout::{self, User};
+use super::limited::Limited;
 use super::outlet::{Outlet, Outlets};
 use super::wall::Wall;
 use super::{LANE, NativeOptions};
 use crate::disk::Disk;
-use crate::run::group::name;
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
@@ -72,18 +71,15 @@ impl Lane for NativeLane {
             [] => None,
             bases => {
                 let token = token().map_err(|e| failed("read random bytes", e.into()))?;
-                let group = Group::make(bases, &name(&token), &self.limits, OURS, Purpose::Limits);
+                let group = Group::make(bases, &token, &self.limits, OURS, Purpose::Limits);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };
         let wall = self.found.landlock.as_ref().ok().map(|version| Wall::new(*version)).transpose();
         let wall = wall.map_err(|e| failed("make the Landlock ruleset", e.into()))?;
         let disk = self.disk().map_err(|e| failed("watch what is written to the mounts", e.into()))?;
-        let (limits, network, peak) = (self.limits, self.network.clone(), AtomicU64::new(0));
-        Ok((
-            Box::new(NativeKeeper { blueprint, maps, filters, limits, network, group, wall, disk, outlet, peak }),
-            image,
-        ))
+        let (limited, network) = (Limited::new(self.limits, group, disk.into_iter().collect()), self.network.clone());
+        Ok((Box::new(NativeKeeper { blueprint, maps, filters, limited, network, wall, outlet }), image))
     }
 }
 

@@ -29,6 +29,8 @@ mod keep;
 mod lane;
 #[cfg(target_os = "linux")]
 mod layout;
+#[cfg(target_os = "linux")]
+mod limited;
 #[cfg(all(target_os = "linux", not(feature = "egress")))]
 #[path = "no_outlet.rs"]
 mod outlet;

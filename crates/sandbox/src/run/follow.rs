@@ -87,11 +87,8 @@ pub(crate) async fn follow(
         source: "the thread that watched it is gone".into(),
     })?;
     // No end, however it was seen, is the end of a command of which something still runs.
-    if let Some(left) = survivors.now() {
-        return Err(Error::Lane {
-            action: "end a command".into(),
-            source: format!("the kernel still holds {left}").into(),
-        });
+    if let Some(left) = survivors.now().await {
+        return Err(Error::Lane { action: "end a command".into(), source: left.into() });
     }
     let seen = records.status.is_some() || records.done;
     let witness = if seen { Witness::Parent } else { Witness::Nobody };

@@ -26,10 +26,10 @@ pub(crate) use self::{
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
     lean::Keepsake,
-    marked::kill_marked,
+    marked::Mark,
     records::Record,
     session::Session,
-    survivors::Survivors,
+    survivors::{Held, Survivors},
     tree::Tree,
 };
 

@@ -49,16 +49,16 @@ impl Current {
     }
 
     /// That nothing of it is left, once it has ended.
-    fn gone(&self) -> Result<()> {
-        let left = self.running.borrow().now();
-        left.map_or(Ok(()), |left| Err(undead(format!("after SIGKILL the kernel still holds {left}"))))
+    async fn gone(&self) -> Result<()> {
+        let survivors = self.running.borrow().clone();
+        survivors.now().await.map_or(Ok(()), |left| Err(undead(left)))
     }
 
     /// Waits for the end of what was killed, for this long.
     async fn dead(&mut self, within: Duration) -> Result<()> {
         let seen = self.leash.sightings();
         if timeout(within, self.ended()).await.is_ok() {
-            return self.gone();
+            return self.gone().await;
         }
         let left: Vec<_> = seen.iter().filter_map(Sighting::now).collect();
         let named = named(&left);
@@ -100,7 +100,7 @@ impl Running for Session {
                 let problem = "another command still runs in this sandbox; wait for its end or stop it".into();
                 return Err(Error::InvalidSpec { what, problem });
             }
-            Some(last) if last.over() => last.gone()?,
+            Some(last) if last.over() => last.gone().await?,
             _ => {}
         }
         let (tell, started) = oneshot::channel();
@@ -146,7 +146,7 @@ impl Running for Session {
     async fn stop(mut self: Box<Self>, grace: Duration) -> Result<Stopped> {
         let Some(mut current) = self.current.take() else { return Ok(Stopped::Idle) };
         if current.over() {
-            return current.gone().map(|()| Stopped::Idle);
+            return current.gone().await.map(|()| Stopped::Idle);
         }
         current.leash.because(End::Stopped);
         current.leash.terminate();
@@ -155,7 +155,7 @@ impl Running for Session {
             current.leash.kill();
             current.dead(self.dying).await?;
         }
-        current.gone()?;
+        current.gone().await?;
         Ok(Stopped::Killed)
     }
 }

@@ -1,6 +1,7 @@
 //! Processes as `/proc` shows them.
 
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -50,10 +51,19 @@ impl Tree {
         self.0.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/wchan")).ok()).collect()
     }
 
-    /// Signals all of them. The descriptor is taken before the second look, so no stranger with a used number is hit.
+    /// Signals all of them. The descriptor is taken before the second look, so no stranger with a used number is hit. The number
+    /// of `root` must be its own meanwhile, as that of a child is which is not collected.
     pub(crate) fn signal(&self, root: Pid, signal: Signal) {
+        self.signal_if(root, signal, || true);
+    }
+
+    /// The same if that is so still after the second look.
+    pub(crate) fn signal_if(&self, root: Pid, signal: Signal, same: impl FnOnce() -> bool) {
         let held: Vec<(i32, OwnedFd)> = self.0.iter().filter_map(|&pid| Some((pid, open(pid)?))).collect();
         let still = Self::below(root);
+        if !same() {
+            return;
+        }
         for (_, pidfd) in held.iter().filter(|(pid, _)| still.0.contains(pid)) {
             // One that has ended meanwhile needs no signal.
             let _gone = pidfd_send_signal(pidfd, signal);
@@ -95,12 +105,17 @@ impl Tree {
 impl Sighting {
     /// What the process does, if there still is that process. Looks at nothing that a process stuck in the kernel holds.
     pub(crate) fn now(&self) -> Option<String> {
-        let pid = self.pid;
-        let stat = Stat::of(pid).filter(|stat| stat.began == self.began && !matches!(stat.state, 'Z' | 'X'))?;
-        let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-        let place = if place.is_empty() || place == "0" { "a place that it does not tell" } else { &place };
-        Some(format!("process {pid} ({:?}, state {}, in {place})", stat.name, stat.state))
+        Stat::of(self.pid).filter(|stat| stat.began == self.began && !stat.is_over())?;
+        Some(named(self.pid))
     }
+}
+
+/// What a process is and does, as far as it can be seen.
+pub(super) fn named(pid: i32) -> String {
+    let Some(stat) = Stat::of(pid) else { return format!("process {pid}, of which nothing can be read") };
+    let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    let place = if place.is_empty() || place == "0" { "a place that it does not tell" } else { &place };
+    format!("process {pid} ({:?}, state {}, in {place})", stat.name, stat.state)
 }
 
 /// What the kernel says about a process.
@@ -112,6 +127,11 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// Whether nothing of it is left but what its parent has not taken note of; or its first thread is over before the others.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
     fn of(pid: i32) -> Option<Self> {
         Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
     }
@@ -125,13 +145,14 @@ impl Stat {
     }
 }
 
-pub(super) fn open(pid: i32) -> Option<OwnedFd> {
+fn open(pid: i32) -> Option<OwnedFd> {
     pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
-pub(super) fn pids() -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+/// All processes that can be seen. A list that cannot be read to its end is no list.
+pub(super) fn pids() -> io::Result<Vec<i32>> {
+    let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
+    Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 fn children(pid: i32) -> Vec<i32> {

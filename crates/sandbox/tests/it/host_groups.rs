@@ -81,11 +81,13 @@ async fn the_coverage_says_what_holds_a_command_together() {
     if let Some((lane, place)) = grouped() {
         let why = why_not_complete(&lane);
         assert!(why.contains("out of its control group") && why.contains(place.to_str().unwrap()), "{why}");
+        assert!(why.contains("supervisor and embedding program are both killed"), "{why}");
     }
     let lane = with(Grouping::Unused).unwrap();
     assert!(lane.facts().groups.is_err());
     let why = why_not_complete(&lane);
     assert!(why.contains("no control group") && why.contains("options want no control groups"), "{why}");
+    assert!(why.contains("supervisor and embedding program are both killed"), "{why}");
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ mod flood;
 mod host;
 #[cfg(target_os = "linux")]
 mod host_groups;
+#[cfg(target_os = "linux")]
+mod host_unclean;
 #[cfg(all(target_os = "linux", feature = "native"))]
 mod hostile;
 #[cfg(target_os = "linux")]

@@ -1,66 +1,52 @@
 //! How a command without namespaces is kept.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Signal};
 
 use super::super::LANE;
 use super::super::filter::Filters;
 use super::super::group::Group;
+use super::super::limited::Limited;
 use super::super::wall::Wall;
-use crate::disk::Disk;
-use crate::host::{DYING, Duties, Scratch, SecretFiles, supervisor};
-use crate::run::{Bound, Buried, Fault, Keeper, REPORT, START, Stage, Survivors, Tree, kill_marked};
-use crate::{Command, End, Error, Limits, Usage, sys};
+use crate::host::{DYING, Duties, Scratch, SecretFiles, supervisor, sweep};
+use crate::run::{Bound, Buried, Fault, Keeper, Mark, START, Stage, Tree};
+use crate::{Command, End, Error, Usage, sys};
 
 #[derive(Debug)]
 pub(super) struct ConfinedKeeper {
     pub(super) scratch: Scratch,
     pub(super) secrets: SecretFiles,
-    pub(super) cookie: String,
+    pub(super) mark: Mark,
     pub(super) filters: Filters,
-    pub(super) limits: Limits,
-    pub(super) group: Option<Group>,
+    pub(super) limited: Limited,
     pub(super) wall: Wall,
-    pub(super) disk: Option<Disk>,
-    pub(super) peak: AtomicU64,
 }
 
 impl ConfinedKeeper {
-    fn groups(&self) -> usize {
-        self.group.as_ref().map_or(0, Group::count)
-    }
-
-    /// Joins the control groups. Nothing here may allocate, lock or panic.
-    fn join(&self) -> Result<(), Fault> {
-        for fd in (REPORT + 1..).take(self.groups()) {
-            rustix::io::write(sys::fixed(fd), b"0").map_err(Fault::at(Stage::Group))?;
-            sys::close(fd);
-        }
-        Ok(())
-    }
-
     /// Gives up everything that the program does not need. Nothing here may allocate, lock or panic.
     fn lower(&self) -> Result<(), Fault> {
-        let step = Fault::at(Stage::Lower);
-        if let Some(largest) = self.limits.disk {
-            let largest = Some(largest);
-            rustix::process::setrlimit(Resource::Fsize, Rlimit { current: largest, maximum: largest })
-                .map_err(&step)?;
-        }
-        super::super::init::give_up_capabilities().map_err(step)?;
-        let number = REPORT + 1 + i32::try_from(self.groups()).unwrap_or(i32::MAX);
-        self.wall.grants(number).enter().map_err(Fault::at(Stage::Wall))?;
+        self.limited.limit_files()?;
+        super::super::init::give_up_capabilities().map_err(Fault::at(Stage::Lower))?;
+        self.wall.grants(self.limited.behind_groups(0)).enter().map_err(Fault::at(Stage::Wall))?;
         self.filters.install()
+    }
+
+    /// What the supervisor does. Asked after the fork, so it must not allocate.
+    fn duties(&self) -> Duties {
+        match self.limited.ending() {
+            // Behind the wall's.
+            Some(_) => Duties::with_group(&self.secrets, self.limited.behind_groups(1)),
+            None => Duties::without_group(&self.secrets),
+        }
     }
 }
 
 impl Keeper for ConfinedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
-        match self.join() {
-            Ok(()) => supervisor::run(image, forked, Duties::without_group(&self.secrets), 0..0, || self.lower()),
+        match self.limited.join() {
+            Ok(()) => supervisor::run(image, forked, self.duties(), 0..0, || self.lower()),
             Err(fault) => {
                 fault.send(sys::fixed(START));
                 1
@@ -69,8 +55,9 @@ impl Keeper for ConfinedKeeper {
     }
 
     fn descriptors(&self) -> Vec<RawFd> {
-        let mut all = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
+        let mut all = self.limited.group().map_or_else(Vec::new, Group::entrances);
         all.push(self.wall.descriptor().as_raw_fd());
+        all.extend(self.limited.ending().map(|group| group.lever().as_raw_fd()));
         all
     }
 
@@ -83,39 +70,18 @@ impl Keeper for ConfinedKeeper {
     }
 
     fn watch(&self, supervisor: Pid) -> Option<End> {
-        if self.group.as_ref().is_some_and(Group::ran_out_of_memory) {
-            return Some(End::OutOfMemory);
-        }
-        if let Some(disk) = &self.disk {
-            disk.supervisor(supervisor);
-            if disk.exceeded() {
-                return Some(End::OutOfDisk);
-            }
-        }
-        let counted = self.group.as_ref().is_some_and(Group::limits_memory);
-        let limit = self.limits.memory.filter(|_| !counted)?;
-        let used = Tree::below(supervisor).memory(limit);
-        self.peak.fetch_max(used, Ordering::Relaxed);
-        (used > limit).then_some(End::OutOfMemory)
+        self.limited.watch(supervisor)
     }
 
     fn bury(&self, complete: bool) -> Buried {
-        if let Some(group) = &self.group {
-            group.kill();
-        }
-        let (swept, variable) = if complete { (0, None) } else { kill_marked(&self.cookie, DYING) };
-        let mut exceeded = None;
-        if let Some(group) = &self.group {
-            self.peak.fetch_max(group.peak_memory().unwrap_or(0), Ordering::Relaxed);
-            exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
-            group.remove();
-        }
+        let mark = Some(&self.mark).filter(|_| !complete);
+        let (swept, survivors) = sweep(self.limited.ending(), mark, DYING);
+        let exceeded = self.limited.bury();
         self.scratch.remove();
-        Buried { exceeded, swept, survivors: Survivors { variable, group: None } }
+        Buried { exceeded, swept, survivors }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {
-        let peak = self.peak.load(Ordering::Relaxed);
-        Usage { cpu, peak_memory: (peak > 0).then_some(peak) }
+        self.limited.usage(cpu)
     }
 }

@@ -2,17 +2,16 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 
 use super::super::NativeOptions;
 use super::super::found::Found;
 use super::super::group::{Group, Purpose};
+use super::super::limited::Limited;
 use super::super::wall::Wall;
 use super::keep::ConfinedKeeper;
 use super::{check, trial, view};
 use crate::disk::Disk;
-use crate::host::{COOKIE, Scratch, SecretFiles};
-use crate::run::group::name;
+use crate::host::{COOKIE, Scratch, SecretFiles, mark};
 use crate::run::{Image, Keeper, Lane, token};
 use crate::{Access, Command, Error, Limits, Mount, Result, Spec};
 
@@ -51,7 +50,7 @@ impl ConfinedLane {
     fn group(&self, id: &str) -> std::io::Result<Option<Group>> {
         match self.found.bases.as_slice() {
             [] => Ok(None),
-            bases => Group::make(bases, &name(id), &self.limits, 1, Purpose::End).map(Some),
+            bases => Group::make(bases, id, &self.limits, 1, Purpose::End).map(Some),
         }
     }
 
@@ -83,8 +82,8 @@ impl Lane for ConfinedLane {
         let wall = self.wall(scratch.path(), secrets.directory())?;
         let disk = self.disk(scratch.path()).map_err(|e| failed("watch what is written to the mounts", e.into()))?;
         let group = self.group(&id).map_err(|e| failed("make a control group", e.into()))?;
-        let (limits, cookie, peak) = (self.limits, format!("{COOKIE}={id}"), AtomicU64::new(0));
-        Ok((Box::new(ConfinedKeeper { scratch, secrets, cookie, filters, limits, group, wall, disk, peak }), image))
+        let limited = Limited::new(self.limits, group, disk.into_iter().collect());
+        Ok((Box::new(ConfinedKeeper { scratch, secrets, mark: mark(&id), filters, limited, wall }), image))
     }
 }
 

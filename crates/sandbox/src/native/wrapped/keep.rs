@@ -3,26 +3,23 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal, prlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit, setrlimit};
 
 use super::super::group::Group;
+use super::super::limited::Limited;
 use super::LANE;
 use super::status::Status;
-use crate::disk::Disk;
-use crate::host::{Duties, Scratch, SecretFiles, supervisor};
-use crate::run::{Bound, Buried, Counts, Fault, Keeper, REPORT, START, Stage, Tree};
-use crate::{Command, End, Error, Limits, Result, Usage, sys};
+use crate::host::{Duties, Scratch, SecretFiles, supervisor, sweep};
+use crate::run::{Bound, Buried, Counts, Fault, Held, Keeper, START, Stage, Tree};
+use crate::{Command, End, Error, Result, Usage, sys};
 
 /// How long setting up may take.
 const SET_UP: Duration = Duration::from_secs(120);
-/// How long what was killed may take to be gone.
-const DYING: Duration = Duration::from_secs(60);
 /// How often it is looked whether the program runs: at first, and once it has taken that often.
 const LOOK: Duration = Duration::from_millis(1);
 const MANY: u32 = 100;
@@ -34,15 +31,14 @@ pub(super) struct WrappedKeeper {
     pub(super) secrets: SecretFiles,
     /// What bubblewrap is called in this command, and nothing else on the machine is.
     pub(super) token: String,
-    pub(super) limits: Limits,
+    pub(super) limited: Limited,
     /// The most processes that the kernel counts in a user namespace of the sandbox's own; none where it has none.
     pub(super) processes: Option<u64>,
-    pub(super) group: Option<Group>,
-    pub(super) disks: Vec<Disk>,
     pub(super) ends: Mutex<Ends>,
     /// How many descriptors bubblewrap gets.
     pub(super) handed: usize,
-    pub(super) peak: AtomicU64,
+    /// How long what was killed may take to be gone.
+    pub(super) dying: Duration,
 }
 
 /// The descriptors on this side.
@@ -53,65 +49,22 @@ pub(super) struct Ends {
     pub(super) word: Status,
     /// A byte here lets it go on.
     pub(super) go: OwnedFd,
-    pub(super) first: Option<First>,
-}
-
-/// The first process inside. When it is gone, so is everything else there.
-#[derive(Debug)]
-pub(super) struct First {
-    pid: Pid,
-    handle: OwnedFd,
-}
-
-impl First {
-    fn hold(pid: Pid) -> Result<Self> {
-        let handle = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| failed(errno.to_string()))?;
-        Ok(Self { pid, handle })
-    }
-
-    /// Kills it, and waits until all inside are gone, which only the kernel can delay.
-    fn kill(&self) {
-        // It may be gone already.
-        let _gone = pidfd_send_signal(&self.handle, Signal::KILL);
-        let until = Instant::now() + DYING;
-        while Instant::now() < until {
-            let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-            if poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&second)).is_ok_and(|ready| ready > 0) {
-                return;
-            }
-        }
-    }
+    /// The first process inside. When it is gone, so is everything else there.
+    pub(super) first: Option<Arc<Held>>,
 }
 
 impl WrappedKeeper {
-    fn groups(&self) -> usize {
-        self.group.as_ref().map_or(0, Group::count)
-    }
-
     /// The numbers of bubblewrap's descriptors, once they are in place.
     fn theirs(&self) -> std::ops::Range<i32> {
-        let number = |count: usize| REPORT + 1 + i32::try_from(count).unwrap_or(i32::MAX);
-        number(self.groups())..number(self.groups() + self.handed)
-    }
-
-    /// Joins the control groups. Nothing here may allocate, lock or panic.
-    fn join(&self) -> std::result::Result<(), Fault> {
-        for fd in (REPORT + 1..).take(self.groups()) {
-            rustix::io::write(sys::fixed(fd), b"0").map_err(Fault::at(Stage::Group))?;
-            sys::close(fd);
-        }
-        Ok(())
+        self.limited.behind_groups(0)..self.limited.behind_groups(self.handed)
     }
 
     /// The last before bubblewrap is executed. Nothing here may allocate, lock or panic.
     fn hand_over(&self) -> std::result::Result<(), Fault> {
         let step = Fault::at(Stage::Lower);
-        let limit = |resource, value| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
-        if let Some(largest) = self.limits.disk {
-            limit(Resource::Fsize, largest).map_err(&step)?;
-        }
-        let files = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        limit(Resource::Nofile, files.min(1 << 16)).map_err(&step)?;
+        self.limited.limit_files()?;
+        let files = rustix::process::getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(1 << 16);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: Some(files) }).map_err(&step)?;
         self.theirs().try_for_each(|fd| fcntl_setfd(sys::fixed(fd), FdFlags::empty()).map_err(&step))
     }
 
@@ -137,6 +90,17 @@ impl WrappedKeeper {
         Ok(None)
     }
 
+    /// Takes hold of the first process, which waits for us. That it is still called what nothing else on the machine is shows that
+    /// its number was its own when it was taken hold of.
+    fn hold(&self, first: Pid) -> Result<Held> {
+        let held = Held::hold(first).map_err(|errno| failed(errno.to_string()))?;
+        let line = fs::read(format!("/proc/{}/cmdline", first.as_raw_nonzero())).unwrap_or_default();
+        if !line.starts_with(self.token.as_bytes()) {
+            return Err(failed("its first process ended before it was let on"));
+        }
+        Ok(held)
+    }
+
     /// Whether a child of the first process is no longer bubblewrap. One that has ended shows no name at all, and then the
     /// word of its end is on its way.
     fn executed(&self, first: Pid) -> bool {
@@ -151,7 +115,7 @@ impl WrappedKeeper {
 
 impl Keeper for WrappedKeeper {
     fn supervise(&self, image: &Bound<'_>, forked: sys::Forked) -> i32 {
-        match self.join() {
+        match self.limited.join() {
             Ok(()) => {
                 let duties = Duties::without_group(&self.secrets);
                 supervisor::run(image, forked, duties, self.theirs(), || self.hand_over())
@@ -164,7 +128,7 @@ impl Keeper for WrappedKeeper {
     }
 
     fn descriptors(&self) -> Vec<RawFd> {
-        let mut all: Vec<_> = self.group.as_ref().map_or_else(Vec::new, Group::entrances);
+        let mut all: Vec<_> = self.limited.group().map_or_else(Vec::new, Group::entrances);
         all.extend(self.ends().handed.iter().map(AsRawFd::as_raw_fd));
         all
     }
@@ -175,13 +139,13 @@ impl Keeper for WrappedKeeper {
         self.ends().handed.clear();
         let first = self.hear(until, |ends| ends.word.first_process().and_then(Pid::from_raw))?;
         let Some(first) = first else { return Err(explain(&last_words(errors), command)) };
-        let held = First::hold(first)?;
+        let held = self.hold(first)?;
         if let Some(processes) = self.processes {
             let limit = Rlimit { current: Some(processes), maximum: Some(processes) };
             prlimit(Some(first), Resource::Nproc, limit).map_err(|errno| failed(errno.to_string()))?;
         }
         let mut ends = self.ends();
-        ends.first = Some(held);
+        ends.first = Some(Arc::new(held));
         rustix::io::write(&ends.go, b"g").map_err(|errno| failed(errno.to_string()))?;
         drop(ends);
         let ran = |ends: &Ends| (ends.word.status().is_some() || self.executed(first)).then_some(());
@@ -209,48 +173,28 @@ impl Keeper for WrappedKeeper {
     fn terminate(&self, _: Pid, _: BorrowedFd<'_>) {
         // Not bubblewrap itself, whose end would leave them no time.
         if let Some(first) = &self.ends().first {
-            Tree::below(first.pid).signal(first.pid, Signal::TERM);
+            // Once it is gone, its number may be a stranger's.
+            Tree::below(first.pid()).signal_if(first.pid(), Signal::TERM, || first.lives());
         }
     }
 
     fn watch(&self, supervisor: Pid) -> Option<End> {
-        if self.group.as_ref().is_some_and(Group::ran_out_of_memory) {
-            return Some(End::OutOfMemory);
-        }
-        for disk in &self.disks {
-            disk.supervisor(supervisor);
-            if disk.exceeded() {
-                return Some(End::OutOfDisk);
-            }
-        }
-        let counted = self.group.as_ref().is_some_and(Group::limits_memory);
-        let limit = self.limits.memory.filter(|_| !counted)?;
-        let used = Tree::below(supervisor).memory(limit);
-        self.peak.fetch_max(used, Ordering::Relaxed);
-        (used > limit).then_some(End::OutOfMemory)
+        self.limited.watch(supervisor)
     }
 
     fn bury(&self, _: bool) -> Buried {
-        if let Some(group) = &self.group {
-            group.kill();
-        }
-        // bubblewrap's end has killed it, but a supervisor that was killed itself has not waited for that.
-        if let Some(first) = &self.ends().first {
-            first.kill();
-        }
-        let mut exceeded = None;
-        if let Some(group) = &self.group {
-            self.peak.fetch_max(group.peak_memory().unwrap_or(0), Ordering::Relaxed);
-            exceeded = group.ran_out_of_memory().then_some(End::OutOfMemory);
-            group.remove();
-        }
+        let (_, mut survivors) = sweep(self.limited.ending(), None, self.dying);
+        // bubblewrap's end has killed it, but a supervisor that was killed itself has not waited for that. When it is gone, so is
+        // everything else inside.
+        let first = self.ends().first.clone();
+        survivors.process = first.filter(|first| first.kill(self.dying));
+        let exceeded = self.limited.bury();
         self.scratch.remove();
-        Buried { exceeded, ..Buried::default() }
+        Buried { exceeded, survivors, ..Buried::default() }
     }
 
     fn usage(&self, cpu: Option<Duration>) -> Usage {
-        let peak = self.peak.load(Ordering::Relaxed);
-        Usage { cpu, peak_memory: (peak > 0).then_some(peak) }
+        self.limited.usage(cpu)
     }
 }
 
@@ -298,3 +242,7 @@ fn io_words(errno: Errno) -> &'static str {
 fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Lane { action: "set the sandbox up with bubblewrap".into(), source: source.into() }
 }
+
+#[cfg(test)]
+#[path = "keep_tests.rs"]
+mod tests;

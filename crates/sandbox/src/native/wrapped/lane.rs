@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use super::super::NativeOptions;
 use super::super::blueprint::{Blueprint, c_string};
 use super::super::found::Found;
 use super::super::group::{Group, Purpose};
 use super::super::layout::{self, User};
+use super::super::limited::Limited;
 use super::super::{keep, lane};
 use super::keep::{Ends, WrappedKeeper};
 use super::options::{Options, in_memory};
@@ -21,8 +22,8 @@ use super::status::Status;
 use super::view::{Files, Rooms};
 use super::{LANE, Memory, Users, view};
 use crate::disk::Disk;
-use crate::host::{Scratch, SecretFiles};
-use crate::run::{Image, Keeper, Lane, REPORT, group, token};
+use crate::host::{DYING, Scratch, SecretFiles};
+use crate::run::{Image, Keeper, Lane, REPORT, token};
 use crate::{Access, Command, Error, Limits, Mount, Network, Result, Spec};
 
 /// The supervisor, and both of bubblewrap's.
@@ -36,6 +37,8 @@ pub(in super::super) struct WrappedLane {
     home: Option<PathBuf>,
     limits: Limits,
     network: Network,
+    /// How long what was killed may take to be gone.
+    dying: Duration,
 }
 
 impl WrappedLane {
@@ -43,15 +46,21 @@ impl WrappedLane {
         crate::check::mounts(&spec)?;
         crate::pinned::sources(LANE, &spec, layout::HOME.as_ref())?;
         let Spec { mounts, home, policy, .. } = spec;
-        let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network };
+        let lane = Self { options, found, mounts, home, limits: policy.limits, network: policy.network, dying: DYING };
         // A mount that cannot work is better refused now than at the first command.
         lane.plan(lane::user().0)?;
         Ok(lane)
     }
 
+    /// The same with another time to die.
+    #[cfg(test)]
+    pub(super) fn dying(self, dying: Duration) -> Self {
+        Self { dying, ..self }
+    }
+
     /// One that only shows whether it works.
     pub(super) fn trial(options: NativeOptions, found: Found, limits: Limits) -> Self {
-        Self { options, found, mounts: Vec::new(), home: None, limits, network: Network::None }
+        Self { options, found, mounts: Vec::new(), home: None, limits, network: Network::None, dying: DYING }
     }
 
     fn plan(&self, user: User) -> Result<Blueprint> {
@@ -121,7 +130,7 @@ impl Lane for WrappedLane {
         let group = match self.found.bases.as_slice() {
             [] => None,
             bases => {
-                let group = Group::make(bases, &group::name(&id), &self.limits, OURS, Purpose::Limits);
+                let group = Group::make(bases, &id, &self.limits, OURS, Purpose::Limits);
                 Some(group.map_err(|e| failed("make a control group", e.into()))?)
             }
         };
@@ -130,12 +139,11 @@ impl Lane for WrappedLane {
         let (options, ends) = ends.map_err(|e| failed("make descriptors for bubblewrap", e.into()))?;
         let token = format!("bwrap-{id}");
         let image = image(&self.found, &token, options, command)?;
-        let (limits, peak) = (self.limits, AtomicU64::new(0));
         let own = self.found.mechanism_users() == Users::Own;
-        let processes = limits.pids.filter(|_| own).map(|pids| u64::from(pids) + keep::OURS);
+        let processes = self.limits.pids.filter(|_| own).map(|pids| u64::from(pids) + keep::OURS);
         let (handed, ends) = (ends.handed.len(), Mutex::new(ends));
-        let keeper = WrappedKeeper { scratch, secrets, token, limits, processes, group, disks, ends, handed, peak };
-        Ok((Box::new(keeper), image))
+        let (limited, dying) = (Limited::new(self.limits, group, disks), self.dying);
+        Ok((Box::new(WrappedKeeper { scratch, secrets, token, limited, processes, ends, handed, dying }), image))
     }
 }
 

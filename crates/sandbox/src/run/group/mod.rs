@@ -52,7 +52,11 @@ impl Group {
         Self::open(directory.clone()).inspect_err(|_| drop(fs::remove_dir(&directory)))
     }
 
-    fn open(directory: PathBuf) -> io::Result<Self> {
+    /// One that was made for a command, to end what is in it.
+    ///
+    /// # Errors
+    /// Also where the kernel cannot kill a group as a whole, which it can from 5.14 on.
+    pub(crate) fn open(directory: PathBuf) -> io::Result<Self> {
         let file = |name: &str, options: &mut OpenOptions| {
             let path = directory.join(name);
             let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));

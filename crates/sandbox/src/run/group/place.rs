@@ -37,7 +37,7 @@ pub(crate) fn find() -> Result<PathBuf, String> {
 fn search() -> Result<PathBuf, String> {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     let ours = hierarchies(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"));
-    let mut problem = "no control groups of version 2 are mounted here".to_owned();
+    let mut problems = Vec::new();
     for here in ours.iter().filter(|hierarchy| hierarchy.version == Version::Two).map(|h| h.directory.as_path()) {
         let beside = here.parent().filter(|beside| is_group(beside));
         for place in [Some(here), beside].into_iter().flatten() {
@@ -46,11 +46,14 @@ fn search() -> Result<PathBuf, String> {
                     left::reap(place);
                     return Ok(place.to_owned());
                 }
-                Err(why) => problem = format!("no control group can be used in {}: {why}", place.display()),
+                Err(why) => problems.push(format!("no control group can be used in {}: {why}", place.display())),
             }
         }
     }
-    Err(format!("{problem}; {DELEGATE}"))
+    if problems.is_empty() {
+        problems.push("no control groups of version 2 are mounted here".to_owned());
+    }
+    Err(format!("{}; {DELEGATE}", problems.join("; ")))
 }
 
 fn is_group(directory: &Path) -> bool {
