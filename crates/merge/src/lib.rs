@@ -13,6 +13,7 @@ mod fallback;
 mod forecast;
 mod graph;
 mod land;
+mod ledger;
 mod made;
 mod name;
 mod open;
@@ -43,7 +44,11 @@ pub use made::{Made, Step};
 pub use name::{BranchName, CommitId, ConflictId, TreeId};
 pub use path::{BadEscape, RepoPath};
 pub use repository::Repository;
-pub use resolve::{GiveUp, Resolution, Resolver};
+pub use resolve::{
+    Answer, Answered, Asked, Brief, Case, Content, Declined, Done, Edit, Edited, Editor, File, Fill, GiveUp, Intents,
+    Job, Recorded, Regenerate, Reply, Resolution, ResolvedPath, Resolver, Resolvers, Settled, Structured, Take, Union,
+    Version, Workshop,
+};
 pub use sign::Signer;
 pub use strategies::{
     CherryPick, Diverged, Empties, FastForward, MergeCommit, Merges, Octopus, Ours, Promote, Rebase, Squash,

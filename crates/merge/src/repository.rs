@@ -19,7 +19,7 @@ const CACHE: usize = 16 << 20;
 ///
 /// Clones share what was opened and cost next to nothing. All methods block; in async code, call them where blocking
 /// is allowed. No program that the repository's configuration, attributes or hooks name is ever run, except as
-/// [`Checkout::FastForwardClean`] describes. Replacement refs are not followed.
+/// [`Checkout::FastForwardClean`] and [`Checkout::FastForwardCarrying`] describe. Replacement refs are not followed.
 #[derive(Clone)]
 pub struct Repository {
     shared: Arc<Shared>,

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::conserve::{self, Checked, Landed};
 use crate::queue::{GateKey, Guarantee};
-use crate::{BranchName, Candidate, CommitId, Engine, Error, Loss, Made, Repository, Result, TreeId, graph};
+use crate::{
+    BranchName, Candidate, CommitId, Engine, Error, Loss, Made, Repository, Resolution, Result, TreeId, graph,
+};
 
 mod notes;
 mod verify;
@@ -44,6 +46,9 @@ pub struct LandingCertificate {
     /// Commits of the change that were not taken. Only a series that was done again may have some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<CommitId>,
+    /// Conflicts that were resolved in it, by whom, and what was dropped in that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<Resolution>,
     /// The gates that passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<GatePass>,
@@ -68,6 +73,13 @@ impl LandingCertificate {
     #[must_use]
     pub fn with_pass(mut self, pass: GatePass) -> Self {
         self.passes.push(pass);
+        self
+    }
+
+    /// Adds a conflict that was resolved in the change.
+    #[must_use]
+    pub fn with_resolution(mut self, resolution: Resolution) -> Self {
+        self.resolved.push(resolution);
         self
     }
 
@@ -116,6 +128,7 @@ impl Repository {
                 engine: candidate.engine,
                 dropped: found,
                 left_out: conserve::left_out(session, &landed)?,
+                resolved: Vec::new(),
                 passes: Vec::new(),
                 guarantee: None,
             })

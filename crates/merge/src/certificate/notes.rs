@@ -4,9 +4,8 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
 
-use crate::commit::{self, persist};
-use crate::refs::{self, Move, RefName, Swap};
-use crate::{Error, Result, graph};
+use crate::refs::{self, RefName};
+use crate::{Error, Result, commit, graph, ledger};
 
 /// The ref, as git's `--ref=hedgerow` means it.
 const NOTES: &str = "refs/notes/hedgerow";
@@ -21,19 +20,12 @@ pub(super) fn read(session: &gix::Repository, commit: ObjectId) -> Result<Vec<u8
 
 /// Adds a line to the note of a commit, if it is not there. The session must keep objects in memory.
 pub(super) fn append(session: &mut gix::Repository, commit: ObjectId, line: &[u8]) -> Result<()> {
-    let name = RefName::own(NOTES);
     let who = commit::committer(session, commit)?;
-    loop {
-        let tip = refs::read(session, &name)?;
-        let tree = match tip {
-            Some(tip) => graph::tree_of(session, tip)?,
-            None => graph::empty_tree(session)?,
-        };
+    ledger::add(session, &RefName::own(NOTES), &format!("certify {commit}"), &who, |session, tree| {
         let (path, note) = find(session, tree, commit)?;
         let mut text = content(session, note)?;
         if text.split_inclusive(|byte| *byte == b'\n').any(|there| there == line) {
-            // Whoever wrote it may have been killed before it was on the disk.
-            return refs::flush(session, &name);
+            return Ok(tree);
         }
         if !text.is_empty() && !text.ends_with(b"\n") {
             text.push(b'\n');
@@ -42,19 +34,8 @@ pub(super) fn append(session: &mut gix::Repository, commit: ObjectId, line: &[u8
         let blob = session.write_blob(&text).map_err(Error::git("write a note"))?.detach();
         let mut editor = session.edit_tree(tree).map_err(Error::git("write a note"))?;
         editor.upsert(path.as_str(), EntryKind::Blob, blob).map_err(Error::git("write a note"))?;
-        let tree = editor.write().map_err(Error::git("write a note"))?.detach();
-        let noted = commit::noted(session, tree, tip, &who)?;
-        persist::persist(session, noted)?;
-        let message = format!("certify {commit}");
-        let to = Move { expected: tip, new: noted, message: &message, who: &who };
-        match refs::compare_and_swap(session, &name, &to)? {
-            Swap::Moved => return Ok(()),
-            // Somebody else wrote a note meanwhile, so somebody always gets on.
-            Swap::Elsewhere(_) => {
-                session.objects.set_object_memory(Default::default());
-            }
-        }
-    }
+        Ok(editor.write().map_err(Error::git("write a note"))?.detach())
+    })
 }
 
 /// Where the note of a commit is, or would be put, and what is there.
@@ -93,11 +74,5 @@ fn find(session: &gix::Repository, tree: ObjectId, commit: ObjectId) -> Result<(
 }
 
 fn content(session: &gix::Repository, note: Option<ObjectId>) -> Result<Vec<u8>> {
-    let Some(id) = note else { return Ok(Vec::new()) };
-    let header = session.find_header(id).map_err(Error::git("read a note"))?;
-    if header.size() > LONGEST {
-        return Err(graph::unusable(id, format!("a note of {} bytes is not read; remove it", header.size())));
-    }
-    let mut blob = session.find_object(id).map_err(Error::git("read a note"))?;
-    Ok(std::mem::take(&mut blob.data))
+    note.map_or(Ok(Vec::new()), |id| ledger::content(session, id, LONGEST))
 }

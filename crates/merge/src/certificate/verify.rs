@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{LandingCertificate, notes, parse};
 use crate::conserve::{self, Checked, Landed};
 use crate::queue::Guarantee;
+use crate::resolve::{self, Doubted};
 use crate::{BranchName, CommitId, Error, Loss, Repository, Result, TreeId, graph};
 
 /// Landings on a branch.
@@ -193,6 +194,18 @@ fn examine(session: &gix::Repository, at: ObjectId, certificate: &LandingCertifi
     commits.retain(|commit| !certificate.left_out.contains(commit));
     if !commits.is_empty() {
         doubts.push(Doubt::LeftOut { commits });
+    }
+    for resolution in &certificate.resolved {
+        let tip = graph::commit(session, &resolution.tip)?;
+        if !graph::contains(session, landed.change, tip)? {
+            doubts.push(not_as_said(format!("the change does not contain the resolution {tip}")));
+            continue;
+        }
+        match resolve::doubt(session, resolution)? {
+            None => {}
+            Some(Doubted::Shape) => doubts.push(not_as_said(format!("{tip} is no resolution of the two sides"))),
+            Some(Doubted::Lost(losses)) => doubts.push(Doubt::Lost { losses }),
+        }
     }
     let on_it = certificate.passes.iter().any(|pass| pass.tree.as_str() == tree);
     if certificate.guarantee == Some(Guarantee::EveryCommit) && !on_it {

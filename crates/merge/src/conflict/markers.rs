@@ -84,16 +84,16 @@ impl Repository {
 }
 
 /// The contents of a conflicting file.
-pub(super) struct Versions {
-    pub(super) base: Vec<u8>,
-    pub(super) ours: Vec<u8>,
-    pub(super) theirs: Vec<u8>,
+pub(crate) struct Versions {
+    pub(crate) base: Vec<u8>,
+    pub(crate) ours: Vec<u8>,
+    pub(crate) theirs: Vec<u8>,
     /// The length of its markers.
-    size: usize,
+    pub(crate) size: usize,
 }
 
 /// The contents, or `None` when they are not text on all sides.
-pub(super) fn versions(
+pub(crate) fn versions(
     session: &gix::Repository,
     conflict: &Conflict,
     path: &ConflictPath,

@@ -20,6 +20,7 @@ pub use history::Touch;
 pub use inspect::{Hunk, Inspection};
 pub use kind::ConflictKind;
 pub use markers::{MarkerStyle, Markers, Rendered};
+pub(crate) use markers::{Versions, versions};
 pub use terms::{Entry, Terms};
 
 /// Why a change cannot be brought onto its target without a decision.

@@ -15,7 +15,7 @@ struct Change {
 }
 
 /// The merged text, or nothing where both sides changed the same or adjacent lines differently.
-pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     let mut input = InternedInput::new(byte_lines(base), byte_lines(ours));
     let our_changes = changes(&input);
     let our_lines = std::mem::take(&mut input.after);

@@ -1,6 +1,6 @@
 //! The one place that starts processes: git's own binary, in the user's checkout.
 //!
-//! Only [`Checkout::FastForwardClean`](crate::Checkout) comes here. The checkout is the user's, and so are the filters
+//! Only checkouts that are brought forward ([`Checkout`](crate::Checkout)) come here. The checkout is the user's, and so are the filters
 //! that its configuration names (large files, line endings): to write files without them would damage it. Hooks and
 //! file system monitors are switched off. The repository is named, not searched for.
 

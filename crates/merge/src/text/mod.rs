@@ -5,7 +5,9 @@
 mod lines;
 mod markers;
 mod regions;
+mod union;
 
 pub(crate) use lines::{Hunk, Text, Texts, lines};
 pub(crate) use markers::{Labels, render};
-pub(crate) use regions::{Region, Taken, regions};
+pub(crate) use regions::{Region, Taken, conflicting_regions, regions};
+pub(crate) use union::union;

@@ -108,6 +108,11 @@ fn append(found: &mut Vec<Region>, region: Region) {
     }
 }
 
+/// The regions with conflicts as small as git makes them when it shows both sides only.
+pub(crate) fn conflicting_regions(texts: &Texts<'_>) -> Vec<Region> {
+    without_common_lines(texts, regions(texts))
+}
+
 /// Splits conflicts by what both sides have in common, and joins those that are close together again.
 pub(super) fn without_common_lines(texts: &Texts<'_>, regions: Vec<Region>) -> Vec<Region> {
     let mut split = Vec::new();

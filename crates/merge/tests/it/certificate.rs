@@ -37,7 +37,7 @@ fn land(scene: &Scene, made: &Candidate) -> LandingCertificate {
     certificate
 }
 
-fn gated(certificate: LandingCertificate) -> LandingCertificate {
+pub(crate) fn gated(certificate: LandingCertificate) -> LandingCertificate {
     let key = GateKey { gate: Digest::new("cargo test"), environment: Digest::new("image") };
     let pass = GatePass { gate: "tests".into(), key, tree: certificate.tree.clone() };
     certificate.with_pass(pass).under(Guarantee::EveryCommit)

@@ -1,6 +1,6 @@
 //! What is reported when a decision is needed, and that no decision is taken unseen.
 
-use hedgerow_merge::{ConflictKind, Entry, GiveUp, Resolution, Resolver};
+use hedgerow_merge::{ConflictKind, Entry};
 
 use crate::scene::{Scene, git};
 
@@ -259,16 +259,4 @@ fn a_history_in_which_five_branches_cross_does_not_explode() {
     scene.git(&["update-ref", "refs/heads/change", &level[1]]);
     let tree = scene.git(&["merge-tree", "--write-tree", "main", "change"]);
     assert_eq!(scene.tree(scene.candidate("main", "change").commit.as_str()), tree);
-}
-
-#[test]
-fn the_resolver_that_knows_nothing_declines() {
-    let scene = Scene::forked("true", "echo a >f", "echo b >f");
-    let conflict = scene.conflict("main", "change");
-    let mut answer = GiveUp.resolve(&conflict);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match answer.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(Ok(Resolution::Declined { why })) => assert!(why.contains('1'), "{why}"),
-        other => panic!("{other:?}"),
-    }
 }

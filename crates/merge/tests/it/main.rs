@@ -18,6 +18,7 @@ mod merge_commit;
 mod queue;
 mod race;
 mod repo;
+mod resolve;
 mod scene;
 mod sign;
 mod strategies;

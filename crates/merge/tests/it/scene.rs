@@ -12,6 +12,7 @@ use hedgerow_merge::{
 use tempfile::TempDir;
 
 /// A repository with a checkout, in a directory of its own.
+#[derive(Debug)]
 pub(crate) struct Scene {
     dir: TempDir,
 }
@@ -72,6 +73,13 @@ impl Scene {
     pub(crate) fn sh(&self, script: &str) {
         let output = raw(Command::new("sh").args(["-ec", script]), &self.path());
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What a shell script prints.
+    pub(crate) fn sh_out(&self, script: &str) -> String {
+        let output = raw(Command::new("sh").args(["-ec", script]), &self.path());
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs a script and commits everything that it did, also nothing.
