@@ -78,14 +78,14 @@ struct DemoLane {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<End, Failure> {
+        let source = source(&self.source)?;
         let lane = match self.lane.lane {
             Some(name) => LaneArgs::named(name, &self.lane.image).open().await?,
             None => LaneArgs::best(&self.lane.image).await?,
         };
         let place = tempfile::Builder::new().prefix("hedgerow-demo-").tempdir()?.keep();
         let repo = place.join("repository");
-        show(&format!("copying {} to {}\n", self.source.display(), repo.display()))?;
-        let source = self.source.canonicalize().map_err(|e| format!("{}: {e}", self.source.display()))?;
+        show(&format!("copying {} to {}\n", source.display(), repo.display()))?;
         git(&place, &["clone", "--quiet", "--no-local", &source.to_string_lossy(), &repo.to_string_lossy()])?;
         git(&repo, &["branch", TARGET])?;
         show(&format!("running {} agents at once in the {} lane\n", AGENTS.len(), lane.name))?;
@@ -101,6 +101,24 @@ impl Demo {
         show(&format!("look at the result:  git -C {} log --graph --oneline {TARGET}\n", repo.display()))?;
         show(&format!("and at what failed:  git -C {} for-each-ref refs/hedgerow/rescue\n", repo.display()))?;
         Ok(if lost.is_empty() && as_announced(&report) { End::Landed } else { End::Trouble })
+    }
+}
+
+/// The repository to copy, which must be one with a commit.
+fn source(path: &Path) -> Result<PathBuf, Failure> {
+    let about = |problem: &str| {
+        let path = path.display();
+        format!("{path} {problem}; run this in a checkout of any repository of yours, or name one with `--source PATH`")
+    };
+    let found = path.canonicalize().map_err(|e| about(&format!("cannot be found ({e})")))?;
+    // Asked about exactly this one: a clone looks for no repository above it.
+    let is_bare = found.join("HEAD").exists() && found.join("objects").exists();
+    if !is_bare && !found.join(".git").exists() {
+        return Err(about("is not the top of a git repository").into());
+    }
+    match git(&found, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]) {
+        Ok(()) => Ok(found),
+        Err(e) => Err(about(&format!("has no commit to begin with, or git cannot read it ({e})")).into()),
     }
 }
 

@@ -110,3 +110,22 @@ it ended so: Exited { code: 0 }
 ";
     assert_eq!(printed(env!("CARGO_BIN_EXE_custom_sandbox")), wanted);
 }
+
+#[test]
+fn a_demonstration_outside_of_a_repository_says_what_to_do_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outside, empty, place) = (dir.path().join("outside"), dir.path().join("empty"), dir.path().join("tmp"));
+    for dir in [&outside, &empty, &place] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    assert!(Command::new("git").arg("init").arg("-q").arg(&empty).status().unwrap().success());
+    for (source, why) in [(&outside, "not the top of a git repository"), (&empty, "no commit")] {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_fleet"));
+        let Output { status, stderr, .. } =
+            demo.arg("demo").current_dir(source).env("TMPDIR", &place).output().unwrap();
+        let said = text(&stderr);
+        assert!(said.contains(why) && said.contains("--source"), "{said}");
+        assert_eq!(status.code(), Some(2), "{said}");
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "{said}");
+    }
+}

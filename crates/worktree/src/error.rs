@@ -89,8 +89,8 @@ pub enum Error {
         /// What it said, or what to do.
         problem: String,
     },
-    /// A file operation failed.
-    #[error("failed to {action} {path:?}")]
+    /// A file operation failed. Why is its source; what to do about it, where that is plain, is in the message.
+    #[error("failed to {action} {path:?}{}", cure(source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -188,6 +188,23 @@ fn way_out(lock: &Path) -> &'static str {
     }
 }
 
+/// What to do about a failed file operation, where its kind says it.
+fn cure(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::PermissionDenied => {
+            " (the user of this process may not: give it access there, run as the owner of the repository, or name another \
+             directory in `LocalOptions::trees` if it is about a tree)"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            " (it is mounted read-only: remount it writable, or name a directory elsewhere in `LocalOptions::trees` if it is \
+             about a tree)"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => " (make room there, and try again)",
+        _ => "",
+    }
+}
+
 impl Error {
     /// Whether trying the same again later may succeed.
     pub fn is_transient(&self) -> bool {
@@ -198,6 +215,27 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_write_is_told_where_why_and_what_to_do() {
+        use std::io::ErrorKind;
+        let said = |kind: ErrorKind| {
+            let e = Error::Io { action: "create", path: "/srv/trees".into(), source: kind.into() };
+            crate::capture::fault::with_causes(&e)
+        };
+        let (denied, read_only) = (said(ErrorKind::PermissionDenied), said(ErrorKind::ReadOnlyFilesystem));
+        for (text, part) in [
+            (&denied, "create \"/srv/trees\""),
+            (&denied, "give it access"),
+            (&denied, "permission denied"),
+            (&read_only, "mounted read-only"),
+            (&read_only, "LocalOptions::trees"),
+            (&said(ErrorKind::StorageFull), "make room"),
+        ] {
+            assert!(text.contains(part), "{text:?} does not say {part:?}");
+        }
+        assert_eq!(said(ErrorKind::NotFound), "failed to create \"/srv/trees\": entity not found");
+    }
 
     #[test]
     fn whoever_waited_for_a_lock_is_told_whether_it_dies_with_its_holder() {

@@ -21,7 +21,9 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::Occupied`](crate::Error::Occupied) when the id, the branch or the path is taken: exactly one of several
-    /// concurrent callers wins. Any other error leaves neither a branch nor a directory behind.
+    /// concurrent callers wins. After any error there is neither a branch nor a worktree, and id, branch and path are free. What
+    /// was begun under names of its own, hidden files and the ref that held the base, may be deleted a little later, as that of
+    /// a removal is.
     async fn create(&self, request: Request) -> Result<Worktree>;
 
     /// Commits everything that was left in the worktree onto its branch, the agent's own commits first.

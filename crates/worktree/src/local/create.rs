@@ -43,10 +43,14 @@ pub(super) fn create_dressed(
         Head::Branch(name) => Some(name.clone()),
         Head::Detached => None,
     };
+    if layout.record(&request.id).symlink_metadata().is_ok() {
+        // Its branch is taken as well, mostly, and says less.
+        drop(claim(layout, request)?);
+    }
     if let Some(name) = &branch
         && let Some(problem) = refs::conflict(&repo, name)?
     {
-        return Err(Error::Occupied { what: Taken::Branch, name: name.to_string(), problem });
+        return Err(refs::taken(layout, name, problem));
     }
     sparse::check(&repo, request)?;
     extras::check(layout, request)?;

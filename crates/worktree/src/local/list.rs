@@ -19,8 +19,10 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<Entry>> {
     // Before the records, so that nothing that appears meanwhile looks like a tree of nobody.
     let trees = trees(layout);
     let records = records(layout)?;
+    // Before and after the look: one that has left may be purged meanwhile, and one that is there leave.
+    let mut leaving = purge::leaving(layout)?;
     let admins = scan::all(&layout.admins()).map_err(fault::io("list", layout.admins()))?;
-    let leaving = purge::leaving(layout)?;
+    leaving.extend(purge::leaving(layout)?);
     let admins = admins.into_iter().filter(|admin| !leaving.contains(&admin.name));
     let mut admins: HashMap<String, Admin> = admins.map(|admin| (admin.name.clone(), admin)).collect();
     let places = Backlinks::new(layout);

@@ -73,7 +73,7 @@ fn make_branch(
     let Some(branch) = &record.parts.branch else { return Ok(()) };
     let at = base::object_id(&record.parts.base)?;
     if let Some(problem) = scan::user_of(&layout.common, branch, &record.admin)? {
-        return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
+        return Err(refs::taken(layout, branch, problem));
     }
     let remade;
     let staged = match by {
@@ -89,7 +89,7 @@ fn make_branch(
     };
     // Before it is announced: a branch that somebody else made is never to be taken for ours.
     if let Some(problem) = refs::conflict(repo, branch)? {
-        return Err(Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem });
+        return Err(refs::taken(layout, branch, problem));
     }
     let announcement = announcement(layout, record);
     disk::write_plain(&announcement, b"")?;

@@ -5,6 +5,8 @@ use std::path::Path;
 use gix::ObjectId;
 
 use super::base;
+use super::layout::Layout;
+use super::record::{self, Record};
 use crate::capture::way::{self, pin};
 use crate::swap::{self, COMMITTER, Log, Staged, Value};
 use crate::{BranchName, CommitId, Error, Result, Taken, WorktreeId};
@@ -48,6 +50,18 @@ pub(super) fn conflict(repo: &gix::Repository, branch: &BranchName) -> Result<Op
         return Ok(Some(EXISTS.into()));
     }
     swap::conflict(common, &full(branch))
+}
+
+/// The error for a branch that is taken, which names the worktree of ours that has it rather than the `problem`.
+pub(super) fn taken(layout: &Layout, branch: &BranchName, problem: String) -> Error {
+    let records = record::ids(layout).unwrap_or_default().into_iter();
+    let mut records = records.filter_map(|id| Record::read(layout, &id).ok()?);
+    let holder = records.find(|record| record.parts.branch.as_ref() == Some(branch));
+    let problem = holder.map_or(problem, |record| {
+        let (id, path) = (&record.parts.id, record.parts.path.display());
+        format!("it is that of worktree {id} at {path}; choose another name, or release that worktree first")
+    });
+    Error::Occupied { what: Taken::Branch, name: branch.to_string(), problem }
 }
 
 /// Deletes the branch if it still names this commit; otherwise it stays.

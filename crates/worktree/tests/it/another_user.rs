@@ -38,6 +38,28 @@ fn a_pool_of_a_user_without_privileges_does_not_throw_its_slots_away() {
     unprivileged("unprivileged-pool", "");
 }
 
+#[test]
+fn who_may_not_write_is_told_where_and_what_to_do_and_leaves_nothing() {
+    unprivileged("unprivileged-denied", "");
+}
+
+pub(crate) async fn denied() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let clean = repo.traces();
+    for closed in [repo.root(), repo.path().join(".git/refs/heads"), repo.path().join(".git")] {
+        let open = std::fs::metadata(&closed).unwrap().permissions();
+        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o500)).unwrap();
+        let e = manager.create(request("fix")).await.unwrap_err();
+        std::fs::set_permissions(&closed, open).unwrap();
+        let text = e.to_string();
+        assert!(text.contains(closed.to_str().unwrap()) && text.contains("give it access"), "{closed:?}: {text}");
+        let source = std::error::Error::source(&e).unwrap().to_string();
+        assert!(source.contains("denied"), "{closed:?}: {source}");
+        assert_eq!(repo.traces(), clean, "{closed:?}");
+    }
+}
+
 pub(crate) async fn pool() {
     let repo = Repo::new();
     let options = PoolOptions::new(NonZeroUsize::new(2).unwrap());

@@ -116,6 +116,7 @@ fn child() {
                 pool::contention::claim_many(path, prefix, count.parse().unwrap()).await;
             }
             ["unprivileged-pool", ..] => crate::another_user::pool().await,
+            ["unprivileged-denied", ..] => crate::another_user::denied().await,
             ["unprivileged-hidden", ..] => crate::hidden::unreadable().await,
             ["unprivileged-safety", stranger] => crate::another_user::safety(stranger).await,
             ["pool-cycle", path, prefix] => pool::crash::cycle(path, prefix).await,

@@ -3,7 +3,10 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use hedgerow_worktree::{Base, Error, GitAccess, Head, LocalOptions, LocalWorktrees, Request, WorktreeManager};
+use hedgerow_worktree::{
+    Base, BranchName, Disposition, Error, GitAccess, Head, LocalOptions, LocalWorktrees, Request, Taken,
+    WorktreeManager,
+};
 
 use crate::child;
 use crate::repo::{Repo, assert_sound, branch, git_in, id, request, status, try_git, write};
@@ -408,6 +411,33 @@ async fn a_seed_of_many_patterns_is_remembered_and_one_of_too_many_is_refused_be
     drop(manager.create(with(3_000)).await.unwrap());
     let mut recovery = manager.recover().await.unwrap();
     assert_eq!(recovery.left, Vec::<String>::new());
-    manager.release(recovery.adopted.pop().unwrap(), hedgerow_worktree::Disposition::Archive).await.unwrap();
+    manager.release(recovery.adopted.pop().unwrap(), Disposition::Archive).await.unwrap();
     assert_eq!(repo.traces(), before);
+}
+
+#[tokio::test]
+async fn who_wants_what_a_worktree_has_is_told_which_one_and_of_the_id_first() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let holder = manager.create(request("holder")).await.unwrap();
+    let said = async |name: &str, branch: &str| {
+        let branch = BranchName::new(branch).unwrap();
+        let e = manager.create(Request::new(id(name), branch, Base::Head)).await.unwrap_err();
+        let Error::Occupied { what, problem, .. } = e else { panic!("{e:?}") };
+        (what, problem)
+    };
+    // Whether it is on its branch or, for the moment, on another one.
+    for also in ["once", "twice"] {
+        let (what, problem) = said("other", "holder").await;
+        assert_eq!(what, Taken::Branch);
+        assert!(
+            problem.contains("worktree holder at ") && problem.contains(holder.path().to_str().unwrap()),
+            "{problem}"
+        );
+        git_in(holder.path(), ["checkout", "-q", "-b", also]);
+    }
+    assert_eq!(said("holder", "holder").await.0, Taken::Id);
+    assert_eq!(manager.release(holder, Disposition::Keep).await.unwrap().notices, []);
+    let (what, problem) = said("holder", "holder").await;
+    assert!(what == Taken::Id && problem.contains("adopt"), "{problem}");
 }
