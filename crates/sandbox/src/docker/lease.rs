@@ -67,7 +67,7 @@ fn split(name: &str) -> (&str, Option<Lease>) {
 mod tests {
     use super::*;
 
-    const FIRST: &str = "1-10-20-30-b-same";
+    const FIRST: &str = "1-10-20-30-40-b-same";
 
     fn container(name: &str, label: &str) -> ContainerSummary {
         ContainerSummary {
@@ -81,10 +81,10 @@ mod tests {
     fn the_claim_in_the_name_is_newer_than_the_one_in_the_label() {
         let first = Lease::of(&container("hedgerow-s-1", FIRST)).expect("a lease");
         assert_eq!((first.epoch, first.owner.pid()), (1, 10));
-        let second = Lease { epoch: 2, owner: Owner::parse("11-20-30-b-same").expect("an owner") };
+        let second = Lease { epoch: 2, owner: Owner::parse("11-20-30-40-b-same").expect("an owner") };
         let name = second.name("hedgerow-s-1");
         assert_eq!(Lease::of(&container(&name, FIRST)), Some(second));
-        let third = Lease { epoch: 3, owner: Owner::parse("12-20-30-b-same").expect("an owner") };
+        let third = Lease { epoch: 3, owner: Owner::parse("12-20-30-40-b-same").expect("an owner") };
         assert_eq!(given_name(&third.name(&name)), "hedgerow-s-1");
     }
 

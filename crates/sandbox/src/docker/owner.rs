@@ -14,6 +14,8 @@ pub(super) struct Owner {
     began: u64,
     /// The namespace in which its number counts.
     namespace: u64,
+    /// The namespace of the clock by which it began.
+    clock: u64,
     boot: String,
     near: Near,
 }
@@ -67,6 +69,9 @@ impl Owner {
         if self.namespace != judge.namespace {
             return Fate::Unknown(format!("process {} is in another namespace of processes", self.pid));
         }
+        if self.clock != judge.clock {
+            return Fate::Unknown(format!("process {} began by the clock of another namespace", self.pid));
+        }
         match system::began(self.pid) {
             Ok(Some(began)) if began == self.began => Fate::Alive,
             Ok(Some(_)) => Fate::Dead(format!("the number of process {} belongs to another one now", self.pid)),
@@ -81,6 +86,7 @@ impl Owner {
             pid: parts.next()?.parse().ok()?,
             began: parts.next()?.parse().ok()?,
             namespace: parts.next()?.parse().ok()?,
+            clock: parts.next()?.parse().ok()?,
             boot: parts.next().filter(|boot| !boot.is_empty())?.to_owned(),
             near: match parts.next()? {
                 "same" => Near::Same,
@@ -99,7 +105,7 @@ impl fmt::Display for Owner {
             Near::Same => "same",
             Near::Unknown => "unknown",
         };
-        write!(f, "{}-{}-{}-{}-{near}", self.pid, self.began, self.namespace, self.boot)
+        write!(f, "{}-{}-{}-{}-{}-{near}", self.pid, self.began, self.namespace, self.clock, self.boot)
     }
 }
 
@@ -165,9 +171,9 @@ mod system {
     }
 
     pub(super) fn ourselves(near: Near) -> Option<Owner> {
-        let Life { pid, began, namespace } = Life::ours()?;
+        let Life { pid, began, namespace, clock, .. } = Life::ours()?;
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().replace('-', "");
-        Some(Owner { pid, began, namespace, boot, near })
+        Some(Owner { pid, began, namespace, clock, boot, near })
     }
 }
 

@@ -10,7 +10,7 @@ fn an_owner_comes_back_from_its_text_and_nothing_else_does() {
     let text = owner.to_string();
     assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{text}");
     assert_eq!(Owner::parse(&text), Some(owner));
-    for other in ["", "1-7", "1-2-3--same", "1-2-3-boot-near", "1-2-3-boot-same-7", "x-2-3-boot-same"] {
+    for other in ["", "1-7", "1-2-3-4--same", "1-2-3-4-boot-near", "1-2-3-4-boot-same-7", "x-2-3-4-boot-same"] {
         assert_eq!(Owner::parse(other), None, "{other}");
     }
 }
@@ -40,6 +40,8 @@ fn what_cannot_be_judged_is_not_dead() {
     let judge = me(Near::Same);
     let elsewhere = Owner { namespace: judge.namespace + 1, pid: i32::MAX, ..judge.clone() };
     assert!(matches!(elsewhere.fate(Some(&judge)), Fate::Unknown(_)));
+    let dilated = Owner { clock: judge.clock + 1, pid: i32::MAX, ..judge.clone() };
+    assert!(matches!(dilated.fate(Some(&judge)), Fate::Unknown(_)));
     let remote = Owner { boot: "other".into(), near: Near::Unknown, ..judge.clone() };
     assert!(matches!(remote.fate(Some(&judge)), Fate::Unknown(_)));
     assert!(matches!(judge.fate(None), Fate::Unknown(_)));

@@ -15,9 +15,6 @@ use crate::run::{Bound, Buried, Fault, Keeper, Mark, REPORT, Survivors, Tree};
 use crate::sys::Forked;
 use crate::{Command, End, Error, Usage};
 
-/// The name of the variable by which processes of a command are known.
-pub(crate) const COOKIE: &str = "HEDGEROW_SANDBOX";
-
 /// How long what was killed may take to be gone, before it is called a survivor. Only what the kernel holds takes long.
 pub(crate) const DYING: Duration = Duration::from_secs(20);
 
@@ -33,8 +30,8 @@ pub(super) struct HostKeeper {
 }
 
 impl HostKeeper {
-    pub(super) fn new(scratch: Scratch, secrets: SecretFiles, id: &str, group: Option<Group>) -> Self {
-        Self { group: group.map(Arc::new), scratch, secrets, mark: mark(id), dying: DYING }
+    pub(super) fn new(scratch: Scratch, secrets: SecretFiles, mark: Mark, group: Option<Group>) -> Self {
+        Self { group: group.map(Arc::new), scratch, secrets, mark, dying: DYING }
     }
 
     /// The same with another time to die.
@@ -83,11 +80,6 @@ impl Keeper for HostKeeper {
     fn usage(&self, cpu: Option<Duration>) -> Usage {
         Usage { cpu, peak_memory: None }
     }
-}
-
-/// The mark of the command with this id.
-pub(crate) fn mark(id: &str) -> Mark {
-    Mark::new(format!("{COOKIE}={id}"))
 }
 
 /// Kills what is in the group and what carries the mark, and says how many that were and what is left. To be called also when the

@@ -1,14 +1,16 @@
 //! A started sandbox of the host lane.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::keep::{COOKIE, HostKeeper};
+use super::keep::HostKeeper;
 use super::secrets::SecretFiles;
 use crate::run::group::Group;
-use crate::run::{Image, Keeper, Lane, token};
+use crate::run::reap::files;
+use crate::run::{COOKIE, Image, Keeper, Lane, Mark, owned, token};
 use crate::{Command, Error, Limits, Result, Spec, check};
 
 #[derive(Debug)]
@@ -57,12 +59,14 @@ impl HostLane {
         let secrets = SecretFiles::write(command, &id)?;
         let place = secrets.directory().unwrap_or(Path::new(""));
         let told: Vec<_> = command.secrets.iter().filter_map(|secret| secret.told(place)).collect();
-        let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
+        let mark = Mark::new(&id);
+        let mut variables =
+            vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(mark.value()))];
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
         let group = self.groups.as_ref().map(|place| Group::make(place, &id)).transpose();
         let group = group.map_err(|e| Error::Lane { action: "make a control group".into(), source: e.into() })?;
-        Ok((HostKeeper::new(scratch, secrets, &id, group), image))
+        Ok((HostKeeper::new(scratch, secrets, mark, group), image))
     }
 }
 
@@ -73,13 +77,16 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// Makes it, under a name that nobody else can have had.
     pub(crate) fn make(id: &str) -> Result<Self> {
-        let failed =
-            |e: std::io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
+        let failed = |e: io::Error| Error::Lane { action: "make a scratch directory in /tmp".into(), source: e.into() };
         // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
         let scratch = Self(Path::new("/tmp").join(format!("hedgerow-{id}")));
         for directory in [&scratch.0, &scratch.home(), &scratch.tmp()] {
             DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
         }
+        let mut owner = OpenOptions::new();
+        let owner =
+            owner.write(true).create_new(true).mode(0o400).open(scratch.0.join(files::OWNER)).map_err(failed)?;
+        io::Write::write_all(&mut &owner, owned::name(id).as_bytes()).map_err(failed)?;
         Ok(scratch)
     }
 
@@ -98,8 +105,7 @@ impl Scratch {
 
     /// Removes it with all that the command put there. Doing it again changes nothing.
     pub(crate) fn remove(&self) {
-        // What cannot be removed is left to whoever cleans /tmp; the command is over either way.
-        let _left = fs::remove_dir_all(&self.0);
+        files::remove(&self.0);
     }
 }
 

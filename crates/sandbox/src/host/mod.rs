@@ -13,7 +13,7 @@ pub(crate) mod supervisor;
 pub use self::options::{Grouping, HostFacts, HostOptions};
 #[cfg(all(target_os = "linux", feature = "native"))]
 pub(crate) use self::{
-    keep::{COOKIE, DYING, mark, sweep},
+    keep::{DYING, sweep},
     lane::Scratch,
     secrets::SecretFiles,
     supervisor::Duties,
@@ -39,11 +39,15 @@ const LANE: &str = "host";
 #[derive(Debug)]
 pub struct HostSandbox {
     facts: HostFacts,
+    #[cfg(target_os = "linux")]
+    reaping: crate::run::Reaping,
 }
 
 impl HostSandbox {
-    /// The lane of this machine. Makes a control group, where it may, and removes it; and removes those of programs that died,
-    /// with all that is left in them. Mostly that takes some milliseconds.
+    /// The lane of this machine. Makes a control group, where it may, and removes it, which mostly takes some milliseconds.
+    ///
+    /// What programs that died with their supervisors left, is then ended on a thread: their processes, known by their control
+    /// groups or by their variable, and their secrets and scratch directories. The first command starts when that is done.
     ///
     /// # Errors
     /// [`Error::Unavailable`] on another system than Linux, or when `/proc` does not show what is needed.
@@ -57,6 +61,8 @@ impl HostSandbox {
     /// [`Error::Unavailable`] as for [`new`](Self::new), and where control groups are required and cannot be used.
     #[cfg(target_os = "linux")]
     pub fn with(options: &HostOptions) -> Result<Self> {
+        use crate::run::reap::Groups;
+
         let unavailable = |problem| Error::Unavailable { lane: LANE, problem };
         let unread = |e| format!("/proc/thread-self/children cannot be read ({e}); mount a complete /proc");
         std::fs::read("/proc/thread-self/children").map_err(|e| unavailable(unread(e)))?;
@@ -68,7 +74,8 @@ impl HostSandbox {
                 Ok(crate::run::group::find().map_err(|problem| unavailable(why(problem)))?)
             }
         };
-        Ok(Self { facts: HostFacts { groups } })
+        let looked = if options.groups == Grouping::Unused { Groups::LeftAlone } else { Groups::LookedThrough };
+        Ok(Self { facts: HostFacts { groups }, reaping: crate::run::Reaping::begin(looked) })
     }
 
     /// The same with options.
@@ -123,6 +130,8 @@ impl Sandbox for HostSandbox {
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
         check::policy(LANE, self, &spec.policy)?;
+        #[cfg(target_os = "linux")]
+        self.reaping.done().await;
         start(spec, &self.facts).await
     }
 

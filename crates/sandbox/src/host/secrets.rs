@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
 
+use crate::run::owned;
 use crate::{Command, Error, Result};
 
 /// Where file systems in memory are by convention.
@@ -36,7 +37,7 @@ impl SecretFiles {
             return Err(Error::InvalidSpec { what: format!("the secret {first:?}"), problem });
         }
         // The id is fresh and unguessable, and making a directory follows no link: nobody can have prepared this one.
-        let directory = Path::new(MEMORY).join(format!("hedgerow-{id}"));
+        let directory = Path::new(MEMORY).join(owned::name(id));
         let failed = |e: io::Error| Error::Lane { action: format!("write a secret below {MEMORY}"), source: e.into() };
         DirBuilder::new().mode(0o700).create(&directory).map_err(failed)?;
         let written = Self { directory: Some(directory.clone()) };
@@ -67,7 +68,7 @@ impl SecretFiles {
 }
 
 /// More than the path of a directory of secrets has.
-const ROOM: usize = 96;
+const ROOM: usize = 160;
 /// How often a directory is gone through before it is left to the host. Once is enough, unless somebody adds files.
 const ROUNDS: usize = 4;
 

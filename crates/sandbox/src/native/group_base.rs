@@ -113,7 +113,6 @@ pub(super) fn find() -> Vec<Base> {
         let free: Vec<_> =
             controllers.into_iter().filter(|c| !bases.iter().any(|b: &Base| b.controllers.contains(c))).collect();
         if let Some(base) = usable(&directory, version, &free) {
-            group::reap(&base.directory);
             bases.push(base);
         }
     }

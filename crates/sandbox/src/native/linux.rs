@@ -10,7 +10,8 @@ use super::lane::{NativeLane, unavailable};
 use super::outlet::{Outlets, Setting};
 use super::wrapped::{self, WrappedLane};
 use super::{LANE, Mechanism, NativeFacts, NativeOptions};
-use crate::run::{Lane, Session};
+use crate::run::reap::Groups;
+use crate::run::{Lane, Reaping, Session};
 use crate::{Coverage, Error, Guarantee, Labels, Result, Running, Sandbox, SandboxId, Spec, check};
 
 /// Runs commands in Linux namespaces of their own, with a minimal read-only root, without capabilities, behind a system
@@ -29,6 +30,7 @@ pub struct NativeSandbox {
     options: NativeOptions,
     found: Found,
     egress: Setting,
+    reaping: Reaping,
 }
 
 impl NativeSandbox {
@@ -58,7 +60,7 @@ impl NativeSandbox {
             std::thread::spawn(move || Found::probe(&options)).join()
         };
         let found = probe.map_err(|_| unavailable("its probe panicked"))??;
-        Ok(Self { options, found, egress: Setting::default() })
+        Ok(Self { options, found, egress: Setting::default(), reaping: Reaping::begin(Groups::LookedThrough) })
     }
 
     /// The same lane with this proxy for sandboxes whose policy has a list.
@@ -90,6 +92,7 @@ impl Sandbox for NativeSandbox {
 
     async fn start(&self, spec: Spec) -> Result<Box<dyn Running>> {
         check::policy(self.name(), self, &spec.policy)?;
+        self.reaping.done().await;
         let (options, found) = (self.options.clone(), self.found.clone());
         let outlets = Outlets::new(&self.egress, &spec);
         let lane = tokio::task::spawn_blocking(move || -> Result<Arc<dyn Lane>> {

@@ -16,6 +16,10 @@ pub(crate) struct Life {
     pub(crate) began: u64,
     /// The namespace in which its number counts.
     pub(crate) namespace: u64,
+    /// The namespace of the clock by which it began: in another one, the kernel tells another time of the same process.
+    pub(crate) clock: u64,
+    /// The boot of the machine: namespaces and numbers are the same again after it, and on other machines.
+    pub(crate) boot: u64,
 }
 
 impl Life {
@@ -24,12 +28,19 @@ impl Life {
         let pid = i32::try_from(std::process::id()).ok()?;
         let shown: i32 = fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()?;
         let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
-        (shown == pid).then_some(Self { pid, began: began(pid).ok()??, namespace })
+        // Kernels before 5.6 have one clock for all.
+        let clock = fs::metadata("/proc/self/ns/time").map_or(0, |namespace| namespace.ino());
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let boot = u64::from_str_radix(boot.replace('-', "").get(..16)?, 16).ok()?;
+        (shown == pid).then_some(Self { pid, began: began(pid).ok()??, namespace, clock, boot })
     }
 
     /// Whether that process is over for certain, as `judge` can tell.
     pub(crate) fn is_over(self, judge: Self) -> bool {
-        self.namespace == judge.namespace
+        let same = |of: fn(&Self) -> u64| of(&self) == of(&judge);
+        same(|life| life.namespace)
+            && same(|life| life.clock)
+            && same(|life| life.boot)
             && began(self.pid).is_ok_and(|found| found.is_none_or(|began| began != self.began))
     }
 }

@@ -11,6 +11,8 @@ mod lean;
 mod leash;
 pub(crate) mod life;
 mod marked;
+pub(crate) mod owned;
+pub(crate) mod reap;
 mod records;
 pub(crate) mod round;
 mod session;
@@ -26,7 +28,8 @@ pub(crate) use self::{
     image::{Bound, Image},
     keeper::{Buried, Keeper, Lane},
     lean::Keepsake,
-    marked::Mark,
+    marked::{COOKIE, Mark},
+    reap::Reaping,
     records::Record,
     session::Session,
     survivors::{Held, Survivors},

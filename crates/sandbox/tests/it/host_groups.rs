@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command as Direct, Stdio};
+use std::process::{Child, Command as Direct, Stdio};
 
-use hedgerow_sandbox::{Coverage, End, Error, Grouping, Guarantee, HostOptions, HostSandbox, Sandbox};
+use hedgerow_sandbox::{Coverage, End, Error, Grouping, Guarantee, HostOptions, HostSandbox, Sandbox, Secret};
 
 use crate::world::{alive, eventually, nap, open, required, run, sh, skipped, start, until, watch};
 
@@ -138,8 +138,9 @@ fn tell(text: &str) {
 #[tokio::test]
 async fn role_embedder() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let lane = HostSandbox::new().unwrap();
     let (what, nap) = role.split_once(' ').expect("what to do and a nap");
+    let groups = if what == "keep" { Grouping::Unused } else { Grouping::WherePossible };
+    let lane = with(groups).unwrap();
     if what == "facts" {
         let seen =
             run(&lane, open(), sh(format!("(setsid sleep {nap} >/dev/null 2>&1 &); sleep 0.2; echo ran"))).await.ok();
@@ -147,45 +148,129 @@ async fn role_embedder() {
         return;
     }
     let mut running = start(&lane, open()).await;
-    let script = format!("{}; sed -n s/^0:://p /proc/self/cgroup; sleep {nap}; exit", stray(nap));
-    let mut process = running.exec(sh(script)).await.unwrap();
+    let script = match what {
+        "leave" => format!("{}; sed -n s/^0:://p /proc/self/cgroup; sleep {nap}; exit", stray(nap)),
+        _ => format!("setsid sleep {nap} </dev/null >/dev/null 2>&1 & echo $KEY $TMPDIR; sleep {nap}; exit"),
+    };
+    let mut command = sh(script);
+    if what == "keep" {
+        command.secrets.push(Secret::file("key", "a value").unwrap().path_in("KEY").unwrap());
+    }
+    let mut process = running.exec(command).await.unwrap();
     tell(&format!("{}\n", until(&mut process, "\n").await.trim()));
     watch(process).await;
 }
 
-#[test]
-fn what_a_dead_owner_left_in_a_group_is_killed_by_the_next_one_and_not_while_it_lives() {
-    let Some((_, place)) = grouped() else { return };
-    let nap = nap();
-    let mut owner = embedder(&[], &format!("leave {nap}")).spawn().unwrap();
-    let mut stderr = owner.stderr.take().unwrap();
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"\n") {
-        let mut byte = [0];
-        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
-        seen.push(byte[0]);
+/// An embedding program whose command runs.
+struct Owner {
+    process: Child,
+    nap: String,
+    /// What the command said.
+    said: String,
+}
+
+impl Owner {
+    fn new(wrapper: &[&str], role: &str) -> Self {
+        let nap = nap();
+        let mut process = embedder(wrapper, &format!("{role} {nap}")).spawn().unwrap();
+        let mut stderr = process.stderr.take().unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\n") {
+            let mut byte = [0];
+            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
+            seen.push(byte[0]);
+        }
+        Self { process, nap, said: String::from_utf8(seen).unwrap().trim().to_owned() }
     }
-    let group = place.join(String::from_utf8(seen).unwrap().trim().rsplit('/').next().unwrap());
+
+    /// Stops it, so that it does not clear up itself, and kills its supervisor, so that that does not either. Returns what is left.
+    fn orphan(&self, left: usize) -> Vec<String> {
+        let pid = self.process.id().to_string();
+        assert!(Direct::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let supervisors = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        supervisors.for_each(|list| list.split_whitespace().for_each(kill));
+        eventually("the program is gone with its supervisor", || {
+            let alive = alive(&self.nap);
+            let program = |line: &String| line.contains("/proc/self/cgroup") || line.contains("$TMPDIR");
+            alive.len() == left && !alive.iter().any(program)
+        });
+        alive(&self.nap)
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Makes the lane and waits until it runs commands.
+async fn settled() {
+    drop(start(&HostSandbox::new().unwrap(), open()).await);
+}
+
+/// What an owner in this group leaves is there while it lives, and gone with the next lane.
+async fn left_in_a_group(wrapper: &[&str], place: &Path) {
+    let mut owner = Owner::new(wrapper, "leave");
+    let group = place.join(owner.said.rsplit('/').next().unwrap());
     assert!(group.exists(), "{}", group.display());
-    let pid = owner.id().to_string();
-    // So that it does not clear up itself, and neither does its supervisor.
-    assert!(Direct::new("kill").args(["-STOP", &pid]).status().unwrap().success());
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let supervisors = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
-    supervisors.for_each(|list| list.split_whitespace().for_each(kill));
     // A shell with two children, and the child of the program.
-    eventually("the program is gone with its supervisor", || {
-        let left = alive(&nap);
-        left.len() == 4 && !left.iter().any(|line| line.contains("/proc/self/cgroup"))
-    });
-    let left = alive(&nap);
-    HostSandbox::new().unwrap();
-    assert_eq!(alive(&nap), left, "a stopped owner lives");
-    owner.kill().unwrap();
-    owner.wait().unwrap();
-    HostSandbox::new().unwrap();
-    assert_eq!(alive(&nap), [""; 0]);
+    let left = owner.orphan(4);
+    settled().await;
+    assert_eq!(alive(&owner.nap), left, "a stopped owner lives");
+    owner.kill();
+    settled().await;
+    assert_eq!(alive(&owner.nap), [""; 0]);
     assert!(!group.exists());
+}
+
+#[tokio::test]
+async fn what_a_dead_owner_left_in_a_group_is_killed_by_the_next_one_and_not_while_it_lives() {
+    let Some((_, place)) = grouped() else { return };
+    left_in_a_group(&["env"], &place).await;
+}
+
+#[tokio::test]
+async fn what_a_dead_owner_left_is_found_in_whatever_scope_it_was() {
+    let Some((_, place)) = grouped() else { return };
+    let scope = place.join(format!("test-{}.scope", nap()));
+    fs::create_dir(&scope).unwrap();
+    let join = format!("echo 0 > {}/cgroup.procs && exec \"$@\"", scope.display());
+    left_in_a_group(&["sh", "-c", &join, "sh"], &scope).await;
+    fs::remove_dir(&scope).unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_whose_clock_is_another_is_not_taken_for_a_dead_one() {
+    let Some((_, place)) = grouped() else { return };
+    if !root() {
+        return;
+    }
+    let wrapper = ["unshare", "--time", "--boottime", "100000", "--fork", "--kill-child"];
+    let mut owner = Owner::new(&wrapper, "leave");
+    let group = place.join(owner.said.rsplit('/').next().unwrap());
+    eventually("all of it runs", || alive(&owner.nap).iter().filter(|line| line.contains(": sleep")).count() == 3);
+    let before = alive(&owner.nap);
+    settled().await;
+    assert_eq!((alive(&owner.nap), group.exists()), (before, true));
+    owner.kill();
+    eventually("its supervisor ends it", || alive(&owner.nap).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_dead_owner_left_without_a_group_is_killed_and_its_secrets_and_scratch_are_removed() {
+    let mut owner = Owner::new(&["env"], "keep");
+    let (secret, scratch) = owner.said.split_once(' ').unwrap();
+    let (secret, scratch) = (Path::new(secret).to_owned(), Path::new(scratch).parent().unwrap().to_owned());
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "a value");
+    let left = owner.orphan(2);
+    let lane = with(Grouping::Unused).unwrap();
+    drop(start(&lane, open()).await);
+    assert_eq!((alive(&owner.nap), secret.exists(), scratch.exists()), (left, true, true), "a stopped owner lives");
+    owner.kill();
+    drop(start(&with(Grouping::Unused).unwrap(), open()).await);
+    let left = (alive(&owner.nap), secret.parent().unwrap().exists(), scratch.exists());
+    assert_eq!(left, (Vec::new(), false, false));
 }
 
 /// What such an embedding program found, how it says so, what its command said, and what was left of that.

@@ -11,8 +11,8 @@ use super::super::wall::Wall;
 use super::keep::ConfinedKeeper;
 use super::{check, trial, view};
 use crate::disk::Disk;
-use crate::host::{COOKIE, Scratch, SecretFiles, mark};
-use crate::run::{Image, Keeper, Lane, token};
+use crate::host::{Scratch, SecretFiles};
+use crate::run::{COOKIE, Image, Keeper, Lane, Mark, token};
 use crate::{Access, Command, Error, Limits, Mount, Result, Spec};
 
 #[derive(Debug)]
@@ -75,7 +75,9 @@ impl Lane for ConfinedLane {
         let secrets = SecretFiles::write(command, &id)?;
         let place = secrets.directory().unwrap_or(Path::new(""));
         let told: Vec<_> = command.secrets.iter().filter_map(|secret| secret.told(place)).collect();
-        let mut variables = vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(&id))];
+        let mark = Mark::new(&id);
+        let mut variables =
+            vec![("HOME", home.as_os_str()), ("TMPDIR", tmp.as_os_str()), (COOKIE, OsStr::new(mark.value()))];
         variables.extend(told.iter().map(|(variable, path)| (*variable, path.as_os_str())));
         let image = Image::new(command, &variables)?;
         let filters = self.found.filters.clone();
@@ -83,7 +85,7 @@ impl Lane for ConfinedLane {
         let disk = self.disk(scratch.path()).map_err(|e| failed("watch what is written to the mounts", e.into()))?;
         let group = self.group(&id).map_err(|e| failed("make a control group", e.into()))?;
         let limited = Limited::new(self.limits, group, disk.into_iter().collect());
-        Ok((Box::new(ConfinedKeeper { scratch, secrets, mark: mark(&id), filters, limited, wall }), image))
+        Ok((Box::new(ConfinedKeeper { scratch, secrets, mark, filters, limited, wall }), image))
     }
 }
 

@@ -17,11 +17,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Tree;
 
 #[cfg(feature = "native")]
-pub(crate) use self::{
-    hierarchy::{Hierarchy, Version, hierarchies},
-    left::reap,
-};
-pub(crate) use self::{left::name, place::find};
+pub(crate) use self::hierarchy::{Hierarchy, Version, hierarchies};
+pub(in crate::run) use self::left::remove;
+pub(crate) use self::place::find;
+pub(crate) use super::owned::name;
 
 /// How many groups below one are looked for. Programs seldom make any.
 const NESTED: usize = 1024;
@@ -105,7 +104,7 @@ impl Group {
             // Woken when it becomes empty; interrupted or not, it is looked again.
             let _woken = poll(&mut [PollFd::new(&self.events, PollFlags::PRI)], Some(&pause));
         }
-        left::remove(&self.directory);
+        remove(&self.directory);
         Emptied::Yes(count)
     }
 
@@ -126,6 +125,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // It is mostly gone. One that is not empty stays, and is found when its owner is dead.
-        left::remove(&self.directory);
+        remove(&self.directory);
     }
 }

@@ -8,7 +8,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::UnshareFlags;
 
 use super::hierarchy::{Version, hierarchies};
-use super::{Emptied, Group, left};
+use super::{Emptied, Group};
 use crate::sys;
 use crate::token::token;
 
@@ -21,7 +21,7 @@ const CGROUP2: u64 = 0x6367_7270;
 const TRIAL: Duration = Duration::from_secs(10);
 
 /// A directory in which this process can make groups, fork into them, kill what is there, and remove them: below the group
-/// that it is in, or next to it. What dead owners left there is killed and removed.
+/// that it is in, or next to it.
 ///
 /// # Errors
 /// Why there is none, and the cure.
@@ -42,10 +42,7 @@ fn search() -> Result<PathBuf, String> {
         let beside = here.parent().filter(|beside| is_group(beside));
         for place in [Some(here), beside].into_iter().flatten() {
             match try_out(place) {
-                Ok(()) => {
-                    left::reap(place);
-                    return Ok(place.to_owned());
-                }
+                Ok(()) => return Ok(place.to_owned()),
                 Err(why) => problems.push(format!("no control group can be used in {}: {why}", place.display())),
             }
         }

@@ -16,6 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::look::{Look, look};
 use self::reader::Reader;
+use super::life::Life;
+use super::owned;
 
 /// How often it is looked. What was killed stays visible until the kernel has taken it apart.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -24,6 +26,10 @@ const PAUSE_UNKNOWN: Duration = Duration::from_millis(100);
 const UNKNOWN: Duration = Duration::from_secs(2);
 /// How many looks in a row must find nobody.
 const PROOF: u32 = 2;
+/// How long what the dead left may take to die; what takes longer is left to the next look.
+const DYING: Duration = Duration::from_secs(1);
+/// The name of the variable by which processes of a command are known; its value says whose it is.
+pub(crate) const COOKIE: &str = "HEDGEROW_SANDBOX";
 /// The kernel's ticks in a second, as it tells them to programs.
 const TICKS: i64 = 100;
 
@@ -48,11 +54,17 @@ pub(crate) struct Swept {
 }
 
 impl Mark {
-    /// This variable, with its value, for a command that is about to begin.
-    pub(crate) fn new(variable: String) -> Self {
+    /// That of a command of this process with this token, which is about to begin.
+    pub(crate) fn new(token: &str) -> Self {
         let now = clock_gettime(ClockId::Boottime);
         let ticks = now.tv_sec * TICKS + now.tv_nsec * TICKS / 1_000_000_000;
+        let variable = format!("{COOKIE}={}", owned::name(token));
         Self { variable, since: u64::try_from(ticks).unwrap_or(0), reader: Arc::default() }
+    }
+
+    /// The value of the variable.
+    pub(crate) fn value(&self) -> &str {
+        self.variable.split_once('=').map_or("", |(_, value)| value)
     }
 
     /// Kills every process that carries it, until none is left, for so long at most.
@@ -60,6 +72,21 @@ impl Mark {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         kill_all(within, || look(&mut reader, self.since, &|pair| pair == self.variable.as_bytes()))
     }
+}
+
+/// Kills every process that carries the variable of a command whose owner is dead for certain.
+pub(super) fn kill_of_the_dead(judge: Life) {
+    let mut reader = Reader::default();
+    let of_the_dead = |pair: &[u8]| {
+        let value = pair.strip_prefix(COOKIE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        let name = value.and_then(|value| std::str::from_utf8(value).ok());
+        name.is_some_and(|name| owned::is_of_the_dead(name, judge))
+    };
+    kill_all(DYING, || {
+        let seen = look(&mut reader, 0, &of_the_dead);
+        // Started by such a command itself, this process ends nothing.
+        if seen.found.iter().any(|(pid, _)| *pid == judge.pid) { Look::default() } else { seen }
+    });
 }
 
 fn kill_all(within: Duration, mut look: impl FnMut() -> Look) -> Swept {
