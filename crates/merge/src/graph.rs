@@ -63,6 +63,23 @@ pub(crate) fn public(id: ObjectId) -> Result<CommitId> {
     CommitId::new(id.to_string())
 }
 
+/// The error for an object that is not there; `what` says what it is.
+pub(crate) fn missing(session: &gix::Repository, id: ObjectId, what: &str) -> Error {
+    // Nothing is fetched here, not even by git's own program: who may talk to whom is the embedder's to say.
+    let config = session.config_snapshot();
+    let mut remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
+    let partial = config.string("extensions.partialClone").is_some()
+        || remotes.any(|remote| remote.contains_value_name("promisor"));
+    let problem = match partial {
+        true => format!(
+            "{what} is missing, because the clone is partial, and nothing is fetched here; have git fetch it: \
+             'git merge-tree' of the two sides fetches what a merge needs, 'git fetch --refetch --no-filter' everything"
+        ),
+        false => format!("{what} is missing"),
+    };
+    unusable(id, problem)
+}
+
 pub(crate) fn unusable(id: impl ToString, problem: impl Into<String>) -> Error {
     Error::Object { id: id.to_string(), problem: problem.into() }
 }

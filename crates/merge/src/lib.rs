@@ -16,6 +16,7 @@ mod land;
 mod ledger;
 mod made;
 mod name;
+mod names;
 mod open;
 mod path;
 pub mod queue;
@@ -42,6 +43,7 @@ pub use fallback::{Engine, Fallback};
 pub use forecast::{Clash, Forecast, Foreseen, News, Outlook};
 pub use made::{Made, Step};
 pub use name::{BranchName, CommitId, ConflictId, TreeId};
+pub use names::Names;
 pub use path::{BadEscape, RepoPath};
 pub use repository::Repository;
 pub use resolve::{

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::commit::By;
+use crate::engine::Rules;
 use crate::refs::{self, RefName};
 use crate::{
-    BranchName, Candidate, Change, Checkout, CommitId, Error, Fallback, Landing, Result, Signer, graph, land, open,
+    BranchName, Candidate, Change, Checkout, CommitId, Error, Fallback, Landing, Names, Result, Signer, graph, land,
+    open,
 };
 
 /// How many handles are kept for later; each holds up to the size of its cache.
@@ -25,6 +27,7 @@ pub struct Repository {
     shared: Arc<Shared>,
     fallback: Option<Fallback>,
     signer: Option<Arc<dyn Signer>>,
+    names: Names,
 }
 
 struct Shared {
@@ -59,6 +62,7 @@ impl Repository {
             }),
             fallback: None,
             signer: None,
+            names: Names::Exact,
         })
     }
 
@@ -69,6 +73,16 @@ impl Repository {
     #[must_use]
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.fallback = Some(fallback);
+        self
+    }
+
+    /// Says which names may be beside each other in the result of a merge; without this, [`Names::Exact`].
+    ///
+    /// It counts for [`trial`](Self::trial) and for every strategy that merges. A [`Forecast`](crate::Forecast) foresees what
+    /// git would find.
+    #[must_use]
+    pub fn with_names(mut self, names: Names) -> Self {
+        self.names = names;
         self
     }
 
@@ -84,8 +98,9 @@ impl Repository {
         By { change, signer: self.signer.as_deref() }
     }
 
-    pub(crate) fn fallback(&self) -> Option<&Fallback> {
-        self.fallback.as_ref()
+    /// What its merges are made by.
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules { fallback: self.fallback.as_ref(), names: self.names }
     }
 
     /// The commit that a branch names now.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Merged, merge, merge_or, merge_with_git};
+use crate::engine::{Merged, merge, merge_by, merge_with_git};
 use crate::{CommitId, Conflict, Engine, Fallback, Repository, Result, TreeId, graph};
 
 /// What merging two commits would come to.
@@ -69,7 +69,7 @@ impl Repository {
     pub fn tried(&self, ours: &CommitId, theirs: &CommitId) -> Result<Tried> {
         let (merged, engine) = self.in_memory(|session| {
             let (ours, theirs) = (graph::commit(session, ours)?, graph::commit(session, theirs)?);
-            merge_or(session, self.fallback(), ours, theirs)
+            merge_by(session, self.rules(), ours, theirs)
         })?;
         Ok(Tried { trial: trial(merged)?, engine })
     }

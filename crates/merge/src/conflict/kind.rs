@@ -39,16 +39,16 @@ pub enum ConflictKind {
     DirectoryRename,
     /// One added to a directory that the other split, so that the new place cannot be told.
     DirectoryRenameSplit,
-    /// The new place of an added file, in a directory that was renamed, is taken.
+    /// The new place of an added file, in a directory that was renamed, is taken on the same side.
     DirectoryRenameInTheWay,
     /// Several added files would come to the same place, because directories were renamed into one.
     DirectoryRenameCollision,
     /// Both moved a submodule.
     Submodule,
-    /// One added a name that differs from one of the other's in upper and lower case alone. Many file systems cannot hold
-    /// both; git does not see this.
+    /// Each has a name that differs from one of the other's in upper and lower case alone. Many file systems cannot hold
+    /// both; git does not see this, and it is looked for only where [`Names::Portable`](crate::Names::Portable) asks for it.
     CaseCollision,
-    /// One added a name that differs from one of the other's in how Unicode spells it alone. As above.
+    /// Each has a name that differs from one of the other's in how Unicode spells it alone. As above.
     UnicodeCollision,
     /// The histories have no commit in common.
     Unrelated,

@@ -161,7 +161,7 @@ impl<'s> Contents<'s> {
         let mut buf = Vec::new();
         if let Some(id) = id {
             let object = self.session.objects.try_find(&id, &mut buf).map_err(failed("read a file"))?;
-            let object = object.ok_or_else(|| graph::unusable(id, "the file is missing"))?;
+            let object = object.ok_or_else(|| graph::missing(self.session, id, "the file"))?;
             if object.kind != Kind::Blob {
                 return Err(graph::unusable(id, "it is not a file").into());
             }

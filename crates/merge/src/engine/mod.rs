@@ -12,10 +12,11 @@ use gix::bstr::BString;
 
 use crate::conflict::{Found, assemble};
 use crate::fallback::Fallback;
-use crate::{Conflict, ConflictKind, Engine, Error, Result, graph};
+use crate::{Conflict, ConflictKind, Engine, Error, Names, Result, graph};
 
 mod attributes;
 mod changes;
+mod collisions;
 mod content;
 mod entries;
 mod fold;
@@ -53,9 +54,18 @@ pub(crate) enum Merged {
     Conflict(Conflict),
 }
 
-/// Merges `theirs` into `ours`. The session must keep objects in memory.
+/// What merges of one repository are made by.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Rules<'a> {
+    /// Who merges what costs too much here.
+    pub(crate) fallback: Option<&'a Fallback>,
+    /// Which names may be beside each other.
+    pub(crate) names: Names,
+}
+
+/// Merges `theirs` into `ours`, as git does. The session must keep objects in memory.
 pub(crate) fn merge(session: &gix::Repository, ours: ObjectId, theirs: ObjectId) -> Result<Merged> {
-    Ok(merge_or(session, None, ours, theirs)?.0)
+    Ok(merge_by(session, Rules::default(), ours, theirs)?.0)
 }
 
 /// Merges with git, whatever it costs.
@@ -68,8 +78,27 @@ pub(crate) fn merge_with_git(
     git::merge(session, fallback, ours, theirs)
 }
 
-/// Merges here, or with git if that costs too much and there is a fallback; says who merged.
-pub(crate) fn merge_or(
+/// Merges by rules of the caller's; says who merged.
+pub(crate) fn merge_by(
+    session: &gix::Repository,
+    rules: Rules<'_>,
+    ours: ObjectId,
+    theirs: ObjectId,
+) -> Result<(Merged, Engine)> {
+    let (merged, engine) = merge_or(session, rules.fallback, ours, theirs)?;
+    if let (Merged::Clean { tree, bases }, Names::Portable) = (&merged, rules.names) {
+        let (our_tree, their_tree) = (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?);
+        let found = collisions::find(session, our_tree, their_tree, *tree)?;
+        if !found.is_empty() {
+            let conflict = assemble::conflict(session, ours, theirs, bases, found)?;
+            return Ok((Merged::Conflict(conflict), engine));
+        }
+    }
+    Ok((merged, engine))
+}
+
+/// Merges here, or with git if that costs too much and there is a fallback.
+fn merge_or(
     session: &gix::Repository,
     fallback: Option<&Fallback>,
     ours: ObjectId,

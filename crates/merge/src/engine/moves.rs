@@ -11,7 +11,7 @@ use super::renames::Renames;
 use super::renames::directories::{above, moved};
 use super::report::Report;
 use super::tree::Entry;
-use crate::ConflictKind;
+use crate::{ConflictKind, Result as Read};
 
 /// Old and new name, and the side that gave it.
 struct Rename<'r> {
@@ -184,8 +184,14 @@ fn settle(paths: &mut Paths, old: &BString) {
 }
 
 /// Reports what was added to directories that the other side renamed: git suggests the new place and calls it a
-/// conflict, because it cannot know.
-pub(super) fn suggest(paths: &Paths, renames: &[Renames; 2], added: &[Vec<BString>; 2], report: &mut Report) {
+/// conflict, because it cannot know. `has` tells whether a side has anything at a path.
+pub(super) fn suggest(
+    paths: &Paths,
+    renames: &[Renames; 2],
+    added: &[Vec<BString>; 2],
+    has: impl Fn(usize, &BString) -> Read<bool>,
+    report: &mut Report,
+) -> Read<()> {
     let renamed = renames.each_ref().map(|renames| renames.directories.renamed());
     for (renamed, brought) in renamed.iter().zip([&added[THEIRS - 1], &added[OURS - 1]]) {
         for split in &renamed.split {
@@ -206,8 +212,11 @@ pub(super) fn suggest(paths: &Paths, renames: &[Renames; 2], added: &[Vec<BStrin
     let targets = [OURS, THEIRS].map(|side| {
         let by_other = &directories[2 - side];
         let target = |path: &BString| above(by_other, path.as_bstr()).map(|found| moved(path.as_bstr(), found));
-        let all = brought(side).filter_map(target);
-        if by_other.is_empty() { Default::default() } else { all.collect::<std::collections::BTreeSet<_>>() }
+        let mut places = BTreeMap::<BString, usize>::new();
+        if !by_other.is_empty() {
+            brought(side).filter_map(target).for_each(|place| *places.entry(place).or_default() += 1);
+        }
+        places
     });
     for side in [OURS, THEIRS] {
         let (by_other, own) = (&directories[2 - side], &directories[side - 1]);
@@ -215,13 +224,22 @@ pub(super) fn suggest(paths: &Paths, renames: &[Renames; 2], added: &[Vec<BStrin
             continue;
         }
         for path in brought(side) {
-            let Some((_, to)) = above(by_other, path.as_bstr()) else { continue };
-            if own.contains_key(to) || targets[2 - side].contains(path) {
+            let Some(renamed) = above(by_other, path.as_bstr()) else { continue };
+            if own.contains_key(renamed.1) || targets[2 - side].contains_key(path) {
                 continue;
             }
-            place(paths, path, ConflictKind::DirectoryRename, report);
+            let to = moved(path.as_bstr(), renamed);
+            let kind = if has(side, &to)? {
+                ConflictKind::DirectoryRenameInTheWay
+            } else if targets[side - 1].get(&to).is_some_and(|arrivals| *arrivals > 1) {
+                ConflictKind::DirectoryRenameCollision
+            } else {
+                ConflictKind::DirectoryRename
+            };
+            place(paths, path, kind, report);
         }
     }
+    Ok(())
 }
 
 /// Reports an added file whose place is in doubt.

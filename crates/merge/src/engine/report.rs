@@ -54,7 +54,7 @@ impl Report {
 }
 
 /// An entry as public data.
-fn public(path: &BStr, entry: &Entry) -> crate::Entry {
+pub(super) fn public(path: &BStr, entry: &Entry) -> crate::Entry {
     let mode = EntryMode::from(entry.kind).value().into();
     crate::Entry { path: RepoPath::new(path.as_bytes()), mode, id: entry.id.to_string() }
 }

@@ -69,7 +69,7 @@ impl<'s> Comparer<'s> {
             return Ok(*size);
         }
         let header = self.session.try_find_header(id).map_err(failed("read the size of a file"))?;
-        let size = header.ok_or_else(|| graph::unusable(id, "the file is missing"))?.size();
+        let size = header.ok_or_else(|| graph::missing(self.session, id, "the file"))?.size();
         self.sizes.insert(id, size);
         Ok(size)
     }
@@ -80,7 +80,7 @@ impl<'s> Comparer<'s> {
         }
         let mut buf = Vec::new();
         let object = self.session.objects.try_find(&id, &mut buf).map_err(failed("read a file"))?;
-        let data = object.ok_or_else(|| graph::unusable(id, "the file is missing"))?.data;
+        let data = object.ok_or_else(|| graph::missing(self.session, id, "the file"))?.data;
         self.budget.spend(data.len() as u64)?;
         self.pieces.insert(id, cut(data));
         Ok(())

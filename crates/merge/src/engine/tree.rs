@@ -47,7 +47,7 @@ pub(super) fn read<'b>(
     buf: &'b mut Vec<u8>,
 ) -> Result<Vec<(&'b BStr, Entry)>> {
     let object = session.objects.try_find(&id, buf).map_err(failed("read a tree"))?;
-    let object = object.ok_or_else(|| graph::unusable(id, "the tree is missing"))?;
+    let object = object.ok_or_else(|| graph::missing(session, id, "the tree"))?;
     if object.kind != Kind::Tree {
         return Err(graph::unusable(id, "it is not a tree"));
     }
@@ -57,6 +57,18 @@ pub(super) fn read<'b>(
         entries.push((entry.filename, Entry { kind: entry.mode.kind(), id: entry.oid.to_owned() }));
     }
     Ok(entries)
+}
+
+/// Whether a tree has anything at a path.
+pub(super) fn has(session: &gix::Repository, tree: ObjectId, path: &BStr) -> Result<bool> {
+    let (mut at, mut buf) = (Some(tree), Vec::new());
+    for name in path.split(|byte| *byte == b'/') {
+        let Some(tree) = at else { return Ok(false) };
+        let entries = read(session, tree, &mut buf)?;
+        let Some((_, entry)) = entries.into_iter().find(|(found, _)| *found == name) else { return Ok(false) };
+        at = entry.is_tree().then_some(entry.id);
+    }
+    Ok(true)
 }
 
 /// What differs between three trees, in git's order.

@@ -1,12 +1,13 @@
 //! One three-way merge of trees, as git's default strategy makes it.
 
 use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice};
 
 use super::content::Contents;
 use super::halt::Halt;
 use super::report::Report;
 use super::walk::{self, Walked};
-use super::{entries, moves, renames, write};
+use super::{entries, moves, renames, tree, write};
 
 /// A merged tree.
 pub(super) struct MergedTrees {
@@ -36,7 +37,8 @@ pub(super) fn merge(contents: &mut Contents<'_>, trees: [ObjectId; 3]) -> Result
     let renames =
         [renames::find(session, contents.budget, ours_moved)?, renames::find(session, contents.budget, theirs_moved)?];
     if contents.depth == 0 {
-        moves::suggest(&paths, &renames, &added, &mut report);
+        let has = |side: usize, path: &BString| tree::has(session, trees[side], path.as_bstr());
+        moves::suggest(&paths, &renames, &added, has, &mut report)?;
     }
     moves::apply(&mut paths, &renames, contents, &mut report)?;
     let edits = entries::merge(paths, contents, &mut report)?;

@@ -29,7 +29,13 @@ impl MergeStrategy for CherryPick {
                     return Ok(Prepared::Refused(Refusal::MergeInside { commit: graph::public(*commit)? }));
                 }
             }
-            series::replay(session, (target, onto), repository.by(change), &commits, (self.empties, "cherry-pick"))
+            series::replay(
+                session,
+                (target, onto),
+                (repository.by(change), repository.rules()),
+                &commits,
+                (self.empties, "cherry-pick"),
+            )
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Offer, keep_both, offer, sides};
 use crate::commit::draft;
-use crate::engine::{Merged, merge_or};
+use crate::engine::{Merged, merge_by};
 use crate::{Change, Made, MergeStrategy, Prepared, Repository, Result, Target};
 
 /// Joins the change to the target with a merge commit, also where a fast-forward would do.
@@ -27,7 +27,7 @@ impl MergeStrategy for MergeCommit {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (ours, theirs) = sides(session, target, change)?;
-            let (merged, engine) = merge_or(session, repository.fallback(), ours, theirs)?;
+            let (merged, engine) = merge_by(session, repository.rules(), ours, theirs)?;
             let tree = match merged {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),

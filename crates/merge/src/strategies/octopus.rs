@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Offer, keep_both, offer, sides};
 use crate::commit::{By, draft, persist};
-use crate::engine::{Merged, merge};
+use crate::engine::{Merged, merge_by};
 use crate::{Change, CommitId, Engine, Made, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Joins the change and further tips to the target with one merge commit.
@@ -28,11 +28,15 @@ impl MergeStrategy for Octopus {
             for other in &self.with {
                 tips.push(graph::commit(session, other)?);
             }
-            let mut at = onto;
+            let (mut at, mut engine) = (onto, Engine::Own);
             // What lies between lands nowhere.
             let unsigned = By { change, signer: None };
             for tip in independent(session, &tips)? {
-                match merge(session, at, tip)? {
+                let (merged, by) = merge_by(session, repository.rules(), at, tip)?;
+                if by != Engine::Own {
+                    engine = by;
+                }
+                match merged {
                     Merged::Contained => {}
                     Merged::Clean { tree, bases } => {
                         keep_both(session, &bases, (at, tip), tree)?;
@@ -54,7 +58,7 @@ impl MergeStrategy for Octopus {
                 }
             }
             let commit = draft(session, graph::tree_of(session, at)?, &parents, repository.by(change))?;
-            offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine: Engine::Own })
+            offer(session, commit, target, change, Offer { verb: "merge", made: Made::Merge, engine })
         })
     }
 }

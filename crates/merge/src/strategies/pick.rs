@@ -3,24 +3,30 @@
 use gix::ObjectId;
 
 use crate::commit;
-use crate::engine::{Merged, merge};
-use crate::{ConflictPaths, Result, graph};
+use crate::engine::{Merged, Rules, merge_by};
+use crate::{ConflictPaths, Engine, Result, graph};
 
 pub(super) enum Picked {
-    /// The tree, in the session's object memory.
-    Clean(ObjectId),
+    /// The tree, in the session's object memory, and who merged.
+    Clean(ObjectId, Engine),
     Conflict(ConflictPaths),
 }
 
 /// Does to `ours` what was done from `base` to `theirs`, all of them trees.
-pub(super) fn pick(session: &gix::Repository, base: ObjectId, ours: ObjectId, theirs: ObjectId) -> Result<Picked> {
+pub(super) fn pick(
+    session: &gix::Repository,
+    rules: Rules<'_>,
+    base: ObjectId,
+    (ours, theirs): (ObjectId, ObjectId),
+) -> Result<Picked> {
     // The engine merges commits, so they get some that say so, and that exist in memory only.
     let base = commit::scratch(session, base, &[])?;
     let (one, other) = (commit::scratch(session, ours, &[base])?, commit::scratch(session, theirs, &[base])?);
-    Ok(match merge(session, one, other)? {
+    let (merged, engine) = merge_by(session, rules, one, other)?;
+    Ok(match merged {
         // Both did the same.
-        Merged::Contained => Picked::Clean(ours),
-        Merged::Clean { tree, .. } => Picked::Clean(tree),
+        Merged::Contained => Picked::Clean(ours, engine),
+        Merged::Clean { tree, .. } => Picked::Clean(tree, engine),
         Merged::Conflict(conflict) => Picked::Conflict(conflict.paths),
     })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::pick::{Picked, pick};
 use super::{offer_one_side, sides};
 use crate::commit::draft;
+use crate::engine::Rules;
 use crate::{Change, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Gives the target the tree of the change's tip, exactly as it is, with a merge commit.
@@ -23,8 +24,8 @@ impl MergeStrategy for Promote {
             }
             let (from, to) = (graph::tree_of(session, ours)?, graph::tree_of(session, theirs)?);
             // From the target's own tree there is nothing to merge, and what must not enter a tree is found.
-            let tree = match pick(session, from, from, to)? {
-                Picked::Clean(tree) => tree,
+            let tree = match pick(session, Rules::default(), from, (from, to))? {
+                Picked::Clean(tree, _) => tree,
                 Picked::Conflict(_) => return Err(graph::unusable(theirs, "its tree cannot be taken as it is")),
             };
             let commit = draft(session, tree, &[ours, theirs], repository.by(change))?;

@@ -46,7 +46,13 @@ impl MergeStrategy for Rebase {
                     }
                 }
             }
-            series::replay(session, (target, onto), repository.by(change), &commits, (self.empties, "rebase"))
+            series::replay(
+                session,
+                (target, onto),
+                (repository.by(change), repository.rules()),
+                &commits,
+                (self.empties, "rebase"),
+            )
         })
     }
 }

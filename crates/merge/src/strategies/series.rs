@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::pick::{Picked, base_tree, pick};
 use super::{Offer, keep, offer};
 use crate::commit::{By, Copied, copy, lines_of, persist, trailers};
+use crate::engine::Rules;
 use crate::{Conflict, Engine, Error, Made, Prepared, Result, Step, Target, graph};
 
 /// What to do with commits that change nothing where they are replayed.
@@ -45,23 +46,26 @@ pub(super) fn between(session: &gix::Repository, tip: ObjectId, onto: ObjectId) 
 pub(super) fn replay(
     session: &mut gix::Repository,
     (target, onto): (&Target, ObjectId),
-    by: By<'_>,
+    (by, rules): (By<'_>, Rules<'_>),
     commits: &[ObjectId],
     (empties, verb): (Empties, &str),
 ) -> Result<Prepared> {
-    let mut at = onto;
+    let (mut at, mut engine) = (onto, Engine::Own);
     let mut steps = Vec::new();
     for commit in commits.iter().copied() {
         let parent = graph::parents(session, commit)?.first().copied();
         let (ours, theirs) = (graph::tree_of(session, at)?, graph::tree_of(session, commit)?);
         let base = base_tree(session, parent)?;
-        let picked = pick(session, base, ours, theirs)?;
-        if let Picked::Clean(tree) = &picked {
+        let picked = pick(session, rules, base, (ours, theirs))?;
+        if let Picked::Clean(tree, by) = &picked {
+            if *by != Engine::Own {
+                engine = *by;
+            }
             keep(session, &[base], (ours, theirs), *tree)?;
         }
         match picked {
-            Picked::Clean(tree) if tree == ours && empties == Empties::Drop => {}
-            Picked::Clean(tree) => at = copy_of(session, commit, tree, at, by)?,
+            Picked::Clean(tree, _) if tree == ours && empties == Empties::Drop => {}
+            Picked::Clean(tree, _) => at = copy_of(session, commit, tree, at, by)?,
             Picked::Conflict(paths) => {
                 // What was replayed so far is one of the sides, so it must be there for whoever decides.
                 persist::persist(session, at)?;
@@ -75,7 +79,7 @@ pub(super) fn replay(
     if at == onto {
         return Ok(Prepared::Empty);
     }
-    offer(session, at, target, by.change, Offer { verb, made: Made::Replay { steps }, engine: Engine::Own })
+    offer(session, at, target, by.change, Offer { verb, made: Made::Replay { steps }, engine })
 }
 
 fn copy_of(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Offer, keep_both, offer, series, sides};
 use crate::commit::{Copied, copy, lines_of, message, trailers};
-use crate::engine::{Merged, merge_or};
+use crate::engine::{Merged, merge_by};
 use crate::{Change, Error, Made, MergeStrategy, Prepared, Repository, Result, Target, graph};
 
 /// Makes one commit of the change on the target, with the tree that [`MergeCommit`](crate::MergeCommit) would have.
@@ -23,7 +23,7 @@ impl MergeStrategy for Squash {
     fn prepare(&self, repository: &Repository, target: &Target, change: &Change) -> Result<Prepared> {
         repository.in_memory(|session| {
             let (onto, tip) = sides(session, target, change)?;
-            let (merged, engine) = merge_or(session, repository.fallback(), onto, tip)?;
+            let (merged, engine) = merge_by(session, repository.rules(), onto, tip)?;
             let tree = match merged {
                 Merged::Contained => return Ok(Prepared::AlreadyMerged),
                 Merged::Conflict(conflict) => return Ok(Prepared::Conflict(conflict)),

@@ -5,30 +5,37 @@ use std::process::Command;
 
 use hedgerow_merge::{ConflictKind, ConflictPath, Prepared};
 
+use crate::edges::kinds;
 use crate::scene::{Scene, raw};
 
 /// What git says of a merge.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Clean(String),
-    /// The index stages: path and stage to mode and id.
-    Conflict(BTreeMap<(String, u8), (u32, String)>),
+    /// The index stages, path and stage to mode and id, and all that git said.
+    Conflict(BTreeMap<(String, u8), (u32, String)>, String),
 }
 
-struct Case {
+pub(crate) struct Case {
+    pub(crate) number: u32,
+    name: &'static str,
+    pub(crate) base: &'static str,
+    pub(crate) ours: &'static str,
+    pub(crate) theirs: &'static str,
+}
+
+pub(crate) const fn case(
     number: u32,
     name: &'static str,
     base: &'static str,
     ours: &'static str,
     theirs: &'static str,
-}
-
-const fn case(number: u32, name: &'static str, base: &'static str, ours: &'static str, theirs: &'static str) -> Case {
+) -> Case {
     Case { number, name, base, ours, theirs }
 }
 
-/// The numbers are stable names; gaps are cases with a test of their own.
-const CASES: &[Case] = &[
+/// The numbers are those of `docs/merge-edge-cases.md`; gaps are cases with a test of their own.
+pub(crate) const CASES: &[Case] = &[
     case(1, "different files", "echo a >a; echo b >b", "echo x >a", "echo y >b"),
     case(2, "distant lines of a file", "seq 20 >f", "sed -i 's/^2$/x/' f", "sed -i 's/^18$/y/' f"),
     case(3, "adjacent lines", "seq 20 >f", "sed -i 's/^9$/x/' f", "sed -i 's/^10$/y/' f"),
@@ -187,8 +194,13 @@ const DEVIATIONS: &[(u32, &str)] = &[];
 
 #[test]
 fn every_shape_of_merge_comes_out_as_in_git() {
+    as_git(CASES);
+}
+
+/// Merges every case in both directions, as git does.
+pub(crate) fn as_git(cases: &[Case]) {
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in cases {
         let scene = Scene::forked(case.base, case.ours, case.theirs);
         for (target, change) in [("main", "change"), ("change", "main")] {
             // git reads attributes from what is checked out.
@@ -202,15 +214,17 @@ fn every_shape_of_merge_comes_out_as_in_git() {
     assert!(wrong.is_empty(), "{}", wrong.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n"));
 }
 
-fn compare(scene: &Scene, target: &str, change: &str) -> Result<(), String> {
+/// The verdict, the tree and the sides are git's.
+pub(crate) fn compare(scene: &Scene, target: &str, change: &str) -> Result<(), String> {
     let expected = oracle(scene, target, change);
     match (expected, scene.prepare(target, change)) {
         (Verdict::Clean(tree), Prepared::Candidate(candidate)) => {
             let ours = scene.tree(candidate.commit.as_str());
             if ours == tree { Ok(()) } else { Err(format!("tree {ours}, git has {tree}")) }
         }
-        (Verdict::Conflict(stages), Prepared::Conflict(conflict)) => {
+        (Verdict::Conflict(stages, text), Prepared::Conflict(conflict)) => {
             assert!(!conflict.paths.is_empty());
+            kinds::same(&conflict, &text)?;
             conflict.paths.iter().try_for_each(|path| same_sides(path, &stages))
         }
         (Verdict::Clean(_), Prepared::AlreadyMerged) => Ok(()),
@@ -243,7 +257,10 @@ fn oracle(scene: &Scene, target: &str, change: &str) -> Verdict {
     let tree = records.next().unwrap().to_owned();
     match output.status.code() {
         Some(0) => Verdict::Clean(tree),
-        Some(1) => Verdict::Conflict(records.take_while(|record| !record.is_empty()).map(stage).collect()),
+        Some(1) => {
+            let stages = records.take_while(|record| !record.is_empty()).map(stage).collect();
+            Verdict::Conflict(stages, text)
+        }
         _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
     }
 }

@@ -27,6 +27,18 @@ const KINDS: &[(ConflictKind, &str, &str, &str)] = &[
         "echo n >d/n",
     ),
     (
+        ConflictKind::DirectoryRenameInTheWay,
+        "mkdir a c; seq 20 >a/f; seq 40 60 >a/g; echo 3 >c/n",
+        "git mv a/f c/f; git mv a/g c/g",
+        "echo 1 >a/n",
+    ),
+    (
+        ConflictKind::DirectoryRenameCollision,
+        "mkdir a b; seq 20 >a/f; seq 40 60 >b/g",
+        "mkdir c; git mv a/f c/f; git mv b/g c/g",
+        "echo 1 >a/n; echo 2 >b/n",
+    ),
+    (
         ConflictKind::Submodule,
         "git update-index --add --cacheinfo 160000,1111111111111111111111111111111111111111,s; mkdir s; git commit -qm s",
         "git update-index --cacheinfo 160000,2222222222222222222222222222222222222222,s; git commit -qm s",

@@ -8,14 +8,16 @@ use hedgerow_merge::{Engine, Error, Fallback, MergeCommit, MergeStrategy, Prepar
 
 use crate::scene::Scene;
 
-fn git() -> Fallback {
+/// git's own program, for what costs as much as is the default.
+pub(crate) fn git() -> Fallback {
     // The one that the rest of the tests call by its name.
     let path = std::env::var_os("PATH").unwrap();
     let programs = std::env::split_paths(&path).map(|directory| directory.join("git"));
     Fallback::new(programs.into_iter().find(|program| program.is_file()).unwrap())
 }
 
-fn always() -> Fallback {
+/// git's own program, for everything.
+pub(crate) fn always() -> Fallback {
     git().beyond(0)
 }
 
