@@ -43,11 +43,13 @@ pub trait WorktreeManager: Debug + Send + Sync + 'static {
     /// Ends the lease and does with the worktree what the disposition says.
     ///
     /// Whatever is about to be removed and is not provably elsewhere is put under a rescue ref first. What could not be
-    /// captured whole is kept, and [`Released::fate`] says why. Where that was a failure that may pass, such as a full
-    /// disk, the next [`recover`](Self::recover) adopts it again.
+    /// captured whole is kept, and [`Released::fate`] says why. Whatever fails while the tree is in its place, such as for want
+    /// of room on the disk, is [`Keeper::Failure`](crate::Keeper::Failure), at whichever step: the next
+    /// [`recover`](Self::recover) adopts it again.
     ///
     /// # Errors
-    /// When the rescue ref or the removal failed; nothing that was not rescued is gone.
+    /// When the handle holds the lease no more. And when the removal could not be ended after the tree had gone, or what it
+    /// says not be flushed: everything is rescued then, and the next recovery ends it.
     async fn release(&self, worktree: Worktree, disposition: Disposition) -> Result<Released>;
 
     /// Lists the worktrees of the repository, ours and foreign ones, damaged entries included.

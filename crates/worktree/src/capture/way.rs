@@ -26,6 +26,9 @@ pub(crate) fn pin(admin: &str) -> String {
 
 const WHY: &str = "it was in the way of a ref of hedgerow, and named no object";
 
+const WHY_TOO_LONG: &str = "it was in the way of a ref of hedgerow, and its name is too long to be deleted as a ref; what it \
+                            named is under a rescue ref";
+
 /// What is at the name of a ref.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -105,7 +108,12 @@ pub(crate) fn displace(repo: &gix::Repository, id: &WorktreeId, name: &str) -> R
             let meanwhile = format!("{MOVED}{}-{id}", disk::token()?);
             swap::set(common, &meanwhile, object, None, |value| value == Value::Missing)?;
             swap::sync(common, &meanwhile)?;
-            swap::delete(common, name, |value| value == Value::Id(object))?;
+            let path = common.join(name);
+            if is_too_long(name) && path.symlink_metadata().is_ok() {
+                quarantine::take(&common.join("hedgerow"), &path, WHY_TOO_LONG)?;
+            } else {
+                swap::delete(common, name, |value| value == Value::Id(object))?;
+            }
             moved(repo, id, &meanwhile, object)
         }
         Found::Junk => {
@@ -121,6 +129,12 @@ pub(crate) fn displace(repo: &gix::Repository, id: &WorktreeId, name: &str) -> R
             }
         }
     }
+}
+
+/// Whether nobody can lock this ref, and so change it as a ref: there is no room for `.lock` in its name.
+fn is_too_long(name: &str) -> bool {
+    const LONGEST: usize = 255;
+    name.rsplit('/').next().unwrap_or(name).len() + ".lock".len() > LONGEST
 }
 
 fn is_there(repo: &gix::Repository, value: Value) -> bool {

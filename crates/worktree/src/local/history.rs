@@ -75,7 +75,7 @@ pub(super) struct Pen<'a> {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether the file was not there.
+    /// Whether nothing is in it: then its name may not have been flushed, whoever made it.
     is_new: bool,
     _turn: Lock,
 }
@@ -85,14 +85,14 @@ impl<'a> Pen<'a> {
     pub(super) fn take(layout: &'a Layout) -> Result<Self> {
         let turn = Lock::wait(&layout.state.join("history.lock"))?;
         let path = path(layout);
-        let is_new = !exists(&path);
         let (file, size) = open(&path).map_err(fault::io("append to", &path))?;
-        Ok(Self { layout, file, path, size, is_new, _turn: turn })
+        Ok(Self { layout, file, path, size, is_new: size == 0, _turn: turn })
     }
 
     /// Takes it if there is no history yet, to make one: the flush of its name costs little after another one.
     pub(super) fn take_first(layout: &'a Layout) -> Result<Option<Self>> {
-        if exists(&path(layout)) { Ok(None) } else { Self::take(layout).map(Some) }
+        let begun = path(layout).symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() > 0);
+        if begun { Ok(None) } else { Self::take(layout).map(Some) }
     }
 
     /// Writes down what the worktree of this record reached.
@@ -102,21 +102,28 @@ impl<'a> Pen<'a> {
         let milestone = Milestone { worktree, incarnation: record.token.clone(), at, life };
         let mut line = serde_json::to_vec(&milestone).map_err(fault::git("write the history"))?;
         line.push(b'\n');
+        self.flush_name()?;
         self.file.write_all(&line).map_err(fault::io("append to", &self.path))?;
         self.size += line.len() as u64;
         Ok(())
     }
 
+    /// Once, and before the first line: a file with lines in it has a name that is durable, also where whoever made it was
+    /// killed.
+    fn flush_name(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_new) {
+            disk::sync_dir(&self.layout.state)?;
+        }
+        Ok(())
+    }
+
     /// Lets others write, and returns what is still to be flushed if it has to be.
-    pub(super) fn put_down(self) -> Result<Written> {
+    pub(super) fn put_down(mut self) -> Result<Written> {
         if self.size > LARGEST {
             // What is told is in it already, and must not be called untold because older lines stay. The next one tries again.
             let _ = compact(self.layout);
         }
-        if self.is_new {
-            // Once, and before anybody else could rely on it.
-            disk::sync_dir(&self.layout.state)?;
-        }
+        self.flush_name()?;
         Ok(Written { file: self.file, path: self.path })
     }
 }
@@ -138,10 +145,6 @@ impl Written {
 
 fn path(layout: &Layout) -> PathBuf {
     layout.state.join("history")
-}
-
-fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 /// Opens the history to append to it, and says how large it is.
@@ -244,6 +247,32 @@ mod tests {
         }
         append(&second);
         assert_eq!(parse(&std::fs::read(&path).unwrap()), [first, second]);
+    }
+
+    #[test]
+    fn the_name_of_a_history_that_a_killed_process_left_empty_is_flushed_before_its_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            common: dir.path().into(),
+            main: None,
+            state: dir.path().into(),
+            trees: dir.path().into(),
+            owner: "test".into(),
+            left: Default::default(),
+            git: None,
+            hidden: Default::default(),
+            threads: 1,
+            gate: Default::default(),
+        };
+        std::fs::write(path(&layout), "").unwrap();
+        let mut pen = Pen::take_first(&layout).unwrap().expect("nothing says that its name is durable");
+        assert!(pen.is_new);
+        pen.flush_name().unwrap();
+        assert!(!pen.is_new);
+        drop(pen);
+        std::fs::write(path(&layout), "{}\n").unwrap();
+        assert!(Pen::take_first(&layout).unwrap().is_none());
+        assert!(!Pen::take(&layout).unwrap().is_new);
     }
 
     #[test]

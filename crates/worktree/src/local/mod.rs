@@ -29,6 +29,7 @@ mod modules;
 mod moved;
 mod number;
 mod obstacle;
+mod outdated;
 mod pool;
 mod processes;
 mod promised;

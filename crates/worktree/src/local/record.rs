@@ -209,16 +209,17 @@ impl Record {
     /// Moves the record to the trash and frees the id, the lease file last.
     pub(super) fn retire(&self, layout: &Layout) -> Result<()> {
         let id = &self.parts.id;
-        let (record, leaving) = (layout.record(id), layout.leaving(&self.admin));
-        match std::fs::rename(&record, &leaving) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &record)(e)),
-            _ => layout.left.store(true, Ordering::Relaxed),
-        }
+        // Before the record: whoever purges deletes what is there when the record is.
         let index = layout.index(id);
         match std::fs::rename(&index, layout.leaving_index(&self.admin)) {
             // What is large is deleted when nobody waits for it.
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &index)(e)),
             _ => {}
+        }
+        let (record, leaving) = (layout.record(id), layout.leaving(&self.admin));
+        match std::fs::rename(&record, &leaving) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(fault::io("retire", &record)(e)),
+            _ => layout.left.store(true, Ordering::Relaxed),
         }
         disk::remove_file(&layout.lease(id))
     }
@@ -271,4 +272,43 @@ pub(super) fn ids(layout: &Layout) -> Result<Vec<WorktreeId>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GitAccess, Parts};
+
+    #[test]
+    fn a_purge_finds_no_record_whose_index_is_still_to_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            common: dir.path().into(),
+            main: None,
+            state: dir.path().join("hedgerow"),
+            trees: dir.path().join("trees"),
+            owner: "test".into(),
+            left: Default::default(),
+            git: None,
+            hidden: Default::default(),
+            threads: 1,
+            gate: Default::default(),
+        };
+        for dir in [layout.records(), layout.trash()] {
+            std::fs::create_dir_all(dir).unwrap();
+        }
+        let (id, base) = (WorktreeId::new("fix").unwrap(), CommitId::new("1".repeat(40)).unwrap());
+        let path = layout.tree(&id);
+        let parts = Parts { id: id.clone(), path, branch: None, base, git: GitAccess::Direct, mounts: Vec::new() };
+        let record = Record::new(&layout, parts).unwrap();
+        record.write(&layout).unwrap();
+        std::fs::write(layout.index(&id), "").unwrap();
+        // As if it were killed right before the record moves.
+        std::fs::create_dir_all(layout.leaving(&record.admin).join("in the way")).unwrap();
+        record.retire(&layout).unwrap_err();
+        assert!(layout.leaving_index(&record.admin).exists() && layout.record(&id).exists());
+        std::fs::remove_dir_all(layout.leaving(&record.admin)).unwrap();
+        record.retire(&layout).unwrap();
+        assert!(layout.leaving(&record.admin).exists() && !layout.record(&id).exists());
+    }
 }

@@ -15,7 +15,7 @@ use super::publish::{self, By, Progress};
 use super::record::{self, Record, Stage};
 use super::release::lost;
 use super::remove::Tree;
-use super::{base, fence, moved, refs, release, remove, stale, trash, unflushed};
+use super::{base, fence, moved, outdated, refs, release, remove, stale, trash, unflushed};
 use crate::capture::{self, fault};
 use crate::disk;
 use crate::{Life, Mended, Recovery, Result, State, Worktree, WorktreeId, repo, view};
@@ -44,6 +44,11 @@ pub(super) fn recover(layout: &Layout) -> Result<Recovery> {
     }
     if let Err(e) = capture::settle_rescues(&repo) {
         recovery.left.push(format!("refs that were in the way of rescue refs could not be made rescue refs: {e}"));
+    }
+    if let Err(e) = outdated::give_up(&repo, layout) {
+        recovery
+            .left
+            .push(format!("refs of bases that no worktree has could not be given up: {}", fault::with_causes(&e)));
     }
     // What a dead process had not deleted yet.
     layout.left.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use super::base;
 use super::layout::Layout;
 use super::record::{self, Record};
 use crate::capture::way::{self, pin};
-use crate::swap::{self, COMMITTER, Log, Staged, Value};
+use crate::swap::{self, COMMITTER, Log, Packers, Staged, Value};
 use crate::{BranchName, CommitId, Error, Result, Taken, WorktreeId};
 
 /// No ref is as large as this.
@@ -93,11 +93,11 @@ pub(super) fn pin_base(repo: &gix::Repository, id: &WorktreeId, name: String, st
 ///
 /// # Errors
 /// When it cannot be told what is there, which may pass: what it holds would be held for ever.
-pub(super) fn unpin_base(common: &Path, admin: &str, base: &CommitId) -> Result<()> {
+pub(super) fn unpin_base(common: &Path, admin: &str, base: &CommitId, packers: &Packers) -> Result<()> {
     let (name, base) = (pin(admin), Value::Id(base::object_id(base)?));
     let is_strange = || common.join(&name).symlink_metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > MOST);
     match swap::read(common, &name) {
-        Ok(found) if found == base => swap::delete(common, &name, |value| value == base).map(drop),
+        Ok(found) if found == base => swap::delete_among(common, &name, packers, |value| value == base).map(drop),
         Err(e) if !is_strange() => Err(e),
         Ok(_) | Err(_) => Ok(()),
     }

@@ -146,16 +146,37 @@ pub(super) fn release(
 }
 
 /// Ends the lease and does what the disposition says; the handle's lock is given up at the very end.
+///
+/// Whatever fails while the tree is in its place leaves the worktree to the next recovery, wherever that was. It is an error
+/// only that the lease is somebody else's, and that the tree is out of the way and the rest is not done.
 pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition, goes: Goes<'_>) -> Result<Ended> {
     let mut record = leased(layout, &held(&worktree)?)?;
-    if let Some(why) = locked::by_somebody(layout, &record).filter(|_| *disposition != Disposition::Keep) {
-        return Ok(keep(layout, &mut record, Keeper::Lock, Some(why), Vec::new())?.into());
+    let mut rescued = Vec::new();
+    match ended(layout, worktree, &mut record, disposition, goes, &mut rescued) {
+        Err(e) if !matches!(e, Error::LeaseLost { .. }) && record.has_tree() => {
+            Ok(leave(layout, &record, fault::with_causes(&e), rescued).into())
+        }
+        ended => ended,
     }
-    if let Some(why) = moved::elsewhere(layout, &record)?.filter(|_| *disposition != Disposition::Keep) {
-        return Ok(keep(layout, &mut record, Keeper::Moved, Some(why), Vec::new())?.into());
+}
+
+/// The fallible part of [`end`], which says what it has rescued also where it fails.
+fn ended(
+    layout: &Layout,
+    worktree: Worktree,
+    record: &mut Record,
+    disposition: &Disposition,
+    goes: Goes<'_>,
+    rescued: &mut Vec<Rescue>,
+) -> Result<Ended> {
+    if let Some(why) = locked::by_somebody(layout, record).filter(|_| *disposition != Disposition::Keep) {
+        return Ok(keep(layout, record, Keeper::Lock, Some(why), Vec::new())?.into());
+    }
+    if let Some(why) = moved::elsewhere(layout, record)?.filter(|_| *disposition != Disposition::Keep) {
+        return Ok(keep(layout, record, Keeper::Moved, Some(why), Vec::new())?.into());
     }
     let into = match disposition {
-        Disposition::Keep => return Ok(keep(layout, &mut record, Keeper::Request, None, Vec::new())?.into()),
+        Disposition::Keep => return Ok(keep(layout, record, Keeper::Request, None, Vec::new())?.into()),
         Disposition::Archive => None,
         Disposition::Merged { into } => Some(into),
         Disposition::Discard => return discard(layout, worktree, record, goes),
@@ -163,53 +184,55 @@ pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition
     let mut tries = 1;
     let (tree, work, rescues) = loop {
         let repo = repo::open(&layout.common)?;
-        let before = Before::now(&repo, layout, &record)?;
-        let tree = Tree::seen(&record);
+        let before = Before::now(&repo, layout, record)?;
+        let tree = Tree::seen(record);
         let found = match tree {
-            Tree::Absent => left_behind(&repo, layout, &record),
-            Tree::There => everything(&repo, layout, &record),
+            Tree::Absent => left_behind(&repo, layout, record),
+            Tree::There => everything(&repo, layout, record),
         };
         let work = match found {
             Ok(Work::Whole(work)) => work,
             Ok(Work::Partly { why, rescued, notices }) => {
-                let kept = keep(layout, &mut record, Keeper::Work, Some(why), rescued)?;
+                let kept = keep(layout, record, Keeper::Work, Some(why), rescued)?;
                 return Ok(Released { notices, ..kept }.into());
             }
             Err(e) => {
                 // It may have failed after it had put something under a ref.
                 let mut rescued = capture::rescues(&layout.common, &record.parts.id).unwrap_or_default();
                 rescued.retain(|rescue| !before.has(rescue));
-                return Ok(leave(layout, &record, fault::with_causes(&e), rescued).into());
+                return Ok(leave(layout, record, fault::with_causes(&e), rescued).into());
             }
         };
         let is_safe = |tip| is_safe(&repo, record.parts.branch.as_ref(), work.base, into, tip);
         let needed = work.needed(is_safe);
         let mut rescues = work.rescued.clone();
+        rescued.clone_from(&rescues);
         if !needed.is_empty() {
-            let _turn = fence::enter(layout, &record)?;
+            let _turn = fence::enter(layout, record)?;
             for tip in needed {
                 let made = capture::rescue(&repo, &record.parts.id, tip)?;
                 rescues.retain(|rescue| *rescue != made);
                 rescues.push(made);
+                rescued.clone_from(&rescues);
             }
         }
-        if pruned::is_whole(layout, &record, &before, work.branch, &mut rescues)? {
+        if pruned::is_whole(layout, record, &before, work.branch, &mut rescues)? {
             break (tree, work, rescues);
         }
         if tries == TRIES {
             let why =
                 "what was rescued was deleted by a garbage collection right away, each time; release it after that";
-            return Ok(Released { notices: work.notices, ..leave(layout, &record, why.into(), rescues) }.into());
+            return Ok(Released { notices: work.notices, ..leave(layout, record, why.into(), rescues) }.into());
         }
         tries += 1;
     };
-    goes(&mut record)?;
+    goes(record)?;
     let life = match into {
         Some(into) => Life::Merged { into: into.clone(), rescues: rescues.clone() },
         None => Life::Archived { rescues: rescues.clone() },
     };
     let end = End { life, tip: work.branch.map(base::commit_id), found: tree };
-    match remove::end(layout, &mut record, end) {
+    match remove::end(layout, record, end) {
         Ok(written) => {
             drop(worktree);
             let released = Released { fate: Fate::Removed, rescues, notices: work.notices };
@@ -220,29 +243,29 @@ pub(super) fn end(layout: &Layout, worktree: Worktree, disposition: &Disposition
 }
 
 /// A removal that failed before its tree went leaves a worktree in which anybody may go on working.
-fn stays(layout: &Layout, mut record: Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
+fn stays(layout: &Layout, record: &mut Record, e: Error, rescues: Vec<Rescue>) -> Result<Released> {
     let begun = matches!(record.stage, Stage::Removing { .. });
-    if !begun || !remove::take_back(layout, &mut record).unwrap_or(false) {
+    if !begun || !remove::take_back(layout, record).unwrap_or(false) {
         return Err(e);
     }
     let why = fault::with_causes(&e);
     let life = Life::Kept { why: Some(why.clone()), rescues: rescues.clone() };
-    history::note(layout, &record, life, Lasting::Durable)?;
-    Ok(leave(layout, &record, why, rescues))
+    history::note(layout, record, life, Lasting::Durable)?;
+    Ok(leave(layout, record, why, rescues))
 }
 
 /// Removes a tree in which nobody worked.
-fn discard(layout: &Layout, worktree: Worktree, mut record: Record, goes: Goes<'_>) -> Result<Ended> {
+fn discard(layout: &Layout, worktree: Worktree, record: &mut Record, goes: Goes<'_>) -> Result<Ended> {
     if let Some(branch) = &record.parts.branch {
         let why = format!("it has a branch, {branch}, so somebody may have worked in it; archive it instead");
-        return Ok(keep(layout, &mut record, Keeper::Work, Some(why), Vec::new())?.into());
+        return Ok(keep(layout, record, Keeper::Work, Some(why), Vec::new())?.into());
     }
-    let found = Tree::seen(&record);
-    goes(&mut record)?;
-    match remove::end(layout, &mut record, End { life: Life::Discarded, tip: None, found }) {
+    let found = Tree::seen(record);
+    goes(record)?;
+    match remove::end(layout, record, End { life: Life::Discarded, tip: None, found }) {
         Ok(written) => {
             drop(worktree);
-            let released = Released { fate: Fate::Removed, rescues: Vec::new(), notices: found.missing(&record) };
+            let released = Released { fate: Fate::Removed, rescues: Vec::new(), notices: found.missing(record) };
             Ok(Ended { released, written: Some(written) })
         }
         Err(e) => Ok(stays(layout, record, e, Vec::new())?.into()),

@@ -21,17 +21,43 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to wait for one who is seen to be at work.
 const LONGER: Duration = Duration::from_secs(60);
 
+/// The lock of the packed refs that was found to be left behind, so that whoever deletes many refs waits for it once.
+#[derive(Debug, Default)]
+pub(crate) struct Packers {
+    left: Cell<Option<Which>>,
+}
+
+/// Numbers of files are soon used again; when it was made tells them apart.
+type Which = (u64, Option<std::time::SystemTime>);
+
+fn which(path: &Path) -> Option<Which> {
+    let meta = path.symlink_metadata().ok()?;
+    Some((meta.ino(), meta.created().ok()))
+}
+
+impl Packers {
+    /// Whether this very lock was waited for in vain.
+    pub(super) fn are_gone(&self, common: &Path) -> bool {
+        let now = which(&common.join("packed-refs.lock"));
+        now.is_some() && now == self.left.get()
+    }
+
+    /// Remembers the lock that is there.
+    pub(super) fn note(&self, common: &Path) {
+        self.left.set(which(&common.join("packed-refs.lock")));
+    }
+}
+
 /// Waits until whoever holds the lock of the packed refs at this moment has given it up, unless it was left behind.
 ///
 /// It is an error when somebody goes on writing the packed refs: what becomes of a ref is in their hands then.
-pub(super) fn wait_for_packer(common: &Path) -> Result<()> {
+pub(super) fn wait_for_packer(common: &Path, packers: &Packers) -> Result<()> {
     let path = common.join("packed-refs.lock");
-    // Numbers of files are soon used again; when it was made tells them apart.
-    let which = || {
-        let meta = path.symlink_metadata().ok()?;
-        Some((meta.ino(), meta.created().ok()))
-    };
+    let which = || which(&path);
     let Some(first) = which() else { return Ok(()) };
+    if packers.are_gone(common) {
+        return Ok(());
+    }
     let started = Instant::now();
     while which() == Some(first) {
         std::thread::sleep(Duration::from_millis(5));
@@ -40,6 +66,7 @@ pub(super) fn wait_for_packer(common: &Path) -> Result<()> {
         }
         // git keeps what it writes open, and not the lock itself.
         if !is_open(&[&path, &common.join("packed-refs.new")]) {
+            packers.note(common);
             return Ok(());
         }
         if started.elapsed() > LONGER {
@@ -328,5 +355,21 @@ mod tests {
         assert!(is_open(&[&dir.path().join("nothing"), &path]));
         drop(file);
         assert!(!is_open(&[&path]));
+    }
+
+    #[test]
+    fn who_deletes_many_refs_waits_once_for_a_lock_that_a_killed_git_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (common, lock) = (dir.path(), dir.path().join("packed-refs.lock"));
+        std::fs::write(&lock, "").unwrap();
+        let packers = Packers::default();
+        assert!(!packers.are_gone(common));
+        wait_for_packer(common, &packers).unwrap();
+        assert!(packers.are_gone(common));
+        // Another one may be somebody's at work.
+        std::fs::rename(&lock, dir.path().join("kept")).unwrap();
+        assert!(!packers.are_gone(common));
+        std::fs::write(&lock, "").unwrap();
+        assert!(!packers.are_gone(common));
     }
 }

@@ -20,9 +20,9 @@ pub(crate) use edit::{Edit, edit};
 pub(crate) use log::{COMMITTER, Log, last_message, last_told, line};
 
 use crate::capture::fault;
-use crate::{Result, disk};
+use crate::{Error, Result, disk};
 use lock::RefLock;
-pub(crate) use lock::{Staged, is_abandoned};
+pub(crate) use lock::{Packers, Staged, is_abandoned};
 
 /// What a ref is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,16 @@ pub(crate) fn set_staged(
 
 /// Deletes a ref and its reflog if it is as `allowed` says, and says what it was.
 pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool) -> Result<Value> {
+    delete_among(common, name, &Packers::default(), allowed)
+}
+
+/// As [`delete`], by one who deletes many and remembers which lock was left behind.
+pub(crate) fn delete_among(
+    common: &Path,
+    name: &str,
+    packers: &Packers,
+    allowed: impl Fn(Value) -> bool,
+) -> Result<Value> {
     let path = common.join(name);
     let lock = RefLock::take_to_delete(&path)?;
     let found = read(common, name)?;
@@ -92,14 +102,14 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
         return Ok(found);
     }
     // First, so that the old value never shines through.
-    let seen = unpack(common, name)?;
+    let seen = unpack(common, name, packers)?;
     if !path.is_dir() {
         disk::remove_file(&path)?;
     }
-    lock::wait_for_packer(common)?;
+    lock::wait_for_packer(common, packers)?;
     // Whoever was packing has seen it, perhaps.
     if !seen.is_some_and(|seen| seen.is_at(&common.join("packed-refs"))) {
-        unpack(common, name)?;
+        unpack(common, name, packers)?;
     }
     let _ = std::fs::remove_file(&log);
     drop(lock);
@@ -113,7 +123,7 @@ pub(crate) fn delete(common: &Path, name: &str, allowed: impl Fn(Value) -> bool)
 /// process was killed, nobody can delete a branch or pack refs.
 ///
 /// Returns the packed refs that do not have it, if there are any and they did not have it before.
-fn unpack(common: &Path, name: &str) -> Result<Option<packed::Version>> {
+fn unpack(common: &Path, name: &str, packers: &Packers) -> Result<Option<packed::Version>> {
     let path = common.join("packed-refs");
     match packed::Version::read(&path) {
         Ok((version, text)) if packed::find(&text, name).is_none() => return Ok(Some(version)),
@@ -121,7 +131,16 @@ fn unpack(common: &Path, name: &str) -> Result<Option<packed::Version>> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(fault::io("read", path)(e)),
     }
-    let mut lock = RefLock::take_signed(&common.join("packed-refs"), &common.join("hedgerow/staging"))?;
+    if packers.are_gone(common) {
+        let path = common.join("packed-refs.lock");
+        return Err(Error::Locked { path, seconds: lock::PATIENCE.as_secs() });
+    }
+    let lock = RefLock::take_signed(&path, &common.join("hedgerow/staging"));
+    let mut lock = lock.inspect_err(|e| {
+        if matches!(e, Error::Locked { .. }) {
+            packers.note(common);
+        }
+    })?;
     lock.fill(&packed::without(&packed_text(common)?, name))?;
     lock.commit()?;
     Ok(None)

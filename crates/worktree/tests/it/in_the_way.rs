@@ -257,3 +257,42 @@ async fn a_lock_that_somebody_left_on_a_ref_of_ours_is_found_and_taken_away() {
     assert!(matches!(manager.mend(&findings[0]).await.unwrap(), Cure::Quarantined { .. }));
     drop(manager.create(request("fix")).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_ref_whose_name_leaves_no_room_for_a_lock_is_put_aside_all_the_same() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let tree = repo.git(["write-tree"]);
+    let commit = repo.git(["commit-tree", "-m", "of somebody", &tree]);
+    let name = "x".repeat(252);
+    write(&repo.path().join(".git/refs/hedgerow/base").join(&name), &format!("{commit}\n"));
+    let found = manager.doctor().await.unwrap();
+    let finding = found.iter().find(|finding| matches!(finding.trouble, Trouble::RefInTheWay { .. })).unwrap();
+    assert_eq!(manager.mend(finding).await.unwrap(), Cure::Completed);
+    assert!(!repo.path().join(".git/refs/hedgerow/base").join(&name).exists());
+    let held = repo.git(["for-each-ref", "--format=%(objectname)", "refs/hedgerow/rescue"]);
+    assert_eq!(held, commit);
+    let quarantine = std::fs::read_dir(manager.state_dir().join("quarantine")).unwrap();
+    let notes = quarantine.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    assert!(notes.into_iter().any(|note| note.contains(&name)));
+    assert!(manager.doctor().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_base_that_an_older_version_held_for_a_worktree_that_is_gone_is_given_up() {
+    let repo = Repo::new();
+    let manager = repo.manager();
+    let worktree = manager.create(request("lives")).await.unwrap();
+    let tree = repo.git(["write-tree"]);
+    let alone = repo.git(["commit-tree", "-m", "held by nothing else", &tree]);
+    let head = repo.head().to_string();
+    for (name, commit) in [("gone", &head), ("gone-12345678", &head), ("lives", &head), ("alone", &alone)] {
+        repo.git(["update-ref", &format!("refs/hedgerow/base/{name}"), commit]);
+    }
+    let own = repo.pin("lives");
+    let recovery = manager.recover().await.unwrap();
+    assert!(recovery.left.is_empty(), "{recovery:?}");
+    let left = repo.git(["for-each-ref", "--format=%(refname)", "refs/hedgerow/base"]);
+    assert_eq!(left, format!("refs/hedgerow/base/alone\nrefs/hedgerow/base/lives\n{own}"));
+    drop(worktree);
+}

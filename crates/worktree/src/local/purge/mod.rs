@@ -22,6 +22,7 @@ use super::record::Record;
 use super::{departure, pool, refs, stale, trash};
 use crate::capture::fault;
 use crate::disk;
+use crate::swap::Packers;
 use crate::{Error, LocalWorktrees, Purged, Result};
 
 impl LocalWorktrees {
@@ -71,6 +72,8 @@ struct Purge<'a> {
     waiting: Option<Instant>,
     /// How long it waits for that one.
     patience: Duration,
+    /// So that it waits once for a lock that a killed git left, and not once for each.
+    packers: Packers,
 }
 
 /// What one round came to.
@@ -91,7 +94,15 @@ enum Step {
 
 impl<'a> Purge<'a> {
     fn new(layout: &'a Layout, grace: Duration, stop: &'a AtomicBool) -> Self {
-        Self { layout, grace, stop, seen: HashMap::new(), waiting: None, patience: PATIENCE }
+        Self {
+            layout,
+            grace,
+            stop,
+            seen: HashMap::new(),
+            waiting: None,
+            patience: PATIENCE,
+            packers: Packers::default(),
+        }
     }
 
     /// Deletes what is due now, and says when more is.
@@ -161,7 +172,7 @@ impl<'a> Purge<'a> {
         trash::delete_unless(&moved, self.stop).map_err(fault::io("delete", &moved))?;
         // Of one who was killed just here.
         stale::clear_pin(layout, &record)?;
-        refs::unpin_base(&layout.common, name, &record.parts.base)?;
+        refs::unpin_base(&layout.common, name, &record.parts.base, &self.packers)?;
         departure::forget(layout, name)?;
         disk::remove_file(&layout.leaving(name))?;
         Ok(Step::Gone)
