@@ -10,6 +10,7 @@ mod recover;
 mod run;
 mod status;
 mod table;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ enum Command {
     Status(status::Status),
     /// Brings what an interrupted fleet had begun to its end, without starting anything new.
     Recover(recover::Recover),
+    /// Proves again what landed on a branch, from the certificates of its landings.
+    Verify(verify::Verify),
     /// Shows on a copy of a real repository what happens when eight agents work at once.
     Demo(demo::Demo),
 }
@@ -75,6 +78,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await,
         Command::Status(status) => status.run().await,
         Command::Recover(recover) => recover.run().await,
+        Command::Verify(verify) => verify.run().await,
         Command::Demo(demo) => demo.run().await,
     };
     match end {

@@ -37,6 +37,10 @@ pub(crate) enum CheckoutRule {
     Refuse,
     /// Bring that checkout forward with the branch, as long as it is clean.
     FastForward,
+    /// The same, also with changes to files that a landing does not touch; they stay as they are.
+    Carry,
+    /// Let that checkout go of the branch: it stays where it is, on no branch.
+    Detach,
 }
 
 impl From<CheckoutRule> for Checkout {
@@ -44,6 +48,8 @@ impl From<CheckoutRule> for Checkout {
         match rule {
             CheckoutRule::Refuse => Self::Refuse,
             CheckoutRule::FastForward => Self::FastForwardClean,
+            CheckoutRule::Carry => Self::FastForwardCarrying,
+            CheckoutRule::Detach => Self::Detach,
         }
     }
 }

@@ -129,3 +129,43 @@ fn a_demonstration_outside_of_a_repository_says_what_to_do_and_leaves_nothing() 
         assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "{said}");
     }
 }
+
+/// What `fleet` says in a directory, and its exit status.
+fn fleet(directory: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_fleet")).args(arguments).current_dir(directory).output();
+    let output = output.expect("fleet starts");
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn what_landed_is_proven_again_and_what_did_not_come_through_a_gate_is_named() {
+    let place = tempfile::tempdir().expect("a directory");
+    let script = "git init -q -b main && git config user.name a && git config user.email a@example.com
+        echo one >a && git add a && git commit -qm one && git branch before && git checkout -q --detach";
+    let repo = place.path().join("repo");
+    std::fs::create_dir(&repo).expect("a directory");
+    let plan = "target = 'main'
+        [gate]
+        command = ['test', '-f', 'b']
+        [agents.sh]
+        command = ['sh', '-s']
+        [[task]]
+        id = 'b'
+        agent = 'sh'
+        prompt = 'echo two >b'";
+    std::fs::write(place.path().join("plan.toml"), plan).expect("a plan");
+    let made = Command::new("sh").args(["-ec", script]).current_dir(&repo).output().expect("sh starts");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let (code, said) = fleet(&repo, &["run", "--lane", "host", "../plan.toml"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = fleet(&repo, &["verify", "before", "--target", "main"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("proven: passed plan") && said.contains("1 landing(s) proven, 0 finding(s)"), "{said}");
+    let by_hand = "git update-ref refs/heads/main $(git commit-tree -m hand -p main main^{tree})";
+    assert!(Command::new("sh").args(["-ec", by_hand]).current_dir(&repo).status().expect("sh starts").success());
+    let (code, said) = fleet(&repo, &["verify", "before", "--target", "main"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("has no certificate") && said.contains("1 landing(s) proven, 1 finding(s)"), "{said}");
+    let (code, said) = fleet(&repo, &["verify", "nowhere", "--target", "main"]);
+    assert!(code == Some(2) && said.contains("nowhere"), "{said}");
+}

@@ -13,7 +13,7 @@ use hedgerow_worktree as worktree;
 
 use crate::layout::{RunDir, RunId};
 use crate::state::Begun;
-use crate::{Error, Outcome, Result, Task, TaskId};
+use crate::{Error, GateSpec, Outcome, Result, Task, TaskId};
 
 /// Who agents and snapshots of their work are committed as, unless an agent says otherwise.
 pub(crate) const AGENT_NAME: &str = "hedgerow agent";
@@ -150,6 +150,58 @@ pub(crate) fn gate_tree(
 /// Attempt → the name of its gate's worktree.
 pub(crate) fn gate_tree_id(begun: &Begun) -> Result<worktree::WorktreeId> {
     Ok(worktree::WorktreeId::new(format!("{}.gate", begun.worktree))?)
+}
+
+/// A gate that passed: its name, what it runs and in what.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    gate: String,
+    runs: Vec<u8>,
+    lane: &'static str,
+}
+
+impl Pass {
+    /// A gate that was given in Rust is known by its name alone.
+    pub(crate) fn of_rust(name: &str, lane: &'static str) -> Self {
+        Self { gate: name.to_owned(), runs: name.as_bytes().to_vec(), lane }
+    }
+
+    /// The gate of a plan is known by its command line. Its variables may hold secrets, and notes are for everybody.
+    pub(crate) fn of_plan(spec: &GateSpec, lane: &'static str) -> Self {
+        let words: &[String] = match spec {
+            GateSpec::Command { command, .. } => command,
+            GateSpec::None => &[],
+        };
+        // No word has a NUL, which the plan's check has seen to.
+        Self { gate: "plan".into(), runs: words.join("\0").into_bytes(), lane }
+    }
+}
+
+/// Candidate → a certificate of what is proven of it, recorded; or what of both sides it would lose.
+///
+/// A candidate that was journaled before candidates said how they were made lands without.
+pub(crate) fn certify(
+    repository: &merge::Repository,
+    candidate: &merge::Candidate,
+    pass: Option<Pass>,
+) -> merge::Result<Option<Vec<merge::Loss>>> {
+    let mut certificate = match repository.certify(candidate) {
+        Ok(certificate) => certificate,
+        Err(merge::Error::NotConserved { losses }) => return Ok(Some(losses)),
+        Err(_) if candidate.made == merge::Made::Undeclared => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if let Some(Pass { gate, runs, lane }) = pass {
+        let key = merge::queue::GateKey {
+            gate: merge::queue::Digest::of(&runs)?,
+            environment: merge::queue::Digest::new(lane),
+        };
+        let tree = certificate.tree.clone();
+        certificate =
+            certificate.with_pass(merge::GatePass { gate, key, tree }).under(merge::queue::Guarantee::EveryCommit);
+    }
+    repository.record(&certificate)?;
+    Ok(None)
 }
 
 /// Outcome → what becomes of the worktree: landed work is on the target, everything else is put under a rescue ref.

@@ -88,8 +88,14 @@ impl Attempt {
     async fn move_target(&mut self, candidate: Candidate, capture: &Capture) -> Result<Try> {
         let (repository, checkout) = (self.services.repository.clone(), self.services.checkout);
         let land = {
-            let candidate = candidate.clone();
-            move || repository.land(&candidate, checkout)
+            let (candidate, pass) = (candidate.clone(), self.pass());
+            move || {
+                // Said before it lands, so that nothing is ever landed of which nobody can tell why.
+                if let Some(losses) = handoff::certify(&repository, &candidate, pass)? {
+                    return Ok(Landing::WouldLose { losses });
+                }
+                repository.land(&candidate, checkout)
+            }
         };
         let landing = handoff::blocking("the landing", land).await??;
         Ok(match landing {
@@ -129,6 +135,15 @@ impl Attempt {
             repository.contains(&tip, &candidate.commit)
         };
         Ok(handoff::blocking("reading the target", look).await??)
+    }
+
+    /// The gate that the candidate has passed, if there is one, as certificates call it.
+    fn pass(&self) -> Option<handoff::Pass> {
+        let lane = self.services.lane.name();
+        self.gated().then(|| match &self.services.gate {
+            Some(gate) => handoff::Pass::of_rust(gate.name(), lane),
+            None => handoff::Pass::of_plan(&self.gate, lane),
+        })
     }
 
     fn gated(&self) -> bool {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 macro_rules! opaque {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -47,6 +49,17 @@ opaque!(
     /// A group of variants, of which only one may land.
     GroupId
 );
+
+impl Digest {
+    /// The digest that git has of a file with this content, as `git hash-object --stdin` tells it.
+    ///
+    /// # Errors
+    /// [`Error::Git`](crate::Error::Git) when the content tries to collide with another one.
+    pub fn of(content: &[u8]) -> Result<Self> {
+        let digest = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, content);
+        Ok(Self(digest.map_err(Error::git("make a digest"))?.to_string()))
+    }
+}
 
 /// The place of a change in the order of admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

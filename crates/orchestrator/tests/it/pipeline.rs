@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hedgerow_orchestrator::merge::Checkout;
+use hedgerow_orchestrator::merge::queue::Guarantee;
+use hedgerow_orchestrator::merge::{BranchName, Checkout, CommitId, Doubt, LandingRange, Repository};
 use hedgerow_orchestrator::{Error, GateSpec, Kept, Outcome, Verdict};
 
 use crate::repo::{Repo, outcome, plan, rescues, task};
@@ -160,4 +161,34 @@ async fn half_a_change_does_not_land_when_the_rest_could_not_be_captured() {
         Kept::Rescue(_) => None,
     });
     assert!(tree.is_some_and(|tree| tree.join("inner/.git").exists()), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_landing_can_be_proven_afterwards_and_what_came_by_hand_is_named() {
+    let repo = Repo::new();
+    let before = repo.git(&["rev-parse", "agents"]);
+    let mut wired = plan(GateSpec::command(["true"]));
+    for n in 0..3 {
+        wired = wired.task(task(&format!("t{n}"), &format!("echo x >f{n}")));
+    }
+    let report = repo.builder().open().await.unwrap().run(wired).await.unwrap();
+    assert!(report.success(), "{report:#?}");
+    let range = |repo: &Repo| LandingRange {
+        branch: BranchName::new("agents").unwrap(),
+        from: CommitId::new(before.as_str()).unwrap(),
+        to: CommitId::new(repo.git(&["rev-parse", "agents"])).unwrap(),
+    };
+    let merging = Repository::open(&repo.path).unwrap();
+    let found = merging.verify(&range(&repo)).unwrap();
+    assert!(found.holds(), "{:?}", found.findings);
+    assert_eq!(found.proven.len(), 3);
+    for landing in &found.proven {
+        assert_eq!(landing.guarantee, Some(Guarantee::EveryCommit));
+        assert_eq!((landing.passes.len(), landing.passes[0].key.environment.as_str()), (1, "host"));
+    }
+    let by_hand = repo.git(&["commit-tree", "-m", "by hand", "-p", "agents", "agents^{tree}"]);
+    repo.git(&["update-ref", "refs/heads/agents", &by_hand]);
+    let found = merging.verify(&range(&repo)).unwrap();
+    assert_eq!((found.proven.len(), found.findings.len()), (3, 1));
+    assert_eq!((found.findings[0].commit.as_str(), &found.findings[0].doubt), (by_hand.as_str(), &Doubt::Uncertified));
 }
