@@ -18,6 +18,7 @@ mod made;
 mod name;
 mod names;
 mod open;
+mod patch;
 mod path;
 pub mod queue;
 mod refs;

@@ -35,4 +35,7 @@ pub struct Step {
     pub from: CommitId,
     /// Where the series is afterwards: the new commit, or where it was before if this one changes nothing there any more.
     pub at: CommitId,
+    /// A commit of the target that does the same under another id, for which this one was left out, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<CommitId>,
 }

@@ -68,8 +68,9 @@ impl Repository {
 
     /// Leaves merges that cost too much to git. Without this they are a conflict of the whole.
     ///
-    /// It counts for [`trial`](Self::trial), [`MergeCommit`](crate::MergeCommit) and [`Squash`](crate::Squash). Strategies that
-    /// merge what exists in memory only, one commit of a series after the other, do without.
+    /// It counts for [`trial`](Self::trial) and for every strategy; git is lent what exists in memory only, such as the commits
+    /// of a series that are done again one after the other. A [`Forecast`](crate::Forecast) does without, because it must be
+    /// quick. An octopus that needs it to be made needs it to land and to be verified too.
     #[must_use]
     pub fn with_fallback(mut self, fallback: Fallback) -> Self {
         self.fallback = Some(fallback);
@@ -158,7 +159,7 @@ impl Repository {
     /// unless only what follows the move failed, the flush or a checkout's reflog entry: land again, and it is
     /// flushed again.
     pub fn land(&self, candidate: &Candidate, checkout: Checkout) -> Result<Landing> {
-        land::land(&self.session(), candidate, checkout, &self.shared.checkout)
+        land::land(&self.session(), candidate, checkout, &self.shared.checkout, self.fallback.as_ref())
     }
 
     /// Where the branch is checked out, or in use by a rebase or a bisection, if it is anywhere.

@@ -105,6 +105,7 @@ impl Repository {
                 commit: graph::commit(session, &candidate.commit)?,
                 change: graph::commit(session, &candidate.change)?,
                 made: &candidate.made,
+                fallback: self.rules().fallback,
             };
             let found = match conserve::check(session, &landed)? {
                 Checked::All(found) => found,

@@ -7,7 +7,7 @@ use super::{LandingCertificate, notes, parse};
 use crate::conserve::{self, Checked, Landed};
 use crate::queue::Guarantee;
 use crate::resolve::{self, Doubted};
-use crate::{BranchName, CommitId, Error, Loss, Repository, Result, TreeId, graph};
+use crate::{BranchName, CommitId, Error, Fallback, Loss, Repository, Result, TreeId, graph};
 
 /// Landings on a branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Repository {
             let mut verification = Verification::default();
             while at != from {
                 let commit = graph::public(at)?;
-                let (doubts, certificate) = look(session, range, at)?;
+                let (doubts, certificate) = look(session, range, at, self.rules().fallback)?;
                 let before = match &certificate {
                     Some(certificate) => graph::commit(session, &certificate.expected).ok(),
                     None => None,
@@ -130,6 +130,7 @@ fn look(
     session: &gix::Repository,
     range: &LandingRange,
     at: ObjectId,
+    fallback: Option<&Fallback>,
 ) -> Result<(Vec<Doubt>, Option<LandingCertificate>)> {
     let (certificates, damaged) = parse(&notes::read(session, at)?);
     let commit = graph::public(at)?;
@@ -138,7 +139,7 @@ fn look(
     let mut first = None;
     // The same commit may have landed twice, after the branch was set back. One that holds is enough.
     for certificate in mine {
-        let found = match examine(session, at, &certificate) {
+        let found = match examine(session, at, &certificate, fallback) {
             Ok(found) => found,
             Err(error @ (Error::Object { .. } | Error::InvalidName { .. })) => {
                 vec![Doubt::NotAsSaid { why: error.to_string() }]
@@ -164,12 +165,18 @@ fn look(
     }
 }
 
-fn examine(session: &gix::Repository, at: ObjectId, certificate: &LandingCertificate) -> Result<Vec<Doubt>> {
+fn examine(
+    session: &gix::Repository,
+    at: ObjectId,
+    certificate: &LandingCertificate,
+    fallback: Option<&Fallback>,
+) -> Result<Vec<Doubt>> {
     let landed = Landed {
         expected: graph::commit(session, &certificate.expected)?,
         commit: at,
         change: graph::commit(session, &certificate.change)?,
         made: &certificate.made,
+        fallback,
     };
     let mut doubts = Vec::new();
     let not_as_said = |why: String| Doubt::NotAsSaid { why };

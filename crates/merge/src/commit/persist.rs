@@ -35,20 +35,7 @@ pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result
             continue;
         }
         pending.push((id, Visit::Last));
-        let damaged = || graph::unusable(id, "it was made damaged");
-        match kind {
-            Kind::Commit => {
-                let parsed = gix::objs::CommitRef::from_bytes(data, id.kind()).map_err(|_| damaged())?;
-                pending.extend(parsed.parents().chain([parsed.tree()]).map(|id| (id, Visit::First)));
-            }
-            Kind::Tree => {
-                for entry in TreeRefIter::from_bytes(data, id.kind()) {
-                    pending.push((entry.map_err(|_| damaged())?.oid.to_owned(), Visit::First));
-                }
-            }
-            // What a tag names was there before.
-            Kind::Blob | Kind::Tag => {}
-        }
+        pending.extend(references(id, *kind, data)?.into_iter().map(|id| (id, Visit::First)));
     }
     let mut written = Vec::new();
     for (id, kind, data) in ordered {
@@ -58,6 +45,22 @@ pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result
         }
     }
     flush(session, &written)
+}
+
+/// What an object refers to. What a tag names was there before it.
+pub(crate) fn references(id: ObjectId, kind: Kind, data: &[u8]) -> Result<Vec<ObjectId>> {
+    let damaged = || graph::unusable(id, "it was made damaged");
+    match kind {
+        Kind::Commit => {
+            let parsed = gix::objs::CommitRef::from_bytes(data, id.kind()).map_err(|_| damaged())?;
+            Ok(parsed.parents().chain([parsed.tree()]).collect())
+        }
+        Kind::Tree => {
+            let entries = TreeRefIter::from_bytes(data, id.kind());
+            entries.map(|entry| entry.map(|entry| entry.oid.to_owned()).map_err(|_| damaged())).collect()
+        }
+        Kind::Blob | Kind::Tag => Ok(Vec::new()),
+    }
 }
 
 fn flush(session: &gix::Repository, written: &[ObjectId]) -> Result<()> {

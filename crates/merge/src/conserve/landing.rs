@@ -3,8 +3,8 @@
 use gix::ObjectId;
 
 use super::{Merge, losses};
-use crate::engine::{Merged, merge};
-use crate::{CommitId, Error, Loss, Made, Result, Step, commit, graph};
+use crate::engine::{Merged, Rules, merge_by};
+use crate::{CommitId, Error, Fallback, Loss, Made, Result, Step, commit, graph, patch};
 
 /// A commit that was, or is about to be, put on a target.
 pub(crate) struct Landed<'a> {
@@ -15,6 +15,8 @@ pub(crate) struct Landed<'a> {
     /// The tip of the change.
     pub(crate) change: ObjectId,
     pub(crate) made: &'a Made,
+    /// Who makes merges again that have to be made again to look at it, and cost too much.
+    pub(crate) fallback: Option<&'a Fallback>,
 }
 
 /// What a look at a landing found.
@@ -30,7 +32,7 @@ pub(crate) enum Checked {
 ///
 /// A commit that has not the shape that it is said to have is an error.
 pub(crate) fn check(session: &gix::Repository, landed: &Landed<'_>) -> Result<Checked> {
-    let Landed { expected, commit, change, made } = *landed;
+    let Landed { expected, commit, change, made, fallback } = *landed;
     let parents = graph::parents(session, commit)?;
     let joins = parents.first() == Some(&expected) && parents.contains(&change);
     let wrong = |what: &str| Err(graph::unusable(commit, format!("it is said to be {what}, and is not")));
@@ -40,7 +42,9 @@ pub(crate) fn check(session: &gix::Repository, landed: &Landed<'_>) -> Result<Ch
         Made::Forward if commit == change => Ok(Checked::All(Vec::new())),
         Made::Forward => wrong("the tip of the change"),
         Made::Merge if joins && parents.len() == 2 => of_pair(session, landed).map(Checked::All),
-        Made::Merge if joins => of_several(session, commit, &parents).map(Checked::All),
+        Made::Merge if joins => {
+            of_several(session, commit, &parents, Rules { fallback, ..Rules::default() }).map(Checked::All)
+        }
         Made::Merge => wrong("a merge of the target and the change"),
         Made::Squash if parents == [expected] => of_pair(session, landed).map(Checked::All),
         Made::Squash => wrong("one commit on the target"),
@@ -73,7 +77,12 @@ pub(crate) fn of_trees(
 }
 
 /// Merges the tips one after the other again: what lies between them is in no commit that is left.
-fn of_several(session: &gix::Repository, commit: ObjectId, parents: &[ObjectId]) -> Result<Vec<Loss>> {
+fn of_several(
+    session: &gix::Repository,
+    commit: ObjectId,
+    parents: &[ObjectId],
+    rules: Rules<'_>,
+) -> Result<Vec<Loss>> {
     let [first, tips @ ..] = parents else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut at = *first;
@@ -84,7 +93,7 @@ fn of_several(session: &gix::Repository, commit: ObjectId, parents: &[ObjectId])
             found.extend(of_trees(session, at, *tip, graph::tree_of(session, commit)?)?);
             break;
         }
-        match merge(session, at, *tip)? {
+        match merge_by(session, rules, at, *tip)?.0 {
             Merged::Contained => {}
             Merged::Clean { tree, .. } => {
                 found.extend(of_trees(session, at, *tip, tree)?);
@@ -102,8 +111,17 @@ fn of_several(session: &gix::Repository, commit: ObjectId, parents: &[ObjectId])
 fn of_series(session: &gix::Repository, landed: &Landed<'_>, steps: &[Step]) -> Result<Vec<Loss>> {
     let mut found = Vec::new();
     let mut before = landed.expected;
-    for Step { from, at } in steps {
+    for Step { from, at, same_as } in steps {
         let (from, at) = (graph::commit(session, from)?, graph::commit(session, at)?);
+        if let Some(same) = same_as {
+            let same = graph::commit(session, same)?;
+            // The target has it, and what became of it there is for nobody else to say.
+            if at != before || !graph::contains(session, landed.expected, same)? || !patch::same(session, from, same)? {
+                let problem = format!("it is said to be in the target as {same}, and is not");
+                return Err(graph::unusable(from, problem));
+            }
+            continue;
+        }
         if at != before && graph::parents(session, at)? != [before] {
             let problem = format!("it is said to follow {before} in a series, and does not");
             return Err(graph::unusable(at, problem));

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 const BINARY_PROBE: usize = 8000;
 
 /// The content of a regular file that is text.
-pub(super) fn text(session: &gix::Repository, mode: EntryMode, id: ObjectId) -> Result<Option<Vec<u8>>> {
+pub(crate) fn text(session: &gix::Repository, mode: EntryMode, id: ObjectId) -> Result<Option<Vec<u8>>> {
     if !mode.is_blob() {
         return Ok(None);
     }

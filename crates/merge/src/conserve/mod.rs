@@ -21,6 +21,7 @@ mod landing;
 mod lines;
 
 pub(crate) use landing::{Checked, Landed, check, left_out, of_trees};
+pub(crate) use lines::text as text_of;
 
 /// Something that a side did and a result has not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

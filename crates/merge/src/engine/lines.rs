@@ -65,6 +65,12 @@ pub(super) fn replaced(before: &[u8], after: &[u8]) -> Vec<Range<usize>> {
     changes(&InternedInput::new(byte_lines(before), byte_lines(after))).into_iter().map(|change| change.base).collect()
 }
 
+/// The lines of one text that another one has not, and what it has instead.
+pub(crate) fn hunks(before: &[u8], after: &[u8]) -> Vec<(Range<usize>, Range<usize>)> {
+    let input = InternedInput::new(byte_lines(before), byte_lines(after));
+    changes(&input).into_iter().map(|change| (change.base, change.side)).collect()
+}
+
 fn changes(input: &InternedInput<&[u8]>) -> Vec<Change> {
     let mut diff = Diff::compute(Algorithm::Histogram, input);
     diff.postprocess_no_heuristic(input);

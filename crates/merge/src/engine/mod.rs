@@ -41,6 +41,7 @@ use fold::Fold;
 pub(crate) use footprint::footprint;
 use halt::{Budget, Halt};
 
+pub(crate) use lines::hunks;
 pub(crate) use lines::merge as merge_lines;
 pub(crate) use text_rules::{Driver, text_rules};
 

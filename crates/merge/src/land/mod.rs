@@ -7,7 +7,7 @@ use gix::ObjectId;
 use crate::commit::{committer, one_line};
 use crate::conserve::{self, Checked, Landed};
 use crate::refs::{self, Move, RefName, Swap, reflog};
-use crate::{Candidate, Checkout, Landing, Loss, Result, graph};
+use crate::{Candidate, Checkout, Fallback, Landing, Loss, Result, graph};
 
 pub(crate) mod checkouts;
 mod detach;
@@ -25,6 +25,7 @@ pub(crate) fn land(
     candidate: &Candidate,
     checkout: Checkout,
     checkout_lock: &Mutex<()>,
+    fallback: Option<&Fallback>,
 ) -> Result<Landing> {
     let new = graph::commit(session, &candidate.commit)?;
     let expected = graph::commit(session, &candidate.target.expected)?;
@@ -34,7 +35,7 @@ pub(crate) fn land(
             format!("it does not descend from {expected}, so landing it would lose work"),
         ));
     }
-    let step = Step { session, candidate, expected, new };
+    let step = Step { session, candidate, expected, new, fallback };
     if let Some(settled) = step.settled()? {
         return Ok(settled);
     }
@@ -94,6 +95,7 @@ struct Step<'a> {
     candidate: &'a Candidate,
     expected: ObjectId,
     new: ObjectId,
+    fallback: Option<&'a Fallback>,
 }
 
 impl Step<'_> {
@@ -119,7 +121,8 @@ impl Step<'_> {
     /// What the candidate lacks and does not say that it drops.
     fn undeclared_losses(&self) -> Result<Option<Vec<Loss>>> {
         let change = graph::commit(self.session, &self.candidate.change)?;
-        let landed = Landed { expected: self.expected, commit: self.new, change, made: &self.candidate.made };
+        let (made, fallback) = (&self.candidate.made, self.fallback);
+        let landed = Landed { expected: self.expected, commit: self.new, change, made, fallback };
         // What has to be made again to look at it is not kept.
         let mut losses = match conserve::check(&self.session.clone().with_object_memory(), &landed)? {
             Checked::All(losses) => losses,

@@ -34,6 +34,7 @@ impl MergeStrategy for CherryPick {
                 (target, onto),
                 (repository.by(change), repository.rules()),
                 &commits,
+                &Default::default(),
                 (self.empties, "cherry-pick"),
             )
         })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Empties, series, sides};
-use crate::{Change, MergeStrategy, Prepared, Refusal, Repository, Result, Target, graph};
+use crate::{Change, MergeStrategy, Prepared, Refusal, Repository, Result, Target, graph, patch};
 
 /// Replays each commit of the change on the target, so that history stays a line.
 ///
@@ -11,9 +11,14 @@ use crate::{Change, MergeStrategy, Prepared, Refusal, Repository, Result, Target
 /// change's. The time is the later one of the parent's and of the original's: the same input gives the same ids. A conflict
 /// names the commit at which the series stopped ([`Conflict::theirs`](crate::Conflict::theirs)) and what it was replayed
 /// on, which is left in the repository under no ref. Signatures and notes are not taken over.
+///
+/// As `git rebase` does, it leaves out commits that the target has under another id: those whose patch is the same as that of
+/// a commit that the target has and the change has not, whatever was made of it on the target since. Each is named with the
+/// one that it is the same as ([`Step::same_as`](crate::Step::same_as)), and a verification compares the two again. With
+/// [`Empties::Keep`], none is left out, as with `--reapply-cherry-picks --empty=keep`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebase {
-    /// What becomes of commits that change nothing on the target, such as those that it has already.
+    /// What becomes of commits that change nothing on the target, or that it has already under another id.
     pub empties: Empties,
     /// What becomes of merges among the commits.
     pub merges: Merges,
@@ -46,11 +51,16 @@ impl MergeStrategy for Rebase {
                     }
                 }
             }
+            let applied = match self.empties {
+                Empties::Drop => patch::applied(session, &commits, tip, onto)?,
+                Empties::Keep => Default::default(),
+            };
             series::replay(
                 session,
                 (target, onto),
                 (repository.by(change), repository.rules()),
                 &commits,
+                &applied,
                 (self.empties, "rebase"),
             )
         })

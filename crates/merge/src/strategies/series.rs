@@ -1,6 +1,6 @@
 //! A series of commits, replayed one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gix::ObjectId;
 use gix::bstr::ByteSlice;
@@ -42,17 +42,23 @@ pub(super) fn between(session: &gix::Repository, tip: ObjectId, onto: ObjectId) 
     Ok(ordered)
 }
 
-/// Replays commits on the target and offers the last one.
+/// Replays commits on the target, but for those that are applied there under another id, and offers the last one.
 pub(super) fn replay(
     session: &mut gix::Repository,
     (target, onto): (&Target, ObjectId),
     (by, rules): (By<'_>, Rules<'_>),
     commits: &[ObjectId],
+    applied: &BTreeMap<ObjectId, ObjectId>,
     (empties, verb): (Empties, &str),
 ) -> Result<Prepared> {
     let (mut at, mut engine) = (onto, Engine::Own);
     let mut steps = Vec::new();
     for commit in commits.iter().copied() {
+        if let Some(same) = applied.get(&commit) {
+            let same_as = Some(graph::public(*same)?);
+            steps.push(Step { from: graph::public(commit)?, at: graph::public(at)?, same_as });
+            continue;
+        }
         let parent = graph::parents(session, commit)?.first().copied();
         let (ours, theirs) = (graph::tree_of(session, at)?, graph::tree_of(session, commit)?);
         let base = base_tree(session, parent)?;
@@ -74,7 +80,7 @@ pub(super) fn replay(
                 return Ok(Prepared::Conflict(Conflict { ours, theirs, bases, paths }));
             }
         }
-        steps.push(Step { from: graph::public(commit)?, at: graph::public(at)? });
+        steps.push(Step { from: graph::public(commit)?, at: graph::public(at)?, same_as: None });
     }
     if at == onto {
         return Ok(Prepared::Empty);

@@ -4,9 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use hedgerow_merge::{Engine, Error, Fallback, MergeCommit, MergeStrategy, Prepared, Repository, Squash, Trial};
+use hedgerow_merge::{
+    Checkout, CherryPick, Engine, Error, Fallback, Landing, LandingRange, MergeCommit, MergeStrategy, Octopus,
+    Prepared, Rebase, Repository, Squash, Trial,
+};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, branch};
 
 /// git's own program, for what costs as much as is the default.
 pub(crate) fn git() -> Fallback {
@@ -148,4 +151,52 @@ fn what_both_engines_make_of_the_same_commits_can_be_compared() {
         let both = scene.open().try_both(&git(), &scene.id("main"), &scene.id("change")).unwrap();
         assert!(both.agree(), "{both:?}");
     }
+}
+
+#[test]
+fn commits_that_exist_nowhere_yet_are_lent_to_git() {
+    // Each step merges what the one before it made.
+    let scene = Scene::forked("seq 40 >f; seq 9 >h", "sed -i 's/^2$/x/' f", "sed -i 's/^18$/y/' f");
+    scene.git(&["checkout", "-q", "change"]);
+    scene.commit("second", "sed -i 's/^30$/z/' f; git mv h i; echo more >>i");
+    scene.git(&["checkout", "-q", "-b", "other", "main~1"]);
+    scene.commit("third", "sed -i 's/^25$/o/' f; sed -i '1i other' h");
+    scene.git(&["checkout", "-q", "--detach"]);
+    let octopus = Octopus { with: vec![scene.id("other")] };
+    let pick = CherryPick { commits: vec![scene.id("change~1"), scene.id("change")], ..CherryPick::default() };
+    let strategies: [&dyn MergeStrategy; 3] = [&Rebase::default(), &pick, &octopus];
+    for strategy in strategies {
+        let made = |repository: &Repository| {
+            let prepared = strategy.prepare(repository, &scene.target("main"), &scene.change("change")).unwrap();
+            crate::scene::candidate(prepared)
+        };
+        let (own, gits) = (scene.open(), scene.open().with_fallback(always()));
+        let (one, other) = (made(&own), made(&gits));
+        assert_eq!((one.engine, other.engine), (Engine::Own, Engine::Git), "{strategy:?}");
+        assert_eq!(one.commit, other.commit, "{strategy:?}");
+        let expected = scene.id("main");
+        gits.record(&gits.certify(&other).unwrap()).unwrap();
+        assert_eq!(gits.land(&other, Checkout::Refuse).unwrap(), Landing::Landed);
+        scene.fsck();
+        let range = LandingRange { branch: branch("main"), from: expected.clone(), to: scene.id("main") };
+        assert!(gits.verify(&range).unwrap().holds(), "{strategy:?}");
+        scene.git(&["update-ref", "refs/heads/main", expected.as_str()]);
+        // Where there is no such program, it would have been needed.
+        let missing = scene.open().with_fallback(Fallback::new("/nowhere/git").beyond(0));
+        assert!(strategy.prepare(&missing, &scene.target("main"), &scene.change("change")).is_err());
+    }
+}
+
+#[test]
+fn a_conflict_in_a_series_that_git_finds_names_the_commit() {
+    let scene = Scene::forked("seq 40 >f", "sed -i 's/^30$/x/' f", "sed -i 's/^18$/y/' f");
+    scene.git(&["checkout", "-q", "change"]);
+    scene.commit("second", "sed -i 's/^30$/z/' f");
+    scene.git(&["checkout", "-q", "main"]);
+    let prepared = |repository: Repository| {
+        Rebase::default().prepare(&repository, &scene.target("main"), &scene.change("change")).unwrap()
+    };
+    let Prepared::Conflict(gits) = prepared(scene.open().with_fallback(always())) else { panic!("it conflicts") };
+    assert_eq!(gits.theirs, scene.id("change"));
+    assert_eq!(Prepared::Conflict(gits), prepared(scene.open()));
 }

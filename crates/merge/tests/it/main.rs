@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod applied;
 mod archive;
 mod bad_input;
 mod baseline;
@@ -12,6 +13,7 @@ mod conserve;
 mod edges;
 mod fallback;
 mod forecast;
+mod guarantees;
 mod inspect;
 mod land;
 mod markers;

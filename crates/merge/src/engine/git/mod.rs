@@ -27,6 +27,7 @@ pub(super) fn merge(
         return Ok(Merged::Contained);
     }
     let place = Private::new(session)?;
+    place.give(session, [ours, theirs])?;
     let said = run::merge_tree(fallback, place.path(), ours, theirs)?;
     let found = match answer::read(&said).ok_or_else(|| unknown(&said))? {
         Answer::Clean(tree) => {

@@ -3,14 +3,17 @@
 //! It refers to the objects of the real one and to nothing else, so that no configuration, hook, driver or attribute file
 //! that anybody could have written there counts, and takes what git writes.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use gix::objs::Write;
+use gix::ObjectId;
+use gix::objs::{Exists, Find, Write};
 use gix::odb::loose::Store;
 
+use crate::commit::persist;
 use crate::{Error, Result};
 
 /// How many names are tried for it.
@@ -42,6 +45,25 @@ impl Private {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives git the commits with all that they need and that exists in the session's memory alone.
+    pub(super) fn give(&self, session: &gix::Repository, commits: [ObjectId; 2]) -> Result<()> {
+        let store = Store::at(self.path.join("objects"), session.object_hash());
+        let on_disk: &gix::odb::Handle = &session.objects;
+        let (mut pending, mut seen) = (commits.to_vec(), BTreeSet::new());
+        let mut buf = Vec::new();
+        while let Some(id) = pending.pop() {
+            if !seen.insert(id) || on_disk.exists(&id) {
+                continue;
+            }
+            let found = session.objects.try_find(&id, &mut buf).map_err(Error::git(format!("read object {id}")))?;
+            // What is missing is git's to miss.
+            let Some(object) = found else { continue };
+            pending.extend(persist::references(id, object.kind, object.data)?);
+            store.write_buf(object.kind, object.data).map_err(Error::git(format!("lend object {id} to git")))?;
+        }
+        Ok(())
     }
 
     /// Takes what git wrote into the session's memory.
