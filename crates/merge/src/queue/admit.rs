@@ -47,7 +47,7 @@ fn insert(state: &mut State, seq: Seq, new: Submission, dependents: BTreeSet<Seq
             return leave::abandon(state, &new.change, dependents, actions);
         }
     };
-    if let Some(winner) = new.group.as_ref().and_then(|group| state.won.get(group)).cloned() {
+    if let Some(winner) = new.group.as_ref().and_then(|group| state.won.winner(group)).cloned() {
         leave::finish(state, new.change.clone(), new.attempt, End::Archived { winner }, actions);
         return leave::abandon(state, &new.change, dependents, actions);
     }

@@ -117,7 +117,12 @@ fn landing(state: &State) -> Result<(), Violation> {
         if !entry.needs.is_subset(&below) {
             return Err(Violation::Needs { change: change() });
         }
-        if entry.submission.group.as_ref().is_some_and(|group| !groups.insert(group) || state.won.contains_key(group)) {
+        if entry
+            .submission
+            .group
+            .as_ref()
+            .is_some_and(|group| !groups.insert(group) || state.won.winner(group).is_some())
+        {
             return Err(Violation::Variants { change: change() });
         }
         below.insert(*seq);

@@ -41,7 +41,8 @@ pub struct Config {
     ///
     /// Less makes waits shorter and costs more runs.
     pub thrift: u32,
-    /// How many verdicts are remembered.
+    /// How many verdicts are remembered, and of how many groups of variants which one landed. A variant that comes when its
+    /// group is forgotten is a change like any other.
     pub memory: usize,
 }
 

@@ -33,7 +33,7 @@ pub(super) fn end(state: &mut State, seq: Seq, end: End, actions: &mut Vec<Actio
         unblock(state, dependent);
     }
     if let Some(group) = entry.submission.group {
-        state.won.insert(group.clone(), change.clone());
+        state.won.add(group.clone(), change.clone(), state.config.memory);
         for other in state.groups.get(&group).cloned().unwrap_or_default() {
             self::end(state, other, End::Archived { winner: change.clone() }, actions);
         }

@@ -106,6 +106,7 @@ mod speculate;
 mod state;
 mod step;
 mod verdicts;
+mod won;
 
 pub use action::{Action, End, GateRun, Landed, Landing, Proof, Rejection};
 pub use check::{Violation, check};

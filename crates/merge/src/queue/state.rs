@@ -11,6 +11,7 @@ use super::id::Seq;
 use super::nodes::Nodes;
 use super::rates::{Class, Rates};
 use super::verdicts::{Standing, Verdicts};
+use super::won::Won;
 use super::{ChangeId, Config, End, GroupId, Landing, Relation, Submission, Tip};
 use crate::CommitId;
 
@@ -46,7 +47,7 @@ pub struct State {
     /// Ends of attempts that nobody took note of yet.
     pub(super) ended: BTreeMap<ChangeId, BTreeMap<u32, End>>,
     /// The variants that landed.
-    pub(super) won: BTreeMap<GroupId, ChangeId>,
+    pub(super) won: Won,
     /// Attempts that came while an earlier one was landing.
     pub(super) deferred: Vec<Submission>,
     /// Whether somebody was told that the tip is red.
@@ -105,7 +106,7 @@ impl State {
             graph: Graph::default(),
             rates: Rates::default(),
             ended: BTreeMap::new(),
-            won: BTreeMap::new(),
+            won: Won::default(),
             deferred: Vec::new(),
             told_red: false,
         }
