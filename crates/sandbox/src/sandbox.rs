@@ -49,6 +49,8 @@ pub trait Running: Debug + Send + Sync {
 
     /// The command that was underway when the sandbox was adopted, with its output from the beginning; none otherwise.
     ///
+    /// One of which nothing can be believed any more ends as [`End::Lost`](crate::End::Lost).
+    ///
     /// None also when it cannot be known that the command got all of its standard input: its owner died before the delivery was
     /// complete and noted. Such a command may have taken a part of its input for the whole, so it is killed and removed
     /// when the sandbox is adopted, even if it had ended by itself; the sandbox can be used and stopped like any other.

@@ -268,11 +268,15 @@ pub(crate) fn next_signal(signals: &OwnedFd) -> Option<i32> {
     (usize::try_from(got) == Ok(size)).then(|| unsafe { info.assume_init() }.ssi_signo.cast_signed())
 }
 
-/// Signals every process that the caller can see but itself. Only for process 1 of a namespace of our own.
+/// Signals every process that the caller can see but itself, where it is process 1 of a namespace that was made with it; nobody
+/// elsewhere.
 #[cfg(feature = "native")]
-pub(crate) fn signal_everybody(signal: i32) {
-    // SAFETY: no memory is involved.
-    unsafe { libc::kill(-1, signal) };
+pub(crate) fn signal_everybody(_: &Lean, signal: i32) {
+    if rustix::process::getpid().is_init() {
+        // SAFETY: no memory is involved. A forked process that is process 1 is that of a new namespace: where the host is one
+        // itself, what it forks has another number.
+        unsafe { libc::kill(-1, signal) };
+    }
 }
 
 /// The descriptor with this number, which the caller knows to be open until the process ends.
@@ -287,8 +291,8 @@ pub(crate) fn close(fd: RawFd) {
     unsafe { libc::close(fd) };
 }
 
-/// Moves these descriptors to the numbers from 0 on and closes all others.
-pub(crate) fn place<const N: usize>(fds: [RawFd; N], count: usize) -> Result<()> {
+/// Moves these descriptors to the numbers from 0 on and closes all others, which only a process may do that has its own.
+pub(crate) fn place<const N: usize>(_: &Forked, fds: [RawFd; N], count: usize) -> Result<()> {
     const ABOVE: c_int = 64;
     let mut lifted = [-1; N];
     for (fd, up) in fds.iter().zip(&mut lifted).take(count) {

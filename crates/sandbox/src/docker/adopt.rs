@@ -38,11 +38,21 @@ pub(super) struct Underway {
     said: u64,
 }
 
+/// What there was of a sandbox.
+#[derive(Debug)]
+pub(super) enum Adopted {
+    Nothing,
+    Running(Box<DockerRunning>),
+    /// A command of which nothing can be believed, and which was killed and removed.
+    Lost,
+}
+
 /// Finds the newest command of a sandbox, and removes what is left of older ones.
 ///
 /// The newest one is removed too if it may have been cut off from its input: neither its work nor its end can be trusted.
-pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<DockerRunning>> {
+pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Adopted> {
     let found = claimed(lane, id).await?;
+    let lost = found.iter().any(|claimed| claimed.origin.is_none());
     let newest = found.iter().filter_map(|claimed| Some(claimed.origin.as_ref()?.record().number)).max();
     let mut spec = None;
     let mut underway = None;
@@ -63,9 +73,11 @@ pub(super) async fn adopt(lane: &Arc<Lane>, id: &SandboxId) -> Result<Option<Doc
             _ => lane.engine.remove(&engines).await?,
         }
     }
-    let (Some(spec), Some(newest)) = (spec, newest) else { return Ok(None) };
+    let (Some(spec), Some(newest)) = (spec, newest) else {
+        return Ok(if lost { Adopted::Lost } else { Adopted::Nothing });
+    };
     lane.enter(&spec)?;
-    Ok(Some(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway)))
+    Ok(Adopted::Running(Box::new(DockerRunning::new(Arc::clone(lane), spec, newest + 1, underway))))
 }
 
 /// What tells of the command in a container.

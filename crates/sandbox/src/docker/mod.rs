@@ -14,6 +14,7 @@ mod input;
 mod launch;
 mod lease;
 mod left_over;
+mod lost;
 mod marks;
 mod options;
 #[cfg(not(all(feature = "egress", target_os = "linux")))]
@@ -49,7 +50,9 @@ pub use options::{DockerOptions, Pull, Scratch};
 pub use pool::{Trees, Warm, Warmth};
 pub use reap::{Doubt, Leftover, Reaped};
 
+use adopt::Adopted;
 use engine::Engine;
+use lost::LostRunning;
 use owner::{Near, Owner};
 use pool::Pool;
 use probe::Facts;
@@ -147,7 +150,8 @@ impl DockerSandbox {
     /// [`reap`](Self::reap) removes what is left of them; so does dropping the last clone of the lane and the last of its sandboxes.
     /// A command in such a container is taken over like any other when this process dies: the shell says its record, under a token
     /// that nobody inside is told, before the command begins. What a program has pushed out of its log by then cannot be believed,
-    /// so [`adopt`](Sandbox::adopt) kills and removes a command whose log has lost its beginning, as one whose input is not whole.
+    /// so [`adopt`](Sandbox::adopt) kills and removes a command whose log has lost its beginning; it is handed out as one that
+    /// [is lost](crate::End::Lost), in a sandbox that runs no other.
     /// Whoever gives up waiting for this leaves no container behind.
     ///
     /// # Errors
@@ -230,9 +234,11 @@ impl Sandbox for DockerSandbox {
     }
 
     async fn adopt(&self, id: &SandboxId) -> Result<Option<Box<dyn Running>>> {
-        let adopted = adopt::adopt(&self.lane, id).await?;
-        let equipped = |running: DockerRunning| running.let_out(&self.egress).warmed(self.pool.clone());
-        Ok(adopted.map(|running| -> Box<dyn Running> { Box::new(equipped(running)) }))
+        Ok(match adopt::adopt(&self.lane, id).await? {
+            Adopted::Nothing => None,
+            Adopted::Running(running) => Some(Box::new(running.let_out(&self.egress).warmed(self.pool.clone()))),
+            Adopted::Lost => Some(Box::new(LostRunning::new(id.clone()))),
+        })
     }
 
     async fn list(&self, labels: &Labels) -> Result<Vec<SandboxId>> {

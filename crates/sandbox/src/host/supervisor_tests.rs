@@ -36,7 +36,7 @@ fn status(supervise: impl FnOnce(Forked) -> i32) -> (Option<i32>, String) {
         control.as_raw_fd(),
         report.as_raw_fd(),
     ];
-    let child = sys::fork(UnshareFlags::empty(), None, |forked| match sys::place(fds, fds.len()) {
+    let child = sys::fork(UnshareFlags::empty(), None, |forked| match sys::place(&forked, fds, fds.len()) {
         Ok(()) => supervise(forked),
         Err(_) => 99,
     });

@@ -109,9 +109,9 @@ fn drop_capabilities() -> Result<(), Errno> {
 }
 
 /// Kills what is left, as the kernel would when this process ends, and says how many that were.
-fn sweep() -> u32 {
+fn sweep(lean: &Lean) -> u32 {
     let mut killed = 0;
-    sys::signal_everybody(libc::SIGKILL);
+    sys::signal_everybody(lean, libc::SIGKILL);
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((_, status))) => {
@@ -132,7 +132,7 @@ fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
         if asked.contains(PollFlags::IN) {
             let mut byte = [0];
             match rustix::io::read(sys::fixed(CONTROL), &mut byte) {
-                Ok(1) if byte == [TERMINATE] => sys::signal_everybody(libc::SIGTERM),
+                Ok(1) if byte == [TERMINATE] => sys::signal_everybody(lean, libc::SIGTERM),
                 _ => return,
             }
         } else if !asked.is_empty() {
@@ -142,7 +142,7 @@ fn stay(program: Pid, signals: &OwnedFd, lean: &Lean) {
         match round::program_ended(program) {
             Ok(status) => {
                 report(Record::Ended(status.as_raw()));
-                report(Record::Killed(sweep()));
+                report(Record::Killed(sweep(lean)));
                 return;
             }
             Err(more) => left = left.or(more),

@@ -107,7 +107,7 @@ fn start(lane: &dyn Lane, command: &Command) -> Result<Running> {
         let more = keeper.descriptors();
         let (fds, count) = numbers(own, more.into_iter());
         let bound = image.bind();
-        let supervisor = |forked| match sys::place(fds, count) {
+        let supervisor = |forked| match sys::place(&forked, fds, count) {
             Ok(()) => keeper.supervise(&bound, forked),
             Err(_) => 1,
         };

@@ -9,21 +9,42 @@ const PLACES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/run/wrapp
 
 /// The first that is there and that only root can change; or why there is none, and the cure.
 pub(super) fn find() -> Result<PathBuf, String> {
+    find_in(&PLACES.map(Path::new))
+}
+
+fn find_in(places: &[&Path]) -> Result<PathBuf, String> {
     let mut problems = Vec::new();
-    for place in PLACES {
+    for place in places {
+        let shown = place.display();
         match fs::canonicalize(place) {
-            Ok(path) => match path.ancestors().find_map(|part| unsafe_part(part).map(|why| (part, why))) {
+            // Also where it was looked for: who can put a link there can lead to any program of root's.
+            Ok(path) => match weak(&path).or_else(|| place.parent().and_then(weak)) {
                 None => return Ok(path),
-                Some((part, why)) => problems.push(format!("{place} is not used, because {} {why}", part.display())),
+                Some((part, why)) => {
+                    let part = part.display();
+                    problems.push(format!(
+                        "{shown} is not used, because {part} {why}; run 'chown root {part} && chmod go-w {part}'"
+                    ));
+                }
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => problems.push(format!("{place}: {error}")),
+            Err(error) => problems.push(format!("{shown}: {error}")),
         }
     }
     if problems.is_empty() {
-        problems.push(format!("it is in none of {}", PLACES.join(", ")));
+        problems.push(format!("it is in none of {}", names(places)));
     }
     Err(problems.join("; "))
+}
+
+fn names(places: &[&Path]) -> String {
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The first part of a path that somebody else than root could have changed, and why.
+fn weak(path: &Path) -> Option<(PathBuf, String)> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    path.ancestors().find_map(|part| unsafe_part(part).map(|why| (part.to_owned(), why)))
 }
 
 /// Why somebody else than root could have put something else there.
@@ -54,5 +75,17 @@ mod tests {
         assert!(unsafe_part(&file).is_some());
         assert!(unsafe_part(Path::new("/tmp")).is_some(), "everybody can write there");
         assert!(unsafe_part(&place.path().join("absent")).is_some());
+    }
+
+    #[test]
+    fn a_link_that_others_could_have_put_there_is_not_followed_and_the_cure_is_named() {
+        let place = tempfile::tempdir_in("/usr").or_else(|_| tempfile::tempdir()).unwrap();
+        let link = place.path().join("bwrap");
+        std::os::unix::fs::symlink("/usr/bin/env", &link).unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o775)).unwrap();
+        let why = find_in(&[&link]).unwrap_err();
+        assert!(why.contains("can be written by others than root") || why.contains("belongs to user"), "{why}");
+        assert!(why.contains("chmod go-w"), "{why}");
+        assert!(find_in(&[&place.path().join("absent")]).unwrap_err().contains("it is in none of"));
     }
 }

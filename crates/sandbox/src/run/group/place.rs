@@ -62,9 +62,9 @@ fn try_out(place: &Path) -> Result<(), String> {
     let token = token().map_err(|e| format!("random bytes cannot be read ({e})"))?;
     let group = Group::make(place, &token).map_err(|e| e.to_string())?;
     let parent = rustix::process::getpid();
-    let wait = |_| {
+    let wait = |forked| {
         // Nothing of the host's may stay open for its sake.
-        let _closed = sys::place([], 0);
+        let _closed = sys::place(&forked, [], 0);
         // Asked before it waits: the parent may be dead already.
         match set_parent_process_death_signal(Some(Signal::KILL)) {
             Ok(()) if getppid() == Some(parent) => loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::{KillContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 use hedgerow_sandbox::{
-    DockerOptions, DockerSandbox, Doubt, End, Error, Output, Sandbox, SandboxId, Start, Stream, Warm,
+    DockerOptions, DockerSandbox, Doubt, End, Error, Output, Sandbox, SandboxId, Start, Stopped, Stream, Warm,
 };
 
 use super::super::{ROLE, containers, own_role, sh, spec, tree, until};
@@ -187,7 +187,13 @@ async fn a_program_that_writes_a_record_of_its_own_into_the_log_is_not_believed(
     crate::world::eventually("the log has been filled", || tree.path.join("beat").exists());
     owner.kill().expect("SIGKILL");
     owner.wait().expect("reaped");
-    assert!(lane.adopt(&id).await.expect("asked").is_none(), "what it says of itself counts");
+    let mut adopted = lane.adopt(&id).await.expect("asked").expect("that it ran is known");
+    let exit = adopted.resume().await.expect("asked").expect("it was underway").wait().await.expect("an end");
+    assert!(matches!(exit.end, End::Lost { .. }), "what it says of itself counts: {exit:?}");
+    assert!(adopted.resume().await.expect("asked").is_none());
+    assert!(adopted.exec(sh("true", &tree)).await.is_err());
+    assert_eq!(adopted.stop(Duration::ZERO).await.expect("stopped"), Stopped::Idle);
+    assert!(lane.adopt(&id).await.expect("asked").is_none(), "it was removed");
     assert!(lane.reap(Doubt::Leave).await.expect("asked").left.is_empty());
     none_left(&mark).await;
 }
