@@ -67,6 +67,8 @@ impl Resolvers {
     /// [`Error::InvalidName`] when the pattern is empty, a comment or negated.
     pub fn on(mut self, pattern: &str, resolver: impl Resolver) -> Result<Self> {
         let parsed = Pattern::from_bytes(pattern.as_bytes()).filter(|parsed| !parsed.is_negative());
+        // A line that says nothing in a file of patterns is a pattern here, which nobody can have meant.
+        let parsed = parsed.filter(|_| !pattern.starts_with('#') && !pattern.trim().is_empty());
         let pattern = parsed.ok_or_else(|| Error::InvalidName {
             what: "pattern",
             name: pattern.into(),

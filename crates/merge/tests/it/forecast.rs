@@ -202,9 +202,9 @@ fn edit() -> impl Strategy<Value = String> {
         4 => (file.clone(), line.clone(), 0..3u8).prop_map(|(f, n, w)| format!("[ ! -e {f} ] || sed -i '{n}i new{w}' {f}")),
         4 => (file.clone(), line, 0..4u32).prop_map(|(f, n, m)| format!("[ ! -e {f} ] || sed -i '{n},{}d' {f}", n + m)),
         1 => file.clone().prop_map(|f| format!("rm -f {f}")),
-        1 => (file, 0..3u8).prop_map(|(f, n)| format!("[ ! -e {f} ] || git mv {f} moved{n}")),
+        1 => (file, 0..3u8).prop_map(|(f, n)| format!("[ ! -e {f} ] || mv -f {f} moved{n}")),
         1 => (0..3u8).prop_map(|n| format!("mkdir -p d; echo {n} >d/new")),
-        1 => Just("[ ! -d d ] || [ -e e ] || git mv d e".to_owned()),
+        1 => Just("[ ! -d d ] || [ -e e ] || mv d e".to_owned()),
     ]
 }
 
