@@ -112,6 +112,30 @@ it ended so: Exited { code: 0 }
 }
 
 #[test]
+fn merging_alone() {
+    let wanted = "\
+docs: Landed
+greeting: Landed
+sloppy did not pass, and the target is where it was
+rival conflicts: greeting (content)
+proven again: a landing on trunk that passed words
+proven again: a landing on trunk that passed words
+doubts: 0
+";
+    assert_eq!(printed(env!("CARGO_BIN_EXE_merge_only")), wanted);
+}
+
+#[test]
+fn a_strategy_of_ones_own() {
+    let wanted = "\
+first landed commit by commit
+second landed with a merge commit
+third conflicts: list
+";
+    assert_eq!(printed(env!("CARGO_BIN_EXE_custom_strategy")), wanted);
+}
+
+#[test]
 fn a_demonstration_outside_of_a_repository_says_what_to_do_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (outside, empty, place) = (dir.path().join("outside"), dir.path().join("empty"), dir.path().join("tmp"));

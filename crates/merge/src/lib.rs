@@ -6,6 +6,8 @@ mod certificate;
 mod change;
 mod commit;
 mod conflict;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod conserve;
 mod engine;
 mod error;

@@ -9,6 +9,8 @@ mod baseline;
 mod certificate;
 mod checkout;
 mod conflicts;
+#[cfg(feature = "conformance")]
+mod conformance;
 mod conserve;
 mod edges;
 mod fallback;
