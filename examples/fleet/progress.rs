@@ -91,6 +91,7 @@ pub(crate) fn stage_name(stage: &Stage) -> &'static str {
         Stage::Worked { .. } => "has ended",
         Stage::Captured { .. } => "waits to land",
         Stage::Gating { .. } => "is gated",
+        Stage::Again { .. } => "works again, after a red gate",
         Stage::Landing { .. } => "lands",
         Stage::Landed { .. } => "has landed",
         Stage::Failed { .. } => "is put away",

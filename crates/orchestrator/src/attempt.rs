@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hedgerow_worktree::{Capture, Fate, Released, Worktree};
+use hedgerow_worktree::{Capture, CommitId, Fate, Released, Worktree};
 use tokio::sync::Mutex;
 
 use crate::agents::CommandAgent;
@@ -34,6 +34,12 @@ pub(crate) struct Attempt {
     pub(crate) begun: Option<Begun>,
     pub(crate) tree: Option<Worktree>,
     pub(crate) rest: Rest,
+    /// How often the agent was asked to work.
+    pub(crate) turn_of_agent: u32,
+    /// What it was told the last time, if that was not its task.
+    pub(crate) follow_up: Option<String>,
+    /// The tip that failed the gate last.
+    pub(crate) judged: Option<CommitId>,
     pub(crate) reporter: Reporter,
     pub(crate) watch: Watch,
 }
@@ -85,10 +91,11 @@ impl Attempt {
         self.stage(Stage::Working { path }).await?;
         let report = self.work().await?;
         self.stage(Stage::Worked { report: report.clone() }).await?;
-        self.capture_and_land(report).await
+        let outcome = self.capture_and_land(report).await?;
+        self.go_on(outcome).await
     }
 
-    async fn capture_and_land(&mut self, report: AgentReport) -> Result<Outcome> {
+    pub(crate) async fn capture_and_land(&mut self, report: AgentReport) -> Result<Outcome> {
         let Some(tree) = &self.tree else {
             return Ok(Outcome::Broken { why: "the worktree is gone before its work was captured".into() });
         };
@@ -105,16 +112,32 @@ impl Attempt {
             AgentReport::Done => match handoff::missing(self.tree.as_ref(), &capture) {
                 Some(why) => Ok(Outcome::Incomplete { why }),
                 None if capture.tip == capture.base => Ok(Outcome::NoChange),
-                None => self.land(&capture).await,
+                None if self.judged.as_ref() == Some(&capture.tip) => Ok(self.still_red()),
+                None => {
+                    let outcome = self.land(&capture).await?;
+                    self.judged = matches!(outcome, Outcome::GateFailed { .. }).then_some(capture.tip);
+                    Ok(outcome)
+                }
             },
         }
     }
 
     /// Enters where an earlier process was; none when the agent has to start again.
     async fn pick_up(&mut self, state: TaskState) -> Result<Option<Outcome>> {
+        self.turn_of_agent = state.turn;
+        if let Some(Stage::Again { prompt, .. }) = &state.stage {
+            self.follow_up = Some(prompt.clone());
+        }
+        match self.pick_up_stage(state).await? {
+            Some(outcome) => self.go_on(outcome).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn pick_up_stage(&mut self, state: TaskState) -> Result<Option<Outcome>> {
         let captured = state.captured;
         match (state.stage, captured) {
-            (Some(Stage::Working { .. }), _) => match self.adopt().await? {
+            (Some(Stage::Working { .. } | Stage::Again { .. }), _) => match self.adopt().await? {
                 Some(report) => {
                     self.stage(Stage::Worked { report: report.clone() }).await?;
                     self.capture_and_land(report).await.map(Some)

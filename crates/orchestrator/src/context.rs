@@ -28,6 +28,7 @@ pub(crate) fn later(span: Duration) -> Instant {
 #[derive(Debug)]
 pub struct AgentContext<'a> {
     pub(crate) task: &'a TaskId,
+    pub(crate) turn: u32,
     pub(crate) prompt: &'a str,
     pub(crate) prompt_file: PathBuf,
     pub(crate) tree: PathBuf,
@@ -45,6 +46,11 @@ impl AgentContext<'_> {
     /// The task.
     pub fn task(&self) -> &TaskId {
         self.task
+    }
+
+    /// Which time the agent works on the task: 1, and more after a red gate.
+    pub fn turn(&self) -> u32 {
+        self.turn
     }
 
     /// What the agent is told.
@@ -76,7 +82,7 @@ impl AgentContext<'_> {
             command = command.env(format!("GIT_{role}_NAME"), crate::handoff::AGENT_NAME);
             command = command.env(format!("GIT_{role}_EMAIL"), crate::handoff::AGENT_EMAIL);
         }
-        command.env("HEDGEROW_TASK", self.task.as_str())
+        command.env("HEDGEROW_TASK", self.task.as_str()).env("HEDGEROW_TURN", self.turn.to_string())
     }
 
     /// Runs a command in the sandbox to its end, streaming what it prints to the observers and the task's log.

@@ -187,6 +187,9 @@ impl Dispatcher {
             begun: None,
             tree,
             rest: Rest::Certain,
+            turn_of_agent: 1,
+            follow_up: None,
+            judged: None,
             reporter: self.reporter.clone(),
             watch: self.watch.clone(),
         }

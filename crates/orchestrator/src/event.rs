@@ -102,6 +102,13 @@ pub enum Stage {
         /// The candidate.
         candidate: Candidate,
     },
+    /// The gate was red; the agent is about to work again, in the same worktree and home.
+    Again {
+        /// Which time this is: 2, 3, …
+        turn: u32,
+        /// What it is told.
+        prompt: String,
+    },
     /// The candidate has landed; the worktree is about to be removed.
     Landed {
         /// The commit that the target names, or named at that moment.

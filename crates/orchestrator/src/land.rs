@@ -172,6 +172,7 @@ impl Attempt {
         let verdict = {
             let mut context = AgentContext {
                 task: &self.task.id,
+                turn: self.turn_of_agent,
                 prompt: "",
                 prompt_file: std::path::PathBuf::new(),
                 tree: tree.path().to_owned(),

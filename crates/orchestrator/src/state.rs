@@ -25,6 +25,8 @@ pub(crate) struct RunState {
 pub(crate) struct TaskState {
     /// The highest attempt so far.
     pub(crate) attempts: u32,
+    /// How often its agent was asked to work.
+    pub(crate) turn: u32,
     /// The last stage of that attempt.
     pub(crate) stage: Option<Stage>,
     /// What that attempt began with; set as soon as there is a stage.
@@ -99,7 +101,9 @@ impl TaskState {
                 let (worktree, branch, base) = (worktree.clone(), branch.clone(), base.clone());
                 self.begun = Some(Begun { worktree, branch, base });
                 self.captured = None;
+                self.turn = 1;
             }
+            Stage::Again { turn, .. } => self.turn = *turn,
             Stage::Captured { capture, report } => {
                 capture.rescued.iter().cloned().map(Kept::Rescue).for_each(|kept| self.keep(kept));
                 self.captured = Some((capture.clone(), report.clone()));

@@ -76,12 +76,20 @@ pub struct Task {
     pub agent: String,
     /// The tasks that must have landed before this one starts; its base then contains them.
     pub needs: Vec<TaskId>,
-    /// How long the agent may take.
+    /// How long the agent may take, each time.
     pub deadline: Duration,
     /// How long the agent may be silent, if that matters.
     pub idle: Option<Duration>,
     /// Variables for the agent.
     pub env: BTreeMap<String, String>,
+    /// How often the agent may work at most: once, and again in the same tree and home each time its change fails the gate.
+    #[serde(default = "once")]
+    pub turns: u32,
+}
+
+/// What tasks have that do not say.
+fn once() -> u32 {
+    1
 }
 
 impl Task {
@@ -98,6 +106,7 @@ impl Task {
             deadline: Duration::from_secs(30 * 60),
             idle: None,
             env: BTreeMap::new(),
+            turns: once(),
         })
     }
 
@@ -112,6 +121,13 @@ impl Task {
     #[must_use]
     pub fn needs(mut self, task: &TaskId) -> Self {
         self.needs.push(task.clone());
+        self
+    }
+
+    /// The same task, whose agent is asked again when its change fails the gate, until it has worked so often.
+    #[must_use]
+    pub fn turns(mut self, turns: u32) -> Self {
+        self.turns = turns;
         self
     }
 

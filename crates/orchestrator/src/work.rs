@@ -19,7 +19,7 @@ impl Attempt {
         let agent = self.agent()?;
         let Some(tree) = &self.tree else { return Err(Error::Gone { what: "the worktree" }) };
         let home = self.dir.home(tree.id().as_str())?;
-        let prompt = self.dir.prompt(&self.task.id, &self.task.prompt)?;
+        let prompt = self.dir.prompt(&self.task.id, self.told())?;
         let spec = handoff::sandbox_of(&self.dir, tree, &self.services.policy, &home, prompt.parent())?;
         let mut running = self.services.lane.start(spec).await?;
         self.rest = Rest::Unknown;
@@ -58,7 +58,7 @@ impl Attempt {
             return Ok(None);
         }
         let agent = self.agent()?;
-        let prompt = self.dir.prompt(&self.task.id, &self.task.prompt)?;
+        let prompt = self.dir.prompt(&self.task.id, self.told())?;
         let Some(process) = running.resume().await? else { return Ok(None) };
         let exit = self.context(running, prompt).follow(process).await?;
         agent.resumed(exit).await
@@ -67,7 +67,8 @@ impl Attempt {
     fn context<'a>(&'a self, running: &'a mut dyn Running, prompt_file: std::path::PathBuf) -> AgentContext<'a> {
         AgentContext {
             task: &self.task.id,
-            prompt: &self.task.prompt,
+            turn: self.turn_of_agent,
+            prompt: self.told(),
             prompt_file,
             tree: self.tree.as_ref().map(|tree| tree.path().to_owned()).unwrap_or_default(),
             env: &self.task.env,
@@ -79,6 +80,11 @@ impl Attempt {
             log: self.dir.log(&self.task.id, self.number),
             tail: Vec::new(),
         }
+    }
+
+    /// What the agent is told this time.
+    fn told(&self) -> &str {
+        self.follow_up.as_deref().unwrap_or(&self.task.prompt)
     }
 
     fn agent(&self) -> Result<std::sync::Arc<dyn Agent>> {

@@ -12,7 +12,9 @@ pub use file::FileJournal;
 use crate::{Event, Result};
 
 /// The version of the records. A journal of a higher version is refused; lower ones are read.
-pub const FORMAT: u32 = 1;
+///
+/// 2: agents may be asked again (`Stage::Again`).
+pub const FORMAT: u32 = 2;
 
 /// Keeps the events of one run.
 #[async_trait]

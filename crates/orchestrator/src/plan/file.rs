@@ -64,6 +64,7 @@ struct Defaults {
     agent: Option<String>,
     deadline: Option<Span>,
     idle: Option<Span>,
+    turns: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +77,7 @@ struct FileTask {
     needs: Vec<TaskId>,
     deadline: Option<Span>,
     idle: Option<Span>,
+    turns: Option<u32>,
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
@@ -125,6 +127,7 @@ fn file_task(task: FileTask, defaults: &Defaults) -> Result<Task> {
         deadline: task.deadline.or(defaults.deadline).map_or(DEADLINE, |span| span.0),
         idle: task.idle.or(defaults.idle).map(|span| span.0),
         env: task.env,
+        turns: task.turns.or(defaults.turns).unwrap_or(1),
     })
 }
 
@@ -146,6 +149,7 @@ mod tests {
         prompt = "echo 2"
         needs = ["one"]
         idle = "1m"
+        turns = 3
     "#;
 
     fn problem(text: &str) -> String {
@@ -156,6 +160,7 @@ mod tests {
     fn a_plan_is_read_with_its_defaults() {
         let plan = parse(PLAN).unwrap();
         assert_eq!(plan.tasks[0].deadline, Duration::from_secs(600));
+        assert_eq!((plan.tasks[0].turns, plan.tasks[1].turns), (1, 3));
         assert_eq!(plan.tasks[1].idle, Some(Duration::from_secs(60)));
         assert_eq!(plan.tasks[1].needs, vec![TaskId::new("one").unwrap()]);
         assert!(matches!(plan.gate, GateSpec::Command { deadline, .. } if deadline == Duration::from_secs(90)));

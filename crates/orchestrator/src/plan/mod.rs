@@ -14,6 +14,9 @@ use crate::{Error, Result, Task, TaskId};
 /// The kernel's limit for one argument, less room for what stands around the prompt.
 const LONGEST_ARGUMENT: usize = (128 << 10) - 1024;
 
+/// An agent that has not mended its change after so many turns never will.
+const MOST_TURNS: u32 = 20;
+
 /// A set of tasks that land on one branch.
 ///
 /// Build it in Rust with [`new`](Self::new) and [`task`](Self::task), or read it with [`from_toml`](Self::from_toml).
@@ -93,7 +96,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Plan`] for no tasks, two tasks with one name, an unknown prerequisite or agent, an empty command line,
-    /// or a cycle, which is named task by task.
+    /// no turn or more than 20, or a cycle, which is named task by task.
     pub fn check(&self, known: &BTreeSet<String>) -> Result<()> {
         let refuse = |problem: String| Err(Error::Plan { problem });
         if self.tasks.is_empty() {
@@ -121,6 +124,9 @@ impl Plan {
                 let names: Vec<_> = self.agents.keys().chain(known).map(String::as_str).collect();
                 let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 return refuse(format!("task {id:?} wants agent {:?}, which is not among: {names}", task.agent));
+            }
+            if !(1..=MOST_TURNS).contains(&task.turns) {
+                return refuse(format!("task {id:?} has {} turns; give it 1 to {MOST_TURNS}", task.turns));
             }
             if let Some(missing) = task.needs.iter().find(|need| !ids.contains(need)) {
                 return refuse(format!("task {id:?} needs {:?}, which is no task of this plan", missing.as_str()));
@@ -239,6 +245,14 @@ mod tests {
         plan.tasks[0].prompt.clear();
         plan.tasks[0].env.insert("A=B".into(), String::new());
         assert!(plan.check(&BTreeSet::new()).unwrap_err().to_string().contains("A=B"));
+    }
+
+    #[test]
+    fn a_task_that_may_never_work_or_for_ever_is_refused() {
+        for turns in [0, 21] {
+            assert!(check(vec![task("a", &[]).turns(turns)]).contains("give it 1 to 20"));
+        }
+        assert_eq!(check(vec![task("a", &[]).turns(20)]), "ok");
     }
 
     #[test]

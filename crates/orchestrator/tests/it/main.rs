@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod embed;
+mod follow_up;
 mod journal;
 mod pipeline;
 mod plan_files;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use hedgerow_orchestrator::agents::CommandAgent;
 use hedgerow_orchestrator::{AgentContext, Error, Fleet, Gate, GateSpec, Live, Outcome, Plan, Report, Verdict};
 
 use crate::repo::{Repo, outcome, plan, task};
@@ -23,7 +24,19 @@ fn three(repo: &Path) -> Plan {
     };
     let one = task("one", &script("one", ""));
     let two = task("two", &script("two", "test -e one || exit 9;")).needs(&one.id);
-    plan(GateSpec::command(["test", "!", "-e", "red"])).task(one).task(two).task(task("red", &script("red", "")))
+    // Fails first, and mends it when it is asked again; each turn notes itself.
+    let mends = format!(
+        "echo \"turn $HEDGEROW_TURN $(git symbolic-ref HEAD)\" >>{}; test $HEDGEROW_TURN = 1 && touch red || rm red; echo $HEDGEROW_TURN >>mended",
+        notes.display()
+    );
+    let mut mended = task("mended", "Mend it").turns(2);
+    mended.agent = "mends".into();
+    plan(GateSpec::command(["test", "!", "-e", "red"]))
+        .agent("mends", CommandAgent::new(["sh", "-c", &mends]))
+        .task(one)
+        .task(two)
+        .task(mended)
+        .task(task("red", &script("red", "")))
 }
 
 /// Not a test of its own: what the child process does.
@@ -75,7 +88,7 @@ async fn assert_finished_once(repo: &Repo, after: u64) {
         None => fleet.run(three(&repo.path)).await.unwrap(),
     };
     assert!(report.finished, "killed after {after}: {report:#?}");
-    for id in ["one", "two"] {
+    for id in ["one", "two", "mended"] {
         assert!(matches!(outcome(&report, id), Outcome::Landed { .. }), "killed after {after}: {report:#?}");
         assert!(repo.has("agents", id));
         let merges = repo.git(&["log", "--merges", "--format=%s", &format!("--grep=^Task: {id}$"), "agents"]);
