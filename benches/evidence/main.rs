@@ -18,9 +18,12 @@ mod lane;
 mod leftovers;
 mod machine;
 mod markers;
+mod merge_bench;
 mod merge_graph;
+mod merge_land;
 mod merge_replay;
 mod plan;
+mod quantile;
 mod queue_check;
 mod queue_sim;
 mod random;
@@ -29,6 +32,7 @@ mod sandbox_escape;
 mod sandbox_flood;
 mod sandbox_kill;
 mod table;
+mod topics;
 mod usage;
 mod worktree_bench;
 mod worktree_child;
@@ -70,8 +74,12 @@ enum Command {
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
     Import(import::Args),
+    /// What a merge costs beside git's, one after the other, with and without a commit-graph.
+    MergeBench(merge_bench::Args),
     /// Who conflicts with whom among many real changes, and what it costs to know.
     MergeGraph(merge_graph::Args),
+    /// Many real changes landed one by one, with everything that is proven of them, beside git.
+    MergeLand(merge_land::Args),
     /// The merges of real histories, made again and compared with git's.
     MergeReplay(merge_replay::Args),
     /// Everything that can happen to a small merge queue, in every order.
@@ -132,7 +140,9 @@ fn main() -> ExitCode {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => Err(error),
         },
+        Command::MergeBench(args) => merge_bench::run(&args),
         Command::MergeGraph(args) => merge_graph::run(&args),
+        Command::MergeLand(args) => merge_land::run(&args),
         Command::MergeReplay(args) => merge_replay::run(&args),
         Command::QueueCheck(args) => queue_check::run(&args),
         Command::QueueSim(args) => queue_sim::run(&args),

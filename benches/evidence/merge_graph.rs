@@ -1,7 +1,6 @@
 //! `evidence merge-graph`: who conflicts with whom among many real changes, and what it costs to know.
 
 mod oracle;
-mod topics;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,9 +10,8 @@ use hedgerow_merge::queue::ChangeId;
 use hedgerow_merge::{Forecast, Repository};
 
 use crate::table::{Evidence, Table};
-use crate::{Failure, clone, git, progress, usage};
-
-use topics::Topic;
+use crate::topics::{self, Topic};
+use crate::{Failure, clone, merge_replay, progress, usage};
 
 /// The arguments of `evidence merge-graph`.
 #[derive(Debug, clap::Args)]
@@ -38,11 +36,7 @@ type Pair = (usize, usize);
 
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     let place = clone::temporary()?;
-    let copy = place.path().join("copy.git");
-    let source = args.repo.canonicalize()?;
-    let (from, to) = (source.to_string_lossy(), copy.to_string_lossy());
-    git::git(place.path(), &["clone", "-q", "--mirror", "--shared", &from, &to])?;
-    git::git(&copy, &["commit-graph", "write", "--reachable"])?;
+    let copy = merge_replay::copied(&args.repo, place.path())?;
     let (target, topics) = topics::transplanted(&copy, args.branches)?;
     progress(&format!("{} topics stand on one commit", topics.len()));
 

@@ -1,8 +1,8 @@
 //! `evidence merge-replay`: the merges of a real history, made again and compared with git's.
 
 mod costs;
-mod oracle;
-mod pairs;
+pub(crate) mod oracle;
+pub(crate) mod pairs;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -37,10 +37,10 @@ pub(crate) struct Args {
 
 /// What one merge came to on both sides.
 pub(crate) struct Replayed {
-    ours: Result<Trial, String>,
-    git: Answer,
+    pub(crate) ours: Result<Trial, String>,
+    pub(crate) git: Answer,
     /// The time that each kept a processor busy, where it could be told.
-    cost: Option<[Duration; 2]>,
+    pub(crate) cost: Option<[Duration; 2]>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
@@ -65,13 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
 fn one(args: &Args, source: &Path) -> Result<Tally, Failure> {
     let name = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     let place = clone::temporary()?;
-    let copy = place.path().join("copy.git");
-    let source = source.canonicalize()?;
-    git::git(
-        place.path(),
-        &["clone", "-q", "--mirror", "--shared", &source.to_string_lossy(), &copy.to_string_lossy()],
-    )?;
-    git::git(&copy, &["commit-graph", "write", "--reachable"])?;
+    let copy = copied(source, place.path())?;
     let mut pairs = pairs::all(&copy)?;
     if let Some(pair) = &args.pair {
         let (ours, theirs) = pair.split_once(',').ok_or("--pair takes two commits with a comma between")?;
@@ -108,6 +102,15 @@ fn one(args: &Args, source: &Path) -> Result<Tally, Failure> {
     Ok(whole)
 }
 
+/// A copy with all refs and a commit-graph, whose objects stay where they are.
+pub(crate) fn copied(source: &Path, place: &Path) -> Result<PathBuf, Failure> {
+    let copy = place.join("copy.git");
+    let (from, to) = (source.canonicalize()?, copy.to_string_lossy().into_owned());
+    git::git(place, &["clone", "-q", "--mirror", "--shared", &from.to_string_lossy(), &to])?;
+    git::git(&copy, &["commit-graph", "write", "--reachable"])?;
+    Ok(copy)
+}
+
 /// Makes the merges of one group with both.
 fn replay(
     copy: &Path,
@@ -131,7 +134,8 @@ fn replay(
     Ok(())
 }
 
-fn trial(repository: &Repository, pair: &Pair) -> Result<Trial, String> {
+/// What we make of a merge.
+pub(crate) fn trial(repository: &Repository, pair: &Pair) -> Result<Trial, String> {
     let merged = || -> hedgerow_merge::Result<Trial> {
         repository.trial(&CommitId::new(pair.ours.as_str())?, &CommitId::new(pair.theirs.as_str())?)
     };
@@ -148,7 +152,7 @@ fn trial(repository: &Repository, pair: &Pair) -> Result<Trial, String> {
 
 impl Replayed {
     /// Whether both say the same, and make the same tree when both merge.
-    fn agrees(&self) -> bool {
+    pub(crate) fn agrees(&self) -> bool {
         match (&self.ours, &self.git) {
             (Ok(Trial::Clean { tree, .. }), Answer::Clean(other)) => tree.as_str() == other,
             // git merges what is merged already to the tree that it has.

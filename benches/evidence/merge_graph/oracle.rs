@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::topics::{Topic, trees};
 use crate::Failure;
+use crate::topics::{Topic, trees};
 
 /// Whether each pair conflicts.
 pub(crate) fn conflicts(repo: &Path, pairs: &[(usize, usize)], topics: &[Topic]) -> Result<Vec<bool>, Failure> {

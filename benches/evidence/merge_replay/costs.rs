@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::tally::Tally;
+use crate::quantile::{at, sorted};
 use crate::table::Table;
 
 /// Processor time per merge, as ratios to git's of the same run.
@@ -23,12 +24,8 @@ pub(crate) fn table(tallies: &[Tally]) -> Table {
         ],
     );
     for tally in tallies {
-        let sorted = |side: usize| {
-            let mut costs: Vec<_> = tally.costs.iter().map(|cost| cost[side]).collect();
-            costs.sort();
-            costs
-        };
-        let (ours, git) = (sorted(0), sorted(1));
+        let side = |side: usize| sorted(tally.costs.iter().map(|cost| cost[side]));
+        let (ours, git) = (side(0), side(1));
         let ratio = |share: f64| format!("{:.2}", at(&ours, share).as_secs_f64() / at(&git, share).as_secs_f64());
         let sum = |costs: &[Duration]| costs.iter().sum::<Duration>().as_secs_f64();
         let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
@@ -46,15 +43,4 @@ pub(crate) fn table(tallies: &[Tally]) -> Table {
         ]);
     }
     table
-}
-
-fn at(sorted: &[Duration], share: f64) -> Duration {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a length is an index"
-    )]
-    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
-    sorted.get(index).copied().unwrap_or_default()
 }

@@ -5,7 +5,8 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::pairs::{Group, Pair};
@@ -29,8 +30,16 @@ const PAUSE: Duration = Duration::from_micros(20);
 pub(crate) fn ask(repo: &Path, group: &Group) -> Result<Vec<(Answer, Option<Duration>)>, Failure> {
     let mut answers = Vec::new();
     while answers.len() < group.pairs.len() {
-        let before = answers.len();
-        some(repo, &group.attributes, &group.pairs[before..], &mut answers)?;
+        let mut process = CoProcess::start(repo, &group.attributes)?;
+        let mut costs = Vec::new();
+        for pair in &group.pairs[answers.len()..] {
+            match process.merge(pair) {
+                Some(cost) => costs.push(cost),
+                None => break,
+            }
+        }
+        let said = process.end()?;
+        answers.extend(said.into_iter().enumerate().map(|(n, answer)| (answer, costs.get(n).copied())));
         // A merge that git refuses ends the process.
         if let Some(pair) = group.pairs.get(answers.len()) {
             answers.push((once(repo, pair)?, None));
@@ -39,53 +48,62 @@ pub(crate) fn ask(repo: &Path, group: &Group) -> Result<Vec<(Answer, Option<Dura
     Ok(answers)
 }
 
-/// As many answers as one process gives.
-fn some(
-    repo: &Path,
-    attributes: &str,
-    pairs: &[Pair],
-    answers: &mut Vec<(Answer, Option<Duration>)>,
-) -> Result<(), Failure> {
-    let mut command = merge_tree(repo, attributes);
-    let mut child =
-        command.arg("--stdin").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut input = child.stdin.take().ok_or("git takes no input")?;
-    let mut output = child.stdout.take().ok_or("git gives no output")?;
-    let reader = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        output.read_to_end(&mut said).map(|_| said)
-    });
-    let mut costs = Vec::new();
-    // The first question also pays for the start of the process.
-    let mut busy = idle(&mut child, 0).map_or(Duration::ZERO, |(busy, _)| busy);
-    for pair in pairs {
-        let ran = turns(&child);
-        if writeln!(input, "{} {}", pair.ours, pair.theirs).is_err() {
-            break;
-        }
-        let Some((now, _)) = idle(&mut child, ran) else { break };
-        costs.push(now.saturating_sub(busy));
-        busy = now;
+/// A process that merges one pair after the other.
+#[derive(Debug)]
+pub(crate) struct CoProcess {
+    child: Child,
+    input: ChildStdin,
+    reader: JoinHandle<std::io::Result<Vec<u8>>>,
+    busy: Duration,
+}
+
+impl CoProcess {
+    pub(crate) fn start(repo: &Path, attributes: &str) -> Result<Self, Failure> {
+        let mut command = merge_tree(repo, attributes);
+        let mut child =
+            command.arg("--stdin").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let input = child.stdin.take().ok_or("git takes no input")?;
+        let mut output = child.stdout.take().ok_or("git gives no output")?;
+        let reader = std::thread::spawn(move || {
+            let mut said = Vec::new();
+            output.read_to_end(&mut said).map(|_| said)
+        });
+        // The first question shall not pay for the start of the process.
+        let busy = idle(&mut child, 0).map_or(Duration::ZERO, |(busy, _)| busy);
+        Ok(Self { child, input, reader, busy })
     }
-    drop(input);
-    let said = reader.join().map_err(|_| "a panic")??;
-    child.wait()?;
-    let mut words = said.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    for n in 0.. {
-        let clean = match words.next().as_deref() {
-            Some("1") => true,
-            Some("0") => false,
-            _ => break,
-        };
-        let Some(tree) = words.next() else { break };
-        // The entries that conflict, then an empty word.
-        let whole = words.any(|word| word.is_empty());
-        if !whole {
-            break;
-        }
-        answers.push((if clean { Answer::Clean(tree.into_owned()) } else { Answer::Conflict }, costs.get(n).copied()));
+
+    /// Has it merge; how long that kept a processor busy, or nothing when it ended instead.
+    pub(crate) fn merge(&mut self, pair: &Pair) -> Option<Duration> {
+        let ran = turns(&self.child);
+        writeln!(self.input, "{} {}", pair.ours, pair.theirs).ok()?;
+        let (now, _) = idle(&mut self.child, ran)?;
+        let cost = now.saturating_sub(self.busy);
+        self.busy = now;
+        Some(cost)
     }
-    Ok(())
+
+    /// All its answers, in order.
+    pub(crate) fn end(mut self) -> Result<Vec<Answer>, Failure> {
+        drop(self.input);
+        let said = self.reader.join().map_err(|_| "a panic")??;
+        self.child.wait()?;
+        let mut words = said.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let mut answers = Vec::new();
+        loop {
+            let clean = match words.next().as_deref() {
+                Some("1") => true,
+                Some("0") => false,
+                _ => return Ok(answers),
+            };
+            let Some(tree) = words.next() else { return Ok(answers) };
+            // The entries that conflict, then an empty word.
+            if !words.any(|word| word.is_empty()) {
+                return Ok(answers);
+            }
+            answers.push(if clean { Answer::Clean(tree.into_owned()) } else { Answer::Conflict });
+        }
+    }
 }
 
 fn merge_tree(repo: &Path, attributes: &str) -> Command {

@@ -66,10 +66,10 @@ impl Repository {
                 signature: None,
             };
             let tag = session.write_object(&tag).map_err(Error::git("write a tag"))?.detach();
-            persist::persist(session, tag)?;
+            let written = persist::write(session, tag)?;
             let message = format!("archive: {}", one_line(&change.why));
             let to = Move { expected: None, new: tag, message: &message, who: &who };
-            match refs::compare_and_swap(session, &name, &to)? {
+            match refs::compare_and_swap(session, &name, &to, written)? {
                 Swap::Moved => Ok(Archiving::Kept),
                 Swap::Elsewhere(Some(there)) if there == tag => {
                     // Whoever wrote it may have been killed before it was on the disk.

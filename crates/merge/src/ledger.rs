@@ -30,8 +30,8 @@ pub(crate) fn add(
             return refs::flush(session, name);
         }
         let noted = commit::noted(session, tree, tip, who)?;
-        persist::persist(session, noted)?;
-        match refs::compare_and_swap(session, name, &Move { expected: tip, new: noted, message, who })? {
+        let written = persist::write(session, noted)?;
+        match refs::compare_and_swap(session, name, &Move { expected: tip, new: noted, message, who }, written)? {
             Swap::Moved => return Ok(()),
             // Somebody else added something meanwhile, so somebody always gets on.
             Swap::Elsewhere(_) => {

@@ -12,6 +12,7 @@ mod conserve;
 mod engine;
 mod error;
 mod fallback;
+mod flush;
 mod forecast;
 mod graph;
 mod land;

@@ -110,13 +110,14 @@ impl Repository {
     /// [`Error::NoBranch`](crate::Error::NoBranch) when it does not exist, is not yet born, or is only another name
     /// for a branch (a symbolic ref); [`Error::Object`](crate::Error::Object) when it does not name a commit.
     pub fn tip(&self, branch: &BranchName) -> Result<CommitId> {
-        let session = self.session();
-        let id = refs::read(&session, &RefName::branch(branch))?.ok_or_else(|| Error::NoBranch {
-            branch: branch.to_string(),
-            problem: "it does not exist; create it, or make its first commit".into(),
-        })?;
-        graph::tree_of(&session, id)?;
-        graph::public(id)
+        self.in_memory(|session| {
+            let id = refs::read(session, &RefName::branch(branch))?.ok_or_else(|| Error::NoBranch {
+                branch: branch.to_string(),
+                problem: "it does not exist; create it, or make its first commit".into(),
+            })?;
+            graph::tree_of(session, id)?;
+            graph::public(id)
+        })
     }
 
     /// The branch that `HEAD` of the repository names, if it names one. The branch need not be born.
@@ -137,9 +138,10 @@ impl Repository {
     /// # Errors
     /// [`Error::Object`](crate::Error::Object) when an object is missing or is no commit.
     pub fn contains(&self, commit: &CommitId, ancestor: &CommitId) -> Result<bool> {
-        let session = self.session();
-        let (commit, ancestor) = (graph::commit(&session, commit)?, graph::commit(&session, ancestor)?);
-        graph::contains(&session, commit, ancestor)
+        self.in_memory(|session| {
+            let (commit, ancestor) = (graph::commit(session, commit)?, graph::commit(session, ancestor)?);
+            graph::contains(session, commit, ancestor)
+        })
     }
 
     /// Moves the candidate's target from the commit that it was prepared on to the candidate, and nothing else.
@@ -159,7 +161,8 @@ impl Repository {
     /// unless only what follows the move failed, the flush or a checkout's reflog entry: land again, and it is
     /// flushed again.
     pub fn land(&self, candidate: &Candidate, checkout: Checkout) -> Result<Landing> {
-        land::land(&self.session(), candidate, checkout, &self.shared.checkout, self.fallback.as_ref())
+        let fallback = self.fallback.as_ref();
+        self.in_memory(|session| land::land(session, candidate, checkout, &self.shared.checkout, fallback))
     }
 
     /// Where the branch is checked out, or in use by a rebase or a bisection, if it is anywhere.

@@ -3,12 +3,11 @@
 //! A merge makes more objects than it keeps: files with conflict markers, virtual merge bases. Those never leave memory.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::path::PathBuf;
 
 use gix::ObjectId;
 use gix::objs::{Exists, Kind, TreeRefIter, Write};
 
+use crate::flush::Unflushed;
 use crate::{Error, Result, graph};
 
 /// Whether what an object refers to was looked at.
@@ -20,6 +19,11 @@ enum Visit {
 
 /// Writes the commit and every object of the session's memory that it reaches, and flushes them.
 pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result<()> {
+    write(session, commit)?.flush()
+}
+
+/// Writes them; no ref may name them before they are flushed.
+pub(crate) fn write(session: &mut gix::Repository, commit: ObjectId) -> Result<Unflushed> {
     let memory = session.objects.take_object_memory().unwrap_or_default();
     let mut ordered = Vec::new();
     let mut seen = BTreeSet::new();
@@ -37,14 +41,18 @@ pub(crate) fn persist(session: &mut gix::Repository, commit: ObjectId) -> Result
         pending.push((id, Visit::Last));
         pending.extend(references(id, *kind, data)?.into_iter().map(|id| (id, Visit::First)));
     }
-    let mut written = Vec::new();
+    let objects = session.common_dir().join("objects");
+    let mut written = Unflushed::default();
     for (id, kind, data) in ordered {
         if !session.objects.exists(&id) {
             session.objects.write_buf(kind, data).map_err(Error::git(format!("write object {id}")))?;
-            written.push(id);
         }
+        // One that is there may be what a process wrote that was killed before it was on the disk.
+        let hex = id.to_string();
+        written.add_named(&objects.join(&hex[..2]).join(&hex[2..]));
     }
-    flush(session, &written)
+    written.add(objects);
+    Ok(written)
 }
 
 /// What an object refers to. What a tag names was there before it.
@@ -61,22 +69,4 @@ pub(crate) fn references(id: ObjectId, kind: Kind, data: &[u8]) -> Result<Vec<Ob
         }
         Kind::Blob | Kind::Tag => Ok(Vec::new()),
     }
-}
-
-fn flush(session: &gix::Repository, written: &[ObjectId]) -> Result<()> {
-    let objects = session.common_dir().join("objects");
-    let mut paths = BTreeSet::<PathBuf>::new();
-    for id in written {
-        let hex = id.to_string();
-        let directory = objects.join(&hex[..2]);
-        paths.insert(directory.join(&hex[2..]));
-        paths.insert(directory);
-    }
-    paths.insert(objects);
-    for path in paths {
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(Error::git(format!("flush {path:?} to the disk")))?;
-    }
-    Ok(())
 }

@@ -19,6 +19,7 @@ use crate::{Error, RepoPath, Result};
 
 mod landing;
 mod lines;
+mod walk;
 
 pub(crate) use landing::{Checked, Landed, check, left_out, of_trees};
 pub(crate) use lines::text as text_of;
@@ -102,6 +103,9 @@ pub(crate) fn losses(session: &gix::Repository, merge: &Merge<'_>) -> Result<Vec
     Ok(common.unwrap_or_default())
 }
 
+/// A path, and what is lost there.
+type Open = (Versions, Vec<Loss>);
+
 struct Check<'a> {
     session: &'a gix::Repository,
     base: ObjectId,
@@ -110,6 +114,23 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn losses(&self) -> Result<Vec<Loss>> {
+        if !self.lacks_any()? {
+            return Ok(Vec::new());
+        }
+        // New names may explain it, so now everything that changed counts.
+        let (open, gone) = self.look()?;
+        self.without_renames(open, &gone)
+    }
+
+    /// Whether anything is lost, renames aside: whether [`look`](Self::look) would find something.
+    fn lacks_any(&self) -> Result<bool> {
+        let Merge { ours, theirs, result, .. } = *self.merge;
+        let trees = [self.base, ours, theirs, result].map(Some);
+        walk::any(self.session, &trees, b"".as_bstr(), &mut |versions| Ok(!self.at(versions)?.is_empty()))
+    }
+
+    /// Every path at which something is lost, renames aside; and those that are gone with good reason.
+    fn look(&self) -> Result<(Vec<Open>, Vec<Versions>)> {
         let Merge { ours, theirs, result, .. } = *self.merge;
         let mut paths = BTreeSet::new();
         for (from, to) in [(self.base, ours), (self.base, theirs), (ours, result)] {
@@ -137,7 +158,7 @@ impl Check<'_> {
                 gone.push(versions);
             }
         }
-        self.without_renames(open, &gone)
+        Ok((open, gone))
     }
 
     /// The paths of files that differ between two trees.
@@ -208,16 +229,16 @@ impl Check<'_> {
     }
 
     /// Leaves out what is explained by a file's new name: together, its old and its new path lose nothing.
-    fn without_renames(&self, open: Vec<(Versions, Vec<Loss>)>, gone: &[Versions]) -> Result<Vec<Loss>> {
+    fn without_renames(&self, open: Vec<Open>, gone: &[Versions]) -> Result<Vec<Loss>> {
         let mut explained: BTreeSet<&BString> = BTreeSet::new();
         let name = |path: &BString| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
         // Files mostly keep their name in another directory, so few pairs are left for the second look.
         for look in [Look::SameName, Look::Any] {
             for (new, _) in open.iter().filter(|(new, _)| new.base.is_none() && new.result.is_some()) {
-                let missing = open.iter().map(|(old, _)| (old, Open::Yes));
-                let old_names = missing.chain(gone.iter().map(|old| (old, Open::No)));
-                for (old, is_open) in old_names.filter(|(old, _)| old.base.is_some() && old.result.is_none()) {
-                    let settled = is_open == Open::No || explained.contains(&old.path);
+                let missing = open.iter().map(|(old, _)| (old, Explained::NotYet));
+                let old_names = missing.chain(gone.iter().map(|old| (old, Explained::Itself)));
+                for (old, already) in old_names.filter(|(old, _)| old.base.is_some() && old.result.is_none()) {
+                    let settled = already == Explained::Itself || explained.contains(&old.path);
                     let unlike = look == Look::SameName && name(&old.path) != name(&new.path);
                     if unlike || (settled && explained.contains(&new.path)) {
                         continue;
@@ -250,7 +271,60 @@ enum Look {
 
 /// Whether something at a path is still to be explained.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Yes,
-    No,
+enum Explained {
+    NotYet,
+    Itself,
+}
+
+#[cfg(test)]
+mod tests {
+    use gix::objs::tree::EntryKind;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file and a directory of one name are never there together.
+    const PATHS: [&str; 7] = ["a", "d/a", "d/b", "d/e/a", "d/e/b", "d.x", "z/a"];
+
+    fn tree(session: &gix::Repository, files: &[u8]) -> ObjectId {
+        let empty = session.write_object(gix::objs::Tree::empty()).unwrap().detach();
+        let mut editor = session.edit_tree(empty).unwrap();
+        for (path, what) in PATHS.iter().zip(files).filter(|(_, what)| **what > 0) {
+            let kind = if *what > 3 { EntryKind::BlobExecutable } else { EntryKind::Blob };
+            let text = ["", "one\n", "one\ntwo\n", "two\n"][usize::from(what % 4)];
+            editor.upsert(*path, kind, session.write_blob(text).unwrap()).unwrap();
+        }
+        editor.write().unwrap().detach()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn the_quick_look_says_what_the_whole_one_says(
+            files in prop::collection::vec(prop::collection::vec(0_u8..6, PATHS.len()), 4),
+            alike in prop::collection::vec(0_usize..16, PATHS.len()),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let session = gix::init_bare(dir.path()).unwrap().with_object_memory();
+            let mut files = files;
+            for (path, alike) in alike.into_iter().enumerate() {
+                // Mostly, versions are the same, as in a merge.
+                let [base, other] = [files[0][path], files[1][path]];
+                let versions = match alike {
+                    0..=3 => [base, base, base, base],
+                    4..=7 => [base, other, base, other],
+                    8..=11 => [base, base, other, other],
+                    _ => continue,
+                };
+                for (tree, version) in files.iter_mut().zip(versions) {
+                    tree[path] = version;
+                }
+            }
+            let trees: Vec<_> = files.iter().map(|files| tree(&session, files)).collect();
+            let merge = Merge { bases: &[], ours: trees[1], theirs: trees[2], result: trees[3] };
+            let check = Check { session: &session, base: trees[0], merge: &merge };
+            prop_assert_eq!(check.lacks_any().unwrap(), !check.look().unwrap().0.is_empty());
+        }
+    }
 }

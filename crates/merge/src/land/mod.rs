@@ -6,6 +6,7 @@ use gix::ObjectId;
 
 use crate::commit::{committer, one_line};
 use crate::conserve::{self, Checked, Landed};
+use crate::flush::Unflushed;
 use crate::refs::{self, Move, RefName, Swap, reflog};
 use crate::{Candidate, Checkout, Fallback, Landing, Loss, Result, graph};
 
@@ -19,7 +20,8 @@ use checkouts::{Hold, Holder};
 use detach::Detached;
 use forward::Carry;
 
-/// See [`Repository::land`](crate::Repository::land). `checkout_lock` is held while a checkout is brought forward.
+/// See [`Repository::land`](crate::Repository::land). `checkout_lock` is held while a checkout is brought forward. The session must
+/// keep objects in memory: what has to be made again to look at it is not kept.
 pub(crate) fn land(
     session: &gix::Repository,
     candidate: &Candidate,
@@ -123,8 +125,7 @@ impl Step<'_> {
         let change = graph::commit(self.session, &self.candidate.change)?;
         let (made, fallback) = (&self.candidate.made, self.fallback);
         let landed = Landed { expected: self.expected, commit: self.new, change, made, fallback };
-        // What has to be made again to look at it is not kept.
-        let mut losses = match conserve::check(&self.session.clone().with_object_memory(), &landed)? {
+        let mut losses = match conserve::check(self.session, &landed)? {
             Checked::All(losses) => losses,
             Checked::Nothing => return Ok(None),
         };
@@ -136,7 +137,7 @@ impl Step<'_> {
         let who = committer(self.session, self.new)?;
         let message = self.message();
         let to = Move { expected: Some(self.expected), new: self.new, message: &message, who: &who };
-        match refs::compare_and_swap(self.session, &self.target(), &to)? {
+        match refs::compare_and_swap(self.session, &self.target(), &to, Unflushed::default())? {
             Swap::Moved => Ok(Landing::Landed),
             Swap::Elsewhere(tip) => self.elsewhere(tip),
         }
@@ -156,7 +157,7 @@ impl Step<'_> {
             Ok(Landing::Landed) if moved => {
                 let who = committer(self.session, self.new)?;
                 let log = holder.git_dir.join("logs").join("HEAD");
-                reflog::append(&log, self.expected, self.new, &self.message(), &who)?;
+                reflog::append(&log, self.expected, self.new, &self.message(), &who)?.flush()?;
             }
             // Also an error may come after the move: the checkout follows the branch, not the answer.
             _ if moved => {}
@@ -171,7 +172,7 @@ impl Step<'_> {
         let who = committer(self.session, self.new)?;
         let mut detached = Vec::new();
         for holder in holders {
-            match Detached::at(holder, &self.candidate.target.branch, self.expected, &who)? {
+            match Detached::at(self.session.common_dir(), holder, &self.candidate.target.branch, self.expected, &who)? {
                 Ok(done) => detached.push(done),
                 Err(why) => {
                     detached.into_iter().for_each(Detached::undo);

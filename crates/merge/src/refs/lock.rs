@@ -1,11 +1,17 @@
 //! The lock file beside a ref, which git and all that work with it respect.
+//!
+//! A lock of git's kind does not say whose it is and outlives its holder. Ours have a second name, under which their holder
+//! has them locked for the kernel too, and that ends with the holder. So a lock that a killed process of ours left
+//! is known at once, and taken away.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::signed::{Home, Signed};
+use crate::flush::Unflushed;
 use crate::{Error, Result};
 
 /// How long a lock that another process holds is waited for.
@@ -16,7 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock that is held. Dropped before it is committed, it is released and nothing has changed.
 pub(crate) struct Lock {
-    file: File,
+    /// Its second name, which goes last.
+    signed: Option<Signed>,
     path: PathBuf,
     resource: PathBuf,
     state: State,
@@ -29,35 +36,27 @@ enum State {
     Committed,
 }
 
-/// Locks a file, which need not exist, to give it this content.
-///
-/// A lock that has exactly this content already, and did not change for as long as a lock is waited for, was left by a
-/// process that was killed while it did the same as this one; it is taken over.
-pub(crate) fn acquire(resource: &Path, content: &[u8]) -> Result<Lock> {
+/// Locks a file, which need not exist, to give it this content. `common` is the git directory that all worktrees share.
+pub(crate) fn acquire(common: &Path, resource: &Path, content: &[u8]) -> Result<Lock> {
     let mut path = resource.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
+    let home = Home::of(common)?;
     let started = Instant::now();
     let mut pause = PAUSE;
     loop {
-        let error = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => {
-                let lock = Lock { file, path, resource: resource.to_owned(), state: State::Held };
-                // At once: an empty lock tells nobody whose it was.
-                lock.write(content)?;
-                return Ok(lock);
-            }
+        let error = match take(&home, &path, content) {
+            Ok(signed) => return Ok(Lock { signed, path, resource: resource.to_owned(), state: State::Held }),
             Err(error) => error,
         };
         match error.kind() {
-            ErrorKind::AlreadyExists if started.elapsed() >= PATIENCE => {
-                if !left_behind(&path, content) {
+            ErrorKind::AlreadyExists => {
+                if home.sweep(&path)? {
+                    continue;
+                }
+                if started.elapsed() >= PATIENCE {
                     return Err(Error::Locked { path });
                 }
-                // Should another process do the same at this moment, both write the same.
-                fs::remove_file(&path).map_err(Error::git(format!("remove the abandoned {path:?}")))?;
-            }
-            ErrorKind::AlreadyExists => {
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -71,21 +70,30 @@ pub(crate) fn acquire(resource: &Path, content: &[u8]) -> Result<Lock> {
     }
 }
 
-/// Whether a lock is what a killed process left that was about to write this content.
-fn left_behind(path: &Path, content: &[u8]) -> bool {
-    let old = fs::metadata(path).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
-    old.is_some_and(|age| age >= PATIENCE) && fs::read(path).is_ok_and(|found| found == content)
+/// Makes the lock file, whole.
+fn take(home: &Home, path: &Path, content: &[u8]) -> std::io::Result<Option<Signed>> {
+    let signed = home.sign(content)?;
+    match fs::hard_link(signed.path(), path) {
+        Ok(()) => Ok(Some(signed)),
+        Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => Err(error),
+        // Some file systems have no second names. Killed there, a lock stays as one of git's does.
+        Err(_) => {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            if let Err(error) = file.write_all(content) {
+                let _ = fs::remove_file(path);
+                return Err(error);
+            }
+            Ok(None)
+        }
+    }
 }
 
 impl Lock {
-    /// Writes and flushes what the locked file will contain.
-    fn write(&self, content: &[u8]) -> Result<()> {
-        let mut file = &self.file;
-        file.write_all(content).and_then(|()| file.sync_all()).map_err(Error::git(format!("write {:?}", self.path)))
-    }
-
-    /// Puts the content in place and releases the lock.
-    pub(crate) fn commit(mut self) -> Result<()> {
+    /// Flushes the content together with all that must be on the disk before it, then puts it in place and releases the lock.
+    /// Durable when it returns.
+    pub(crate) fn commit(mut self, mut before: Unflushed) -> Result<()> {
+        before.add(&self.path);
+        before.flush()?;
         // Branches with longer names may have left an empty directory in this one's place.
         let moved = fs::rename(&self.path, &self.resource).or_else(|error| match fs::remove_dir(&self.resource) {
             Ok(()) => fs::rename(&self.path, &self.resource),
@@ -93,7 +101,10 @@ impl Lock {
         });
         moved.map_err(Error::git(format!("move {:?} into place", self.path)))?;
         self.state = State::Committed;
-        Ok(())
+        drop(self.signed.take());
+        let mut named = Unflushed::default();
+        named.add(self.resource.parent().unwrap_or(&self.resource));
+        named.flush()
     }
 }
 
@@ -103,5 +114,48 @@ impl Drop for Lock {
             // Nothing can be done about a failure here; the next to want the lock says so.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_held_keeps_others_out_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let resource = dir.path().join("refs").join("one");
+        let lock = acquire(dir.path(), &resource, b"new\n").unwrap();
+        let other = acquire(dir.path(), &resource, b"other\n");
+        assert!(matches!(other, Err(Error::Locked { .. })), "a living holder is not swept away");
+        lock.commit(Unflushed::default()).unwrap();
+        assert_eq!(fs::read(&resource).unwrap(), b"new\n");
+        drop(acquire(dir.path(), &resource, b"dropped\n").unwrap());
+        assert_eq!(names(&dir.path().join("refs")), ["one"]);
+        assert_eq!(fs::read(&resource).unwrap(), b"new\n");
+        assert_eq!(names(&Home::of(dir.path()).unwrap().into_path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_lock_of_git_is_left_alone_and_one_of_a_dead_process_of_ours_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let resource = dir.path().join("one");
+        let home = Home::of(dir.path()).unwrap();
+        // What a killed process leaves: both names, and nobody who holds them.
+        let left = home.clone().into_path().join("left");
+        fs::write(&left, "half").unwrap();
+        fs::hard_link(&left, dir.path().join("one.lock")).unwrap();
+        drop(acquire(dir.path(), &resource, b"new\n").unwrap());
+        assert!(!left.exists());
+        fs::write(dir.path().join("one.lock"), "git's").unwrap();
+        assert!(matches!(acquire(dir.path(), &resource, b"new\n"), Err(Error::Locked { .. })));
+        assert_eq!(fs::read(dir.path().join("one.lock")).unwrap(), b"git's");
     }
 }

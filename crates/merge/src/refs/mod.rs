@@ -3,17 +3,19 @@
 //! This is git's own protocol for refs in files, done here and not by gix: gix compares with a copy of `packed-refs`
 //! that it may have read before it had the lock, so an update that is packed in between would be overwritten unseen.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gix::ObjectId;
 use gix::actor::Signature;
 
+use crate::flush::Unflushed;
 use crate::{BranchName, Error, Result, graph};
 
 pub(crate) mod lock;
 pub(crate) mod reflog;
+mod signed;
 
 /// The full name of a ref that this crate reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,10 +69,15 @@ pub(crate) fn read(session: &gix::Repository, name: &RefName) -> Result<Option<O
     }
 }
 
-/// Moves a ref, with an entry in its log. Durable when it returns.
-pub(crate) fn compare_and_swap(session: &gix::Repository, name: &RefName, to: &Move<'_>) -> Result<Swap> {
+/// Moves a ref, with an entry in its log, once what it will name is on the disk. Durable when it returns.
+pub(crate) fn compare_and_swap(
+    session: &gix::Repository,
+    name: &RefName,
+    to: &Move<'_>,
+    named: Unflushed,
+) -> Result<Swap> {
     let path = session.common_dir().join(name.as_str());
-    let lock = lock::acquire(&path, format!("{}\n", to.new).as_bytes())?;
+    let lock = lock::acquire(session.common_dir(), &path, format!("{}\n", to.new).as_bytes())?;
     // Only under the lock does the comparison mean anything: nobody may write the file or remove it now.
     let now = read(session, name)?;
     if now != to.expected {
@@ -81,9 +88,9 @@ pub(crate) fn compare_and_swap(session: &gix::Repository, name: &RefName, to: &M
     }
     let old = now.unwrap_or_else(|| ObjectId::null(to.new.kind()));
     // The entry goes first: one for a move that did not happen is harmless, a move without one is lost to sight.
-    reflog::append(&session.common_dir().join("logs").join(name.as_str()), old, to.new, to.message, to.who)?;
-    lock.commit()?;
-    flush(session, name)?;
+    let log = session.common_dir().join("logs").join(name.as_str());
+    let entry = reflog::append(&log, old, to.new, to.message, to.who)?;
+    lock.commit(named.and(entry))?;
     Ok(Swap::Moved)
 }
 
@@ -91,17 +98,12 @@ pub(crate) fn compare_and_swap(session: &gix::Repository, name: &RefName, to: &M
 pub(crate) fn flush(session: &gix::Repository, name: &RefName) -> Result<()> {
     let common = session.common_dir();
     let (loose, log) = (common.join(name.as_str()), common.join("logs").join(name.as_str()));
-    let directories = [&loose, &log].map(|file| file.parent().map(PathBuf::from).unwrap_or_default());
-    let [refs, logs] = directories;
-    for path in [loose, common.join("packed-refs"), log, refs, logs] {
-        match File::open(&path).and_then(|file| file.sync_all()) {
-            Ok(()) => {}
-            // Packed, never packed, or without a log: what does not exist needs no flush.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::git(format!("flush {path:?} to the disk"))(error)),
-        }
-    }
-    Ok(())
+    let mut all = Unflushed::default();
+    // Packed, never packed, or without a log: what does not exist is passed over.
+    all.add(common.join("packed-refs"));
+    all.add_named(&loose);
+    all.add_named(&log);
+    all.flush()
 }
 
 /// The content of a ref's own file.

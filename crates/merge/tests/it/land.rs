@@ -225,11 +225,15 @@ fn a_packed_update_that_was_not_there_when_the_handle_looked_is_not_overwritten(
 }
 
 #[test]
-fn a_lock_that_the_same_landing_left_when_it_was_killed_is_taken_over() {
+fn a_lock_that_a_killed_landing_left_is_taken_away_whatever_it_was_to_become() {
     let scene = scene();
     let candidate = scene.candidate("trunk", "change");
     let lock = scene.path().join(".git/refs/heads/trunk.lock");
-    fs::write(&lock, format!("{}\n", candidate.commit)).unwrap();
+    // Its second name is there still, and nobody holds it.
+    let second = scene.path().join(".git/hedgerow-merge/locks/1-1-0");
+    fs::create_dir_all(second.parent().unwrap()).unwrap();
+    fs::write(&second, "").unwrap();
+    fs::hard_link(&second, &lock).unwrap();
     assert_eq!(land(&scene, &candidate), Landing::Landed);
-    assert!(!lock.exists());
+    assert!(!lock.exists() && !second.exists());
 }

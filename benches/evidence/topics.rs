@@ -51,11 +51,7 @@ pub(crate) fn transplanted(repo: &Path, wanted: usize) -> Result<(String, Vec<To
         topics.push(Topic { tip: CommitId::new(tip)?, name });
     }
     if topics.len() < wanted {
-        return Err(format!(
-            "only {} topics of this history apply to one commit; ask for fewer with --branches",
-            topics.len()
-        )
-        .into());
+        return Err(format!("only {} topics of this history apply to one commit; ask for fewer", topics.len()).into());
     }
     Ok((target, topics))
 }
