@@ -55,7 +55,9 @@ pub(crate) fn merge_bases(session: &gix::Repository, one: ObjectId, two: ObjectI
 
 /// Whether `commit` is `ancestor` or descends from it.
 pub(crate) fn contains(session: &gix::Repository, commit: ObjectId, ancestor: ObjectId) -> Result<bool> {
-    Ok(commit == ancestor || merge_bases(session, commit, ancestor)?.contains(&ancestor))
+    // Mostly it is a parent, and then no history has to be walked.
+    let near = commit == ancestor || parents(session, commit)?.contains(&ancestor);
+    Ok(near || merge_bases(session, commit, ancestor)?.contains(&ancestor))
 }
 
 /// The id as the public interface gives it.
