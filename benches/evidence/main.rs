@@ -14,6 +14,7 @@ mod git;
 mod hostile;
 mod import;
 mod journal;
+mod landing_faults;
 mod lane;
 mod leftovers;
 mod machine;
@@ -31,6 +32,7 @@ mod sandbox_bench;
 mod sandbox_escape;
 mod sandbox_flood;
 mod sandbox_kill;
+mod strace;
 mod table;
 mod topics;
 mod usage;
@@ -74,6 +76,11 @@ enum Command {
     Hostile(hostile::Args),
     /// Histories that are wrong in every way, and what of them gets into the repository.
     Import(import::Args),
+    /// Landings that are killed, starved of space, raced and obstructed.
+    LandingFaults(landing_faults::Args),
+    /// A process of `landing-faults`.
+    #[command(hide = true)]
+    LandingFaultsChild(landing_faults::ChildArgs),
     /// What a merge costs beside git's, one after the other, with and without a commit-graph.
     MergeBench(merge_bench::Args),
     /// Who conflicts with whom among many real changes, and what it costs to know.
@@ -137,6 +144,11 @@ fn main() -> ExitCode {
         },
         Command::SandboxEscape(args) => sandbox_escape::run(&args),
         Command::SandboxEscapeChild(args) => match sandbox_escape::child(&args) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
+        Command::LandingFaults(args) => landing_faults::run(&args),
+        Command::LandingFaultsChild(args) => match landing_faults::child(&args) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => Err(error),
         },

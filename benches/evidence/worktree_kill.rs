@@ -7,7 +7,7 @@ mod steps;
 
 use crate::random::Random;
 use crate::table::{Evidence, Table};
-use crate::{Failure, progress};
+use crate::{Failure, progress, strace};
 
 use contender::{Contender, Operation};
 use round::Tally;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<Evidence, Failure> {
     evidence.tables.push(table);
 
     let mut table = Table::new("kill -9 before every system call that changes anything, one after the other", COLUMNS);
-    match steps::strace() {
+    match strace::find() {
         None => evidence.missed.push("there is no strace, so nothing was killed step by step".into()),
         Some(strace) => {
             for (contender, operation) in ROWS.into_iter().filter(|(contender, _)| *contender == Contender::Hedgerow) {

@@ -11,6 +11,7 @@ use super::contender::{Contender, Operation};
 use super::scene::{Scene, Work};
 use crate::Failure;
 use crate::random::Random;
+use crate::strace::End;
 use crate::worktree_child::request;
 
 /// What was seen in all rounds.
@@ -33,13 +34,6 @@ pub(super) struct Tally {
     /// Whether there was work that could be lost.
     pub(super) worked: bool,
     pub(super) lost: u64,
-}
-
-/// What a process left when it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Killed,
-    Survived,
 }
 
 /// Kills at random moments, as often as asked for; a kill that came too late does not count.

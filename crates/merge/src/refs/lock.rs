@@ -38,10 +38,9 @@ enum State {
 
 /// Locks a file, which need not exist, to give it this content. `common` is the git directory that all worktrees share.
 pub(crate) fn acquire(common: &Path, resource: &Path, content: &[u8]) -> Result<Lock> {
-    let mut path = resource.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = beside(resource);
     let home = Home::of(common)?;
+    home.sweep(&path, resource)?;
     let started = Instant::now();
     let mut pause = PAUSE;
     loop {
@@ -51,7 +50,7 @@ pub(crate) fn acquire(common: &Path, resource: &Path, content: &[u8]) -> Result<
         };
         match error.kind() {
             ErrorKind::AlreadyExists => {
-                if home.sweep(&path)? {
+                if home.sweep(&path, resource)? {
                     continue;
                 }
                 if started.elapsed() >= PATIENCE {
@@ -68,6 +67,17 @@ pub(crate) fn acquire(common: &Path, resource: &Path, content: &[u8]) -> Result<
             _ => return Err(Error::git(format!("create {path:?}"))(error)),
         }
     }
+}
+
+/// Removes what a killed process of ours left that wanted to change a file.
+pub(crate) fn sweep(common: &Path, resource: &Path) -> Result<()> {
+    Home::of(common)?.sweep(&beside(resource), resource).map(drop)
+}
+
+fn beside(resource: &Path) -> PathBuf {
+    let mut path = resource.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
 }
 
 /// Makes the lock file, whole.
@@ -153,6 +163,12 @@ mod tests {
         fs::write(&left, "half").unwrap();
         fs::hard_link(&left, dir.path().join("one.lock")).unwrap();
         drop(acquire(dir.path(), &resource, b"new\n").unwrap());
+        assert!(!left.exists());
+        // The one of another file stays recognizable.
+        fs::write(&left, "half").unwrap();
+        fs::hard_link(&left, dir.path().join("two.lock")).unwrap();
+        drop(acquire(dir.path(), &resource, b"new\n").unwrap());
+        drop(acquire(dir.path(), &dir.path().join("two"), b"new\n").unwrap());
         assert!(!left.exists());
         fs::write(dir.path().join("one.lock"), "git's").unwrap();
         assert!(matches!(acquire(dir.path(), &resource, b"new\n"), Err(Error::Locked { .. })));

@@ -94,10 +94,11 @@ pub(crate) fn compare_and_swap(
     Ok(Swap::Moved)
 }
 
-/// Makes what the ref names survive a power failure.
+/// Makes what the ref names survive a power failure, and finishes what a killed process of ours did to it.
 pub(crate) fn flush(session: &gix::Repository, name: &RefName) -> Result<()> {
     let common = session.common_dir();
     let (loose, log) = (common.join(name.as_str()), common.join("logs").join(name.as_str()));
+    lock::sweep(common, &loose)?;
     let mut all = Unflushed::default();
     // Packed, never packed, or without a log: what does not exist is passed over.
     all.add(common.join("packed-refs"));

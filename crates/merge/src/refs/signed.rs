@@ -56,8 +56,9 @@ impl Home {
         Err(io::Error::other("no name is free"))
     }
 
-    /// Removes what dead processes left here, and the lock file if it is one of them; says whether it was.
-    pub(super) fn sweep(&self, lock: &Path) -> Result<bool> {
+    /// Removes what dead processes left here that wanted to change `resource`, and its lock file if it is one of them; says
+    /// whether it was. Second names of other locks stay, because by them others see that those are abandoned.
+    pub(super) fn sweep(&self, lock: &Path, resource: &Path) -> Result<bool> {
         let failed = || Error::git(format!("look for abandoned locks in {:?}", self.0));
         let mut freed = false;
         for entry in fs::read_dir(&self.0).map_err(failed())? {
@@ -75,6 +76,12 @@ impl Home {
             if is(&file, lock).map_err(failed())? {
                 fs::remove_file(lock).map_err(failed())?;
                 freed = true;
+            } else if file.metadata().map_err(failed())?.nlink() > 1 {
+                // In place already, it is no lock any more. A detached checkout's is of the same landing.
+                let head = self.0.join("../../HEAD");
+                if !is(&file, resource).map_err(failed())? && !is(&file, &head).map_err(failed())? {
+                    continue;
+                }
             }
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed()(error)),
