@@ -72,6 +72,8 @@ fn doubt(doubt: &Doubt) -> String {
         Doubt::NotAsSaid { why } => crate::table::clean(&format!("is not what its certificate says: {why}")),
         Doubt::Lost { losses } => format!("lacks work of both sides in {} place(s) without saying so", losses.len()),
         Doubt::LeftOut { commits } => format!("left out {} commit(s) without saying so", commits.len()),
+        Doubt::Inside { merges } => format!("has {} merge(s) inside that lack work without saying so", merges.len()),
+        Doubt::Astray => "is where the way back ends: name a commit that the branch was at".into(),
         Doubt::Ungated { tree } => format!("no gate passed on its tree {tree}, and one was promised"),
         other => crate::table::clean(&format!("{other:?}")),
     }

@@ -15,6 +15,9 @@ const ARCHIVE: &str = "refs/hedgerow/archive/";
 /// How long a name may be in a ref; a file's may have 255 bytes, and a lock's is longer.
 const LONGEST: usize = 120;
 
+/// No reason is longer.
+const LARGEST: u64 = 1 << 20;
+
 /// A change that is kept though it did not land.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchivedChange {
@@ -70,6 +73,7 @@ impl Repository {
             let message = format!("archive: {}", one_line(&change.why));
             let to = Move { expected: None, new: tag, message: &message, who: &who };
             match refs::compare_and_swap(session, &name, &to, written)? {
+                Swap::Refused(never) => match never {},
                 Swap::Moved => Ok(Archiving::Kept),
                 Swap::Elsewhere(Some(there)) if there == tag => {
                     // Whoever wrote it may have been killed before it was on the disk.
@@ -133,6 +137,11 @@ fn message(change: &ArchivedChange) -> Result<String> {
 }
 
 fn read(session: &gix::Repository, id: ObjectId) -> Result<Option<ArchivedChange>> {
+    // Somebody's ref may name anything, however large.
+    let header = session.try_find_header(id).map_err(Error::git(format!("read object {id}")))?;
+    if !header.is_some_and(|header| header.kind() == Kind::Tag && header.size() <= LARGEST) {
+        return Ok(None);
+    }
     let Some(object) = session.try_find_object(id).map_err(Error::git(format!("read object {id}")))? else {
         return Ok(None);
     };

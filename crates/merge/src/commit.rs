@@ -60,10 +60,10 @@ pub(crate) fn scratch(session: &gix::Repository, tree: ObjectId, parents: &[Obje
 pub(crate) fn noted(
     session: &gix::Repository,
     tree: ObjectId,
-    parent: Option<ObjectId>,
+    parents: &[ObjectId],
     who: &Signature,
 ) -> Result<ObjectId> {
-    let commit = of_one(who.clone(), tree, parent.as_slice(), "Notes added by hedgerow\n".into());
+    let commit = of_one(who.clone(), tree, parents, "Notes added by hedgerow\n".into());
     Ok(session.write_object(&commit).map_err(Error::git("write a commit of notes"))?.detach())
 }
 

@@ -54,6 +54,12 @@ pub enum Error {
         /// What it lacks.
         losses: Vec<Loss>,
     },
+    /// Nobody said how a commit was made, so nothing can be proven of it.
+    #[error("nobody said how {commit} was made, so nothing can be proven of it; set `Candidate::made`, or merge")]
+    Unproven {
+        /// The commit.
+        commit: String,
+    },
     /// The [`Signer`](crate::Signer) did not sign a commit, so none was made.
     #[error("a commit was not signed")]
     Unsigned {

@@ -41,7 +41,7 @@ pub use conflict::{
     Conflict, ConflictKind, ConflictPath, ConflictPaths, Entry, Hunk, Inspection, MarkerStyle, Markers,
     NothingConflicts, Rendered, Terms, Touch,
 };
-pub use conserve::{Loss, Lost, Whose};
+pub use conserve::{Loss, Lost, MergeInside, Whose};
 pub use error::{Error, Result};
 pub use fallback::{Engine, Fallback};
 pub use forecast::{Clash, Forecast, Foreseen, News, Outlook};

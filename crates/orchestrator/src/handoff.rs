@@ -188,7 +188,7 @@ pub(crate) fn certify(
     let mut certificate = match repository.certify(candidate) {
         Ok(certificate) => certificate,
         Err(merge::Error::NotConserved { losses }) => return Ok(Some(losses)),
-        Err(_) if candidate.made == merge::Made::Undeclared => return Ok(None),
+        Err(merge::Error::Unproven { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
     if let Some(Pass { gate, runs, lane }) = pass {
@@ -197,8 +197,12 @@ pub(crate) fn certify(
             environment: merge::queue::Digest::new(lane),
         };
         let tree = certificate.tree.clone();
-        certificate =
-            certificate.with_pass(merge::GatePass { gate, key, tree }).under(merge::queue::Guarantee::EveryCommit);
+        // Of a series that is done again, only the last commit is gated.
+        let guarantee = match candidate.made {
+            merge::Made::Replay { .. } => merge::queue::Guarantee::HeadGreen,
+            _ => merge::queue::Guarantee::EveryCommit,
+        };
+        certificate = certificate.with_pass(merge::GatePass { gate, key, tree }).under(guarantee);
     }
     repository.record(&certificate)?;
     Ok(None)

@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::conserve::{self, Checked, Landed};
 use crate::queue::{GateKey, Guarantee};
 use crate::{
-    BranchName, Candidate, CommitId, Engine, Error, Loss, Made, Repository, Resolution, Result, TreeId, graph,
+    BranchName, Candidate, CommitId, Engine, Error, Loss, Made, MergeInside, Repository, Resolution, Result, TreeId,
+    graph,
 };
 
 mod notes;
 mod verify;
 
+pub(crate) use verify::is_so;
 pub use verify::{Doubt, Finding, LandingRange, Verification};
 
 /// The version of the format that this crate writes, and the latest that it reads.
@@ -46,6 +48,9 @@ pub struct LandingCertificate {
     /// Commits of the change that were not taken. Only a series that was done again may have some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<CommitId>,
+    /// What merges that the change itself has lack of their parents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<MergeInside>,
     /// Conflicts that were resolved in it, by whom, and what was dropped in that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolved: Vec<Resolution>,
@@ -96,8 +101,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::NotConserved`] when it lacks something that [`Candidate::dropped`] does not name;
-    /// [`Error::Object`] when its commit has not the shape that [`Candidate::made`] says, or when that says nothing and the
-    /// commit is no merge of the target and the change.
+    /// [`Error::Unproven`] when [`Candidate::made`] says nothing and the commit is no merge of the target and the change;
+    /// [`Error::Object`] when the commit has not the shape that it says.
     pub fn certify(&self, candidate: &Candidate) -> Result<LandingCertificate> {
         self.in_memory(|session| {
             let landed = Landed {
@@ -110,8 +115,7 @@ impl Repository {
             let found = match conserve::check(session, &landed)? {
                 Checked::All(found) => found,
                 Checked::Nothing => {
-                    let problem = "nobody said how it was made, so it cannot be proven; set `made`, or merge";
-                    return Err(graph::unusable(&candidate.commit, problem));
+                    return Err(Error::Unproven { commit: candidate.commit.to_string() });
                 }
             };
             let undeclared: Vec<_> = found.iter().filter(|loss| !candidate.dropped.contains(loss)).cloned().collect();
@@ -129,6 +133,7 @@ impl Repository {
                 engine: candidate.engine,
                 dropped: found,
                 left_out: conserve::left_out(session, &landed)?,
+                inside: conserve::inside(session, &landed)?,
                 resolved: Vec::new(),
                 passes: Vec::new(),
                 guarantee: None,
@@ -142,6 +147,9 @@ impl Repository {
     /// certificate is one line of JSON, beside those that are there, so notes of two clones merge with
     /// `git notes merge -s cat_sort_uniq`. Recording one again does nothing.
     ///
+    /// The tips of changes that were squashed or replayed stay in the repository with the notes: the commit of the notes has them
+    /// as parents.
+    ///
     /// Record it *before* you land: then nothing is ever landed without. One whose landing did not happen does no harm,
     /// because [`verify`](Self::verify) goes by what the branch has, and `git notes prune` removes it with its commit.
     ///
@@ -153,7 +161,10 @@ impl Repository {
         line.push('\n');
         self.in_memory(|session| {
             let commit = graph::commit(session, &certificate.commit)?;
-            notes::append(session, commit, line.as_bytes())
+            let change = graph::commit(session, &certificate.change)?;
+            // What a squash or a series leaves behind hangs on no ref once its branch is gone.
+            let keep = if graph::contains(session, commit, change)? { None } else { Some(change) };
+            notes::append(session, commit, line.as_bytes(), keep)
         })
     }
 
@@ -172,17 +183,32 @@ impl Repository {
     }
 }
 
+/// A commit lands on few branches; more certificates than this are nobody's landings.
+const MOST: usize = 64;
+
+/// What tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
 /// The certificates of a note, and what is wrong with lines that look like one and cannot be used.
 fn parse(note: &[u8]) -> (Vec<LandingCertificate>, Vec<String>) {
     let (mut certificates, mut damaged) = (Vec::new(), Vec::new());
     // Others may write notes of their own beside, so only what begins like one is held to be one.
     for line in note.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"format\":")) {
-        match serde_json::from_slice::<LandingCertificate>(line) {
-            Ok(certificate) if certificate.format <= FORMAT => certificates.push(certificate),
-            Ok(LandingCertificate { format, .. }) => {
+        if certificates.len() + damaged.len() == MOST {
+            damaged.push(format!("it has more than {MOST} certificates"));
+            break;
+        }
+        match serde_json::from_slice::<Head>(line) {
+            Ok(Head { format }) if format > FORMAT => {
                 damaged.push(format!("it is of format {format}, and this version reads {FORMAT} at most"));
             }
-            Err(error) => damaged.push(error.to_string()),
+            _ => match serde_json::from_slice::<LandingCertificate>(line) {
+                Ok(certificate) => certificates.push(certificate),
+                Err(error) => damaged.push(error.to_string()),
+            },
         }
     }
     (certificates, damaged)

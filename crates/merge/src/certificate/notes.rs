@@ -4,8 +4,9 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind;
 
+use crate::ledger::{self, Entry};
 use crate::refs::{self, RefName};
-use crate::{Error, Result, commit, graph, ledger};
+use crate::{Error, Result, commit, graph};
 
 /// The ref, as git's `--ref=hedgerow` means it.
 const NOTES: &str = "refs/notes/hedgerow";
@@ -19,23 +20,33 @@ pub(super) fn read(session: &gix::Repository, commit: ObjectId) -> Result<Vec<u8
 }
 
 /// Adds a line to the note of a commit, if it is not there. The session must keep objects in memory.
-pub(super) fn append(session: &mut gix::Repository, commit: ObjectId, line: &[u8]) -> Result<()> {
+pub(super) fn append(
+    session: &mut gix::Repository,
+    commit: ObjectId,
+    line: &[u8],
+    keep: Option<ObjectId>,
+) -> Result<()> {
     let who = commit::committer(session, commit)?;
-    ledger::add(session, &RefName::own(NOTES), &format!("certify {commit}"), &who, |session, tree| {
-        let (path, note) = find(session, tree, commit)?;
-        let mut text = content(session, note)?;
-        if text.split_inclusive(|byte| *byte == b'\n').any(|there| there == line) {
-            return Ok(tree);
-        }
-        if !text.is_empty() && !text.ends_with(b"\n") {
-            text.push(b'\n');
-        }
-        text.extend_from_slice(line);
-        let blob = session.write_blob(&text).map_err(Error::git("write a note"))?.detach();
-        let mut editor = session.edit_tree(tree).map_err(Error::git("write a note"))?;
-        editor.upsert(path.as_str(), EntryKind::Blob, blob).map_err(Error::git("write a note"))?;
-        Ok(editor.write().map_err(Error::git("write a note"))?.detach())
-    })
+    ledger::add(
+        session,
+        &RefName::own(NOTES),
+        Entry { message: &format!("certify {commit}"), who: &who, keep },
+        |session, tree| {
+            let (path, note) = find(session, tree, commit)?;
+            let mut text = content(session, note)?;
+            if text.split_inclusive(|byte| *byte == b'\n').any(|there| there == line) {
+                return Ok(tree);
+            }
+            if !text.is_empty() && !text.ends_with(b"\n") {
+                text.push(b'\n');
+            }
+            text.extend_from_slice(line);
+            let blob = session.write_blob(&text).map_err(Error::git("write a note"))?.detach();
+            let mut editor = session.edit_tree(tree).map_err(Error::git("write a note"))?;
+            editor.upsert(path.as_str(), EntryKind::Blob, blob).map_err(Error::git("write a note"))?;
+            Ok(editor.write().map_err(Error::git("write a note"))?.detach())
+        },
+    )
 }
 
 /// Where the note of a commit is, or would be put, and what is there.

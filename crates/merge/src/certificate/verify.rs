@@ -7,7 +7,7 @@ use super::{LandingCertificate, notes, parse};
 use crate::conserve::{self, Checked, Landed};
 use crate::queue::Guarantee;
 use crate::resolve::{self, Doubted};
-use crate::{BranchName, CommitId, Error, Fallback, Loss, Repository, Result, TreeId, graph};
+use crate::{BranchName, CommitId, Fallback, Loss, Made, MergeInside, Repository, Result, TreeId, graph};
 
 /// Landings on a branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,10 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether every commit that the branch named is the landing of a certificate of which everything is so.
+    /// Whether the way back from the end of the range to its beginning is one of landings of which everything is so.
+    ///
+    /// Which commits the branch was at in between, only the certificates say: one that claims a fast-forward stands for all commits
+    /// of its change.
     pub fn holds(&self) -> bool {
         self.findings.is_empty()
     }
@@ -73,6 +76,13 @@ pub enum Doubt {
         /// Which.
         commits: Vec<CommitId>,
     },
+    /// Merges that the change has lack work of their parents, and the certificate does not say so.
+    Inside {
+        /// Which, and what they lack.
+        merges: Vec<MergeInside>,
+    },
+    /// The way back from here does not come to the beginning of the range; name a commit that the branch was at.
+    Astray,
     /// A gate is promised to have passed on the tree, and none is named that did.
     Ungated {
         /// The tree.
@@ -92,8 +102,8 @@ impl Repository {
     /// That a gate passed is what the certificate says. Whoever can write the notes can write that.
     ///
     /// # Errors
-    /// [`Error::Object`](crate::Error::Object) when the way back from `to` does not come to `from`; others when
-    /// the repository cannot be read. What is wrong with a landing is a [`Finding`].
+    /// When an end of the range is no commit here, or the way between them cannot be read. What is wrong with a landing, its
+    /// notes included, is a [`Finding`].
     pub fn verify(&self, range: &LandingRange) -> Result<Verification> {
         self.in_memory(|session| {
             let from = graph::commit(session, &range.from)?;
@@ -109,16 +119,15 @@ impl Repository {
                 let proven = doubts.is_empty();
                 verification.findings.extend(doubts.into_iter().map(|doubt| Finding { commit: commit.clone(), doubt }));
                 verification.proven.extend(certificate.filter(|_| proven));
-                at = match before.filter(|_| proven) {
-                    Some(before) => before,
-                    None => *graph::parents(session, at)?.first().ok_or_else(|| {
-                        let problem = format!(
-                            "going back from {} does not come by it; name a commit that the branch was at",
-                            range.to
-                        );
-                        graph::unusable(&range.from, problem)
-                    })?,
+                let next = match before.filter(|_| proven) {
+                    Some(before) => Some(before),
+                    None => graph::parents(session, at)?.first().copied(),
                 };
+                let Some(next) = next else {
+                    verification.findings.push(Finding { commit, doubt: Doubt::Astray });
+                    break;
+                };
+                at = next;
             }
             Ok(verification)
         })
@@ -132,22 +141,21 @@ fn look(
     at: ObjectId,
     fallback: Option<&Fallback>,
 ) -> Result<(Vec<Doubt>, Option<LandingCertificate>)> {
-    let (certificates, damaged) = parse(&notes::read(session, at)?);
+    let (certificates, damaged) = match notes::read(session, at) {
+        Ok(note) => parse(&note),
+        Err(error) => (Vec::new(), vec![error.to_string()]),
+    };
     let commit = graph::public(at)?;
     let mine = certificates.into_iter().filter(|found| found.target == range.branch && found.commit == commit);
     let mut doubts: Vec<_> = damaged.into_iter().map(|why| Doubt::Unreadable { why }).collect();
     let mut first = None;
     // The same commit may have landed twice, after the branch was set back. One that holds is enough.
     for certificate in mine {
-        let found = match examine(session, at, &certificate, fallback) {
-            Ok(found) => found,
-            Err(error @ (Error::Object { .. } | Error::InvalidName { .. })) => {
-                vec![Doubt::NotAsSaid { why: error.to_string() }]
-            }
-            Err(error) => return Err(error),
-        };
+        let examined = examine(session, at, &certificate, fallback);
+        let found = examined.unwrap_or_else(|error| vec![Doubt::NotAsSaid { why: error.to_string() }]);
         if found.is_empty() {
-            return Ok((doubts, Some(certificate)));
+            // Whatever else somebody wrote beside it.
+            return Ok((Vec::new(), Some(certificate)));
         }
         first.get_or_insert((found, certificate));
     }
@@ -163,6 +171,15 @@ fn look(
             Ok((doubts, None))
         }
     }
+}
+
+/// Whether everything is as a certificate says.
+pub(crate) fn is_so(
+    session: &gix::Repository,
+    certificate: &LandingCertificate,
+    fallback: Option<&Fallback>,
+) -> Result<bool> {
+    Ok(examine(session, graph::commit(session, &certificate.commit)?, certificate, fallback)?.is_empty())
 }
 
 fn examine(
@@ -214,9 +231,34 @@ fn examine(
             Some(Doubted::Lost(losses)) => doubts.push(Doubt::Lost { losses }),
         }
     }
-    let on_it = certificate.passes.iter().any(|pass| pass.tree.as_str() == tree);
-    if certificate.guarantee == Some(Guarantee::EveryCommit) && !on_it {
-        doubts.push(Doubt::Ungated { tree: TreeId::new(tree)? });
+    let mut merges = conserve::inside(session, &landed)?;
+    merges.retain(|merge| !certificate.inside.contains(merge));
+    if !merges.is_empty() {
+        doubts.push(Doubt::Inside { merges });
+    }
+    for tree in promised(session, certificate, &tree)? {
+        if !certificate.passes.iter().any(|pass| pass.tree == tree) {
+            doubts.push(Doubt::Ungated { tree });
+        }
     }
     Ok(doubts)
+}
+
+/// The trees on which a gate is promised to have passed.
+fn promised(session: &gix::Repository, certificate: &LandingCertificate, landed: &str) -> Result<Vec<TreeId>> {
+    let mut trees = match certificate.guarantee {
+        Some(Guarantee::EveryCommit | Guarantee::HeadGreen) => vec![TreeId::new(landed)?],
+        Some(Guarantee::Scoped) | None => Vec::new(),
+    };
+    if let (Some(Guarantee::EveryCommit), Made::Replay { steps }) = (certificate.guarantee, &certificate.made) {
+        for step in steps {
+            trees.push(TreeId::new(graph::tree_of(session, graph::commit(session, &step.at)?)?.to_string())?);
+        }
+        // Where a commit does nothing any more, the series is where the target was.
+        let before = graph::tree_of(session, graph::commit(session, &certificate.expected)?)?.to_string();
+        trees.retain(|tree| tree.as_str() != before);
+    }
+    trees.sort();
+    trees.dedup();
+    Ok(trees)
 }

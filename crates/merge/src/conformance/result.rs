@@ -69,7 +69,7 @@ fn kept(bench: &Bench) -> Found {
 
 fn made(bench: &Bench) -> Found {
     for (name, place, made) in bench.candidates(FITTING)? {
-        if let Err(error @ Error::Object { .. }) = place.repository.certify(&made) {
+        if let Err(error @ (Error::Object { .. } | Error::Unproven { .. })) = place.repository.certify(&made) {
             ensure!(false, "for {name} there is none: {error}.");
         }
     }

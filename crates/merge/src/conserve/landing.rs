@@ -1,6 +1,9 @@
 //! The check of a landing: that a commit has the shape that it is said to have, and what of both sides it lacks.
 
+use std::collections::BTreeSet;
+
 use gix::ObjectId;
+use serde::{Deserialize, Serialize};
 
 use super::{Merge, losses};
 use crate::engine::{Merged, Rules, merge_by};
@@ -19,6 +22,18 @@ pub(crate) struct Landed<'a> {
     pub(crate) fallback: Option<&'a Fallback>,
 }
 
+/// A merge that somebody made in a change, and what it lacks of its two parents.
+///
+/// That is how an agent resolves a conflict, and also how one throws the work of others away.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MergeInside {
+    /// The merge.
+    pub commit: CommitId,
+    /// What it lacks. The target's is what its first parent did.
+    pub losses: Vec<Loss>,
+}
+
 /// What a look at a landing found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
@@ -34,15 +49,20 @@ pub(crate) enum Checked {
 pub(crate) fn check(session: &gix::Repository, landed: &Landed<'_>) -> Result<Checked> {
     let Landed { expected, commit, change, made, fallback } = *landed;
     let parents = graph::parents(session, commit)?;
-    let joins = parents.first() == Some(&expected) && parents.contains(&change);
+    if *made != Made::Forward && graph::contains(session, expected, change)? {
+        let problem = "the target has it already, so nothing can bring it in; give the tip of a change that it has not";
+        return Err(graph::unusable(change, problem));
+    }
+    let pair = parents == [expected, change];
+    let several = parents.len() > 2 && parents[0] == expected && parents[1..].contains(&change);
     let wrong = |what: &str| Err(graph::unusable(commit, format!("it is said to be {what}, and is not")));
     match made {
-        Made::Undeclared if joins && parents.len() == 2 => of_pair(session, landed).map(Checked::All),
+        Made::Undeclared if pair => of_pair(session, landed).map(Checked::All),
         Made::Undeclared => Ok(Checked::Nothing),
         Made::Forward if commit == change => Ok(Checked::All(Vec::new())),
         Made::Forward => wrong("the tip of the change"),
-        Made::Merge if joins && parents.len() == 2 => of_pair(session, landed).map(Checked::All),
-        Made::Merge if joins => {
+        Made::Merge if pair => of_pair(session, landed).map(Checked::All),
+        Made::Merge if several => {
             of_several(session, commit, &parents, Rules { fallback, ..Rules::default() }).map(Checked::All)
         }
         Made::Merge => wrong("a merge of the target and the change"),
@@ -109,14 +129,21 @@ fn of_several(
 
 /// Each commit, from where the series was to where it is.
 fn of_series(session: &gix::Repository, landed: &Landed<'_>, steps: &[Step]) -> Result<Vec<Loss>> {
+    let mut own: BTreeSet<ObjectId> = own_commits(session, landed)?.into_iter().map(|(id, _)| id).collect();
     let mut found = Vec::new();
     let mut before = landed.expected;
     for Step { from, at, same_as } in steps {
         let (from, at) = (graph::commit(session, from)?, graph::commit(session, at)?);
+        if !own.remove(&from) || from == at {
+            let problem = "it is said to be a commit of the change that was done again once, and is not";
+            return Err(graph::unusable(from, problem));
+        }
         if let Some(same) = same_as {
             let same = graph::commit(session, same)?;
             // The target has it, and what became of it there is for nobody else to say.
-            if at != before || !graph::contains(session, landed.expected, same)? || !patch::same(session, from, same)? {
+            let targets =
+                graph::contains(session, landed.expected, same)? && !graph::contains(session, landed.change, same)?;
+            if at != before || !targets || !patch::same(session, from, same)? {
                 let problem = format!("it is said to be in the target as {same}, and is not");
                 return Err(graph::unusable(from, problem));
             }
@@ -142,18 +169,58 @@ fn of_series(session: &gix::Repository, landed: &Landed<'_>, steps: &[Step]) -> 
 
 /// The commits of the change that are not in a landing: neither they nor what they did was taken.
 ///
-/// Merges do nothing by themselves in a series, so they are not looked for.
+/// Merges are not done again in a series; those in which more was done than merging are among them.
 pub(crate) fn left_out(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<CommitId>> {
     let Made::Replay { steps } = landed.made else { return Ok(Vec::new()) };
-    let walk = session.rev_walk([landed.change]).with_hidden([landed.expected]).all();
+    let taken: BTreeSet<&str> = steps.iter().map(|step| step.from.as_str()).collect();
     let mut left = Vec::new();
-    for info in walk.map_err(Error::git(format!("walk back from {}", landed.change)))? {
-        let info = info.map_err(Error::git("read the commits of the change"))?;
-        let id = graph::public(info.id)?;
-        if info.parent_ids.len() < 2 && !steps.iter().any(|step| step.from == id) {
-            left.push(id);
+    for (id, parents) in own_commits(session, landed)? {
+        let does_something = match parents {
+            0 | 1 => true,
+            _ => is_more_than_a_merge(session, landed, id)?,
+        };
+        if does_something && !taken.contains(id.to_string().as_str()) {
+            left.push(graph::public(id)?);
         }
     }
     left.sort();
     Ok(left)
+}
+
+/// What merges of the change's own lack of their two parents: an agent may have merged the target and thrown its work away.
+///
+/// The merge base of such a change is beyond that, so no look at the landing alone finds it.
+pub(crate) fn inside(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<MergeInside>> {
+    let mut found = Vec::new();
+    for (id, parents) in own_commits(session, landed)? {
+        if parents != 2 || (id == landed.commit && *landed.made != Made::Forward) {
+            continue;
+        }
+        if let [ours, theirs] = graph::parents(session, id)?[..] {
+            let losses = of_trees(session, ours, theirs, graph::tree_of(session, id)?)?;
+            if !losses.is_empty() {
+                found.push(MergeInside { commit: graph::public(id)?, losses });
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The commits that the change has and the target has not, with how many parents they have.
+fn own_commits(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<(ObjectId, usize)>> {
+    let walk = session.rev_walk([landed.change]).with_hidden([landed.expected]).all();
+    let walk = walk.map_err(Error::git(format!("walk back from {}", landed.change)))?;
+    let own = walk.map(|info| info.map(|info| (info.id, info.parent_ids.len())));
+    own.collect::<std::result::Result<_, _>>().map_err(Error::git("read the commits of the change"))
+}
+
+/// Whether a merge has another tree than merging its parents gives.
+fn is_more_than_a_merge(session: &gix::Repository, landed: &Landed<'_>, id: ObjectId) -> Result<bool> {
+    let [ours, theirs] = graph::parents(session, id)?[..] else { return Ok(true) };
+    let rules = Rules { fallback: landed.fallback, ..Rules::default() };
+    Ok(match merge_by(session, rules, ours, theirs)?.0 {
+        Merged::Clean { tree, .. } => tree != graph::tree_of(session, id)?,
+        Merged::Contained | Merged::Conflict(_) => true,
+    })
 }

@@ -21,7 +21,8 @@ mod landing;
 mod lines;
 mod walk;
 
-pub(crate) use landing::{Checked, Landed, check, left_out, of_trees};
+pub use landing::MergeInside;
+pub(crate) use landing::{Checked, Landed, check, inside, left_out, of_trees};
 pub(crate) use lines::text as text_of;
 
 /// Something that a side did and a result has not.
@@ -234,7 +235,9 @@ impl Check<'_> {
         let name = |path: &BString| path.rsplit(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
         // Files mostly keep their name in another directory, so few pairs are left for the second look.
         for look in [Look::SameName, Look::Any] {
-            for (new, _) in open.iter().filter(|(new, _)| new.base.is_none() && new.result.is_some()) {
+            // A name that neither side gave it is nobody's rename.
+            let named = |new: &Versions| new.result.is_some() && (new.ours.is_some() || new.theirs.is_some());
+            for (new, _) in open.iter().filter(|(new, _)| new.base.is_none() && named(new)) {
                 let missing = open.iter().map(|(old, _)| (old, Explained::NotYet));
                 let old_names = missing.chain(gone.iter().map(|old| (old, Explained::Itself)));
                 for (old, already) in old_names.filter(|(old, _)| old.base.is_some() && old.result.is_none()) {

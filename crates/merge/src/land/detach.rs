@@ -44,8 +44,10 @@ impl<'a> Detached<'a> {
     }
 
     /// Goes back to the branch, which did not move. If that fails, the checkout stays detached where it is, and nothing is lost.
-    pub(super) fn undo(self) {
-        let _ = self.write(&self.at.to_string(), &self.attached(), &|| Ok(Unflushed::default()));
+    pub(super) fn undo(self, who: &Signature) {
+        let message = format!("checkout: moving from {} to {}", self.at, self.branch);
+        let log = || reflog::append(&self.holder.git_dir.join("logs").join("HEAD"), self.at, self.at, &message, who);
+        let _ = self.write(&self.at.to_string(), &self.attached(), &log);
     }
 
     fn attached(&self) -> String {

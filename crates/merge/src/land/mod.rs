@@ -134,13 +134,19 @@ impl Step<'_> {
     }
 
     fn swap(&self) -> Result<Landing> {
+        match self.swap_after(|| Ok(None))? {
+            Swap::Moved => Ok(Landing::Landed),
+            Swap::Elsewhere(tip) => self.elsewhere(tip),
+            Swap::Refused(landing) => Ok(landing),
+        }
+    }
+
+    /// Moves the target, after something else under its lock.
+    fn swap_after(&self, first: impl FnOnce() -> Result<Option<Landing>>) -> Result<Swap<Landing>> {
         let who = committer(self.session, self.new)?;
         let message = self.message();
         let to = Move { expected: Some(self.expected), new: self.new, message: &message, who: &who };
-        match refs::compare_and_swap(self.session, &self.target(), &to, Unflushed::default())? {
-            Swap::Moved => Ok(Landing::Landed),
-            Swap::Elsewhere(tip) => self.elsewhere(tip),
-        }
+        refs::swap_after(self.session, &self.target(), &to, Unflushed::default(), first)
     }
 
     /// Brings the checkout forward, then the target. Killed in between, the checkout has the candidate staged and
@@ -151,40 +157,59 @@ impl Step<'_> {
             // A push or another process may have moved the target meanwhile; that is the better answer.
             Err(why) => return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why))),
         };
-        let landing = self.swap();
-        let moved = refs::read(self.session, &self.target())? == Some(self.new);
-        match &landing {
-            Ok(Landing::Landed) if moved => {
+        let landing = match self.swap_after(|| Ok(None)) {
+            Ok(Swap::Moved) => {
                 let who = committer(self.session, self.new)?;
                 let log = holder.git_dir.join("logs").join("HEAD");
                 reflog::append(&log, self.expected, self.new, &self.message(), &who)?.flush()?;
+                return Ok(Landing::Landed);
             }
-            // Also an error may come after the move: the checkout follows the branch, not the answer.
-            _ if moved => {}
-            _ => forward.undo(),
+            Ok(Swap::Elsewhere(tip)) => self.elsewhere(tip)?,
+            Ok(Swap::Refused(landing)) => landing,
+            Err(error) => {
+                // It may have come after the move, and then the checkout is where the branch is.
+                if refs::read(self.session, &self.target())? == Some(self.expected) {
+                    forward.undo();
+                }
+                return Err(error);
+            }
+        };
+        // Whoever else landed the same has the same files there.
+        if landing != Landing::Landed {
+            forward.undo();
         }
-        landing
+        Ok(landing)
     }
 
-    /// Lets go of the target in its checkouts, then moves it. Killed in between, they are detached where they were, and the
-    /// next attempt finds nobody on the target.
+    /// Lets go of the target in its checkouts, then moves it, all under its lock: nobody can land on a branch that looks free only
+    /// because of this. Killed in between, they are detached where they were, and the next attempt finds nobody on the target.
     fn swap_without(&self, holders: &[Holder]) -> Result<Landing> {
         let who = committer(self.session, self.new)?;
+        let branch = &self.candidate.target.branch;
         let mut detached = Vec::new();
-        for holder in holders {
-            match Detached::at(self.session.common_dir(), holder, &self.candidate.target.branch, self.expected, &who)? {
-                Ok(done) => detached.push(done),
-                Err(why) => {
-                    detached.into_iter().for_each(Detached::undo);
-                    return Ok(self.settled()?.unwrap_or_else(|| holder.refusal(&why)));
+        let swapped = self.swap_after(|| {
+            for holder in holders {
+                match Detached::at(self.session.common_dir(), holder, branch, self.expected, &who) {
+                    Ok(Ok(done)) => detached.push(done),
+                    other => {
+                        detached.drain(..).for_each(|done| done.undo(&who));
+                        return other.map(|refused| refused.err().map(|why| holder.refusal(&why)));
+                    }
                 }
             }
+            Ok(None)
+        });
+        match swapped {
+            Ok(Swap::Moved) => Ok(Landing::Landed),
+            Ok(Swap::Elsewhere(tip)) => self.elsewhere(tip),
+            Ok(Swap::Refused(landing)) => Ok(landing),
+            Err(error) => {
+                if refs::read(self.session, &self.target())? == Some(self.expected) {
+                    detached.into_iter().for_each(|done| done.undo(&who));
+                }
+                Err(error)
+            }
         }
-        let landing = self.swap();
-        if refs::read(self.session, &self.target())? != Some(self.new) {
-            detached.into_iter().for_each(Detached::undo);
-        }
-        landing
     }
 
     fn target(&self) -> RefName {

@@ -52,11 +52,16 @@ pub(crate) struct Move<'a> {
     pub(crate) who: &'a Signature,
 }
 
+/// Why a move is refused that nothing has to be done for first.
+pub(crate) enum Never {}
+
 /// What came of a compare-and-swap.
-pub(crate) enum Swap {
+pub(crate) enum Swap<R = Never> {
     Moved,
     /// Nothing was written; this is what the branch names.
     Elsewhere(Option<ObjectId>),
+    /// Nothing was written, because of what had to be done first.
+    Refused(R),
 }
 
 /// What the ref names, or `None` when it does not exist.
@@ -76,6 +81,18 @@ pub(crate) fn compare_and_swap(
     to: &Move<'_>,
     named: Unflushed,
 ) -> Result<Swap> {
+    swap_after(session, name, to, named, || Ok(None))
+}
+
+/// The same, with something that has to be done first: when it is, the ref is where it is expected to be, and cannot be moved by
+/// anybody else.
+pub(crate) fn swap_after<R>(
+    session: &gix::Repository,
+    name: &RefName,
+    to: &Move<'_>,
+    named: Unflushed,
+    first: impl FnOnce() -> Result<Option<R>>,
+) -> Result<Swap<R>> {
     let path = session.common_dir().join(name.as_str());
     let lock = lock::acquire(session.common_dir(), &path, format!("{}\n", to.new).as_bytes())?;
     // Only under the lock does the comparison mean anything: nobody may write the file or remove it now.
@@ -85,6 +102,9 @@ pub(crate) fn compare_and_swap(
     }
     if now.is_none() {
         fits_beside_packed(session.common_dir(), name)?;
+    }
+    if let Some(refused) = first()? {
+        return Ok(Swap::Refused(refused));
     }
     let old = now.unwrap_or_else(|| ObjectId::null(to.new.kind()));
     // The entry goes first: one for a move that did not happen is harmless, a move without one is lost to sight.

@@ -12,14 +12,14 @@ use gix::objs::tree::EntryKind;
 use serde::{Deserialize, Serialize};
 
 use super::union::one_mode;
-use super::{Answer, Case, Content, File, Reply, ResolvedPath, Resolver};
+use super::{Answer, Case, Content, File, Reply, ResolvedPath, Resolver, involved, settle};
+use crate::certificate::is_so;
 use crate::conflict::versions;
 use crate::engine::{Merged, merge, merge_lines};
+use crate::ledger::{self, Entry};
 use crate::refs::{self, RefName};
 use crate::text::{Taken, Texts, conflicting_regions};
-use crate::{
-    Conflict, ConflictPath, Entry, Error, LandingCertificate, Repository, Resolution, Result, commit, graph, ledger,
-};
+use crate::{Conflict, ConflictPath, Error, LandingCertificate, Repository, Resolution, Result, TreeId, commit, graph};
 
 /// Where they are: for each conflict a directory with what it was and what was made of it.
 const RECORDED: &str = "refs/hedgerow/resolutions";
@@ -62,38 +62,49 @@ impl Resolver for Recorded {
 impl Repository {
     /// Records what was resolved in a landing, for [`Recorded`], and says how many conflicts that were.
     ///
-    /// Only of a certificate that names a gate that passed on the landed tree; otherwise nothing is recorded. A resolution
+    /// Only of a certificate that is proven again by this, and that names a gate that passed on the landed tree; otherwise nothing is
+    /// recorded. What is recorded is what landed, so a file that was mended after the resolution is recorded as it is then. A resolution
     /// takes the place of an earlier one of the same conflict. Durable when it returns.
     ///
     /// # Errors
     /// When an object or the ref cannot be read or written.
     pub fn remember(&self, certificate: &LandingCertificate) -> Result<usize> {
-        if !certificate.passes.iter().any(|pass| pass.tree == certificate.tree) {
-            return Ok(0);
-        }
         self.in_memory(|session| {
-            let who = commit::committer(session, graph::commit(session, &certificate.commit)?)?;
+            let landed = graph::commit(session, &certificate.commit)?;
+            let tree = graph::tree_of(session, landed)?;
+            let on_it = TreeId::new(tree.to_string())?;
+            if !certificate.passes.iter().any(|pass| pass.tree == on_it)
+                || !is_so(session, certificate, self.rules().fallback)?
+            {
+                return Ok(0);
+            }
+            let who = commit::committer(session, landed)?;
             let mut notes = Vec::new();
             for resolution in &certificate.resolved {
-                notes.extend(learnt(session, resolution)?);
+                notes.extend(learnt(session, resolution, tree)?);
             }
             if notes.is_empty() {
                 return Ok(0);
             }
             let message = format!("remember {}", certificate.commit);
-            ledger::add(session, &RefName::own(RECORDED), &message, &who, |session, tree| {
-                let failed = || "record a resolution";
-                let mut editor = session.edit_tree(tree).map_err(Error::git(failed()))?;
-                for (directory, files) in &notes {
-                    editor.remove(directory.as_str()).map_err(Error::git(failed()))?;
-                    for (name, content) in files {
-                        let id = session.write_blob(content).map_err(Error::git(failed()))?.detach();
-                        let path = format!("{directory}/{name}");
-                        editor.upsert(path.as_str(), EntryKind::Blob, id).map_err(Error::git(failed()))?;
+            ledger::add(
+                session,
+                &RefName::own(RECORDED),
+                Entry { message: &message, who: &who, keep: None },
+                |session, tree| {
+                    let failed = || "record a resolution";
+                    let mut editor = session.edit_tree(tree).map_err(Error::git(failed()))?;
+                    for (directory, files) in &notes {
+                        editor.remove(directory.as_str()).map_err(Error::git(failed()))?;
+                        for (name, content) in files {
+                            let id = session.write_blob(content).map_err(Error::git(failed()))?.detach();
+                            let path = format!("{directory}/{name}");
+                            editor.upsert(path.as_str(), EntryKind::Blob, id).map_err(Error::git(failed()))?;
+                        }
                     }
-                }
-                Ok(editor.write().map_err(Error::git(failed()))?.detach())
-            })?;
+                    Ok(editor.write().map_err(Error::git(failed()))?.detach())
+                },
+            )?;
             Ok(notes.len())
         })
     }
@@ -103,18 +114,27 @@ impl Repository {
 type Note = (String, Vec<(String, Vec<u8>)>);
 
 /// What to record of a resolution.
-fn learnt(session: &gix::Repository, resolution: &Resolution) -> Result<Vec<Note>> {
+fn learnt(session: &gix::Repository, resolution: &Resolution, landed: ObjectId) -> Result<Vec<Note>> {
     let (ours, theirs) = (graph::commit(session, &resolution.ours)?, graph::commit(session, &resolution.theirs)?);
     let Merged::Conflict(conflict) = merge(session, ours, theirs)? else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     for ResolvedPath { conflict: id, files, .. } in &resolution.resolved {
         let Some(path) = conflict.paths.iter().find(|path| path.id == *id) else { continue };
-        let mut contents = Vec::new();
-        for entry in files.iter().filter(|entry| entry.mode != 0o160_000) {
+        let (mut landed_files, mut contents, mut too_long) = (Vec::new(), Vec::new(), false);
+        for old in files.iter().filter(|entry| entry.mode != 0o160_000) {
+            let Some(entry) = settle::entry(session, landed, &old.path)? else { continue };
             let id = ObjectId::from_hex(entry.id.as_bytes()).map_err(Error::git("read a resolution"))?;
-            contents.push(ledger::content(session, id, LONGEST)?);
+            match session.find_header(id).map_err(Error::git("read a resolution"))?.size() {
+                size if size > LONGEST => too_long = true,
+                _ => contents.push(ledger::content(session, id, LONGEST)?),
+            }
+            landed_files.push(entry);
         }
+        let files = landed_files;
         let shape = shape(session, &conflict, path)?;
+        if too_long || shape.as_ref().is_some_and(|shape| shape.text.len() as u64 > LONGEST) {
+            continue;
+        }
         notes.push(match (shape, files.as_slice(), contents.as_slice()) {
             (Some(shape), [entry], [after]) if entry.path == path.path => {
                 (shape.directory, vec![("before".to_owned(), shape.text), ("after".to_owned(), after.clone())])
@@ -134,7 +154,7 @@ fn learnt(session: &gix::Repository, resolution: &Resolution) -> Result<Vec<Note
 /// The files of an answer that is known by the conflict's id.
 #[derive(Serialize, Deserialize)]
 struct Listed {
-    files: Vec<Entry>,
+    files: Vec<crate::Entry>,
 }
 
 /// A conflicting text in a form that is the same from both sides.
@@ -204,6 +224,10 @@ fn whole(session: &gix::Repository, tree: ObjectId, path: &ConflictPath) -> Resu
         return Ok(None);
     };
     let Ok(Listed { files }) = serde_json::from_slice(&list) else { return Ok(None) };
+    let involved = involved(path);
+    if files.iter().any(|entry| !involved.contains(&&entry.path)) {
+        return Ok(None);
+    }
     let files = files.iter().map(|entry| (entry.path.clone(), File::of(entry))).collect();
     Ok(Some(Answer { conflict: path.id.clone(), files }))
 }

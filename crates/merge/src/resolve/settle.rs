@@ -140,8 +140,19 @@ fn merged<'a>(
     for answer in answers {
         let found = conflict.paths.iter().find(|path| path.id == answer.conflict);
         let path = found.ok_or_else(|| graph::unusable(&answer.conflict, "it is not a part of this conflict"))?;
-        removed.extend(involved(path));
-        files.extend(answer.files.iter().map(|(path, file)| (path, file)));
+        let involved = involved(path);
+        for (name, file) in &answer.files {
+            if !involved.contains(&name) {
+                return Err(graph::unusable(
+                    name,
+                    "an answer gives a file there, which does not conflict; leave it out",
+                ));
+            }
+            if files.insert(name, file).is_some_and(|other| other != file) {
+                return Err(graph::unusable(name, "two answers give different files there; decide for one"));
+            }
+        }
+        removed.extend(involved);
     }
     let mut sides = Vec::new();
     for commit in [ours, theirs] {
@@ -166,7 +177,13 @@ fn with(
     files: &BTreeMap<&RepoPath, &File>,
 ) -> Result<ObjectId> {
     let mut editor = session.edit_tree(tree).map_err(Error::git("write a resolved tree"))?;
+    let old = session.find_tree(tree).map_err(Error::git("read a tree to resolve"))?;
     for path in removed {
+        // Where one side has a directory, what is in it is no part of this conflict.
+        let there = old.lookup_entry(path.as_bytes().split(|byte| *byte == b'/'));
+        if !there.map_err(Error::git("look up a path"))?.is_some_and(|entry| entry.mode().is_no_tree()) {
+            continue;
+        }
         editor.remove(path.as_bytes().as_bstr()).map_err(Error::git("write a resolved tree"))?;
     }
     for (path, file) in files {
@@ -211,7 +228,7 @@ fn by_path<'a>(conflict: &'a Conflict, answers: &'a [Answered]) -> Vec<(&'a Conf
 }
 
 /// What a tree has at a path, if it is no directory.
-fn entry(session: &gix::Repository, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
+pub(super) fn entry(session: &gix::Repository, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
     let tree = session.find_tree(tree).map_err(Error::git("read a resolved tree"))?;
     let found = tree.lookup_entry(path.as_bytes().split(|byte| *byte == b'/'));
     let found = found.map_err(Error::git("look up a path"))?.filter(|entry| entry.mode().is_no_tree());

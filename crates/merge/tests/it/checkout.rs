@@ -388,3 +388,20 @@ fn a_detached_checkout_goes_back_to_its_branch_when_that_cannot_be_moved() {
     assert_eq!(scene.git(&["symbolic-ref", "HEAD"]), "refs/heads/main");
     assert_eq!(scene.open().land(&candidate, Checkout::Detach).unwrap(), Landing::Landed);
 }
+
+#[test]
+fn a_checkout_is_not_detached_for_a_target_that_moved_meanwhile() {
+    let scene = Scene::simple();
+    let candidate = scene.candidate("main", "change");
+    // Somebody has the ref's lock, moves it, and lets go while the landing waits.
+    scene.sh("touch .git/refs/heads/main.lock");
+    let moved = scene.git(&["commit-tree", "-m", "by hand", "-p", "main", "main^{tree}"]);
+    let landing = std::thread::scope(|scope| {
+        let landing = scope.spawn(|| scene.open().land(&candidate, Checkout::Detach));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        scene.sh(&format!("echo {moved} >.git/refs/heads/main; rm .git/refs/heads/main.lock"));
+        landing.join().unwrap().unwrap()
+    });
+    assert!(matches!(landing, Landing::TargetMoved { .. }), "{landing:?}");
+    assert_eq!(scene.git(&["symbolic-ref", "HEAD"]), "refs/heads/main");
+}
