@@ -12,7 +12,7 @@ use gix::objs::tree::EntryMode;
 use gix::objs::{FindExt, Kind};
 
 use crate::conserve::text_of;
-use crate::engine::hunks;
+use crate::engine::{check_size, hunks};
 use crate::{Error, Result, graph};
 
 /// So many lines around a change are a part of it.
@@ -71,6 +71,10 @@ fn files(session: &gix::Repository, commit: ObjectId) -> Result<Option<Files>> {
         None => graph::empty_tree(session)?,
     };
     let after = graph::tree_of(session, commit)?;
+    // What nobody can look at is no patch that somebody else made, too.
+    if check_size(session, before, after).is_err() || check_size(session, after, before).is_err() {
+        return Ok(None);
+    }
     let action = format!("compare commit {commit} with its parent");
     let (mut old, mut new, mut recorder) = (Vec::new(), Vec::new(), Recorder::default());
     let old = session.find_tree_iter(&before, &mut old).map_err(Error::git(action.as_str()))?;

@@ -135,6 +135,9 @@ impl Check<'_> {
         let Merge { ours, theirs, result, .. } = *self.merge;
         let mut paths = BTreeSet::new();
         for (from, to) in [(self.base, ours), (self.base, theirs), (ours, result)] {
+            // What is said to be a result may be anything.
+            engine::check_paths(self.session, from, to)?;
+            engine::check_size(self.session, to, from)?;
             self.differing(from, to, &mut paths)?;
         }
         let mut trees = Vec::new();

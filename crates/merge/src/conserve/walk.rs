@@ -9,6 +9,7 @@ use gix::objs::FindExt;
 use gix::objs::tree::EntryRef;
 
 use super::Versions;
+use crate::engine::depth;
 use crate::{Error, Result};
 
 /// The trees of a merge: the base, both sides and the result.
@@ -26,6 +27,7 @@ pub(super) fn any(
     path: &BStr,
     lacks: &mut dyn FnMut(&Versions) -> Result<bool>,
 ) -> Result<bool> {
+    depth(path)?;
     let mut buffers = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     let mut lists: [Vec<EntryRef<'_>>; 4] = Default::default();
     for ((tree, buffer), list) in trees.iter().zip(&mut buffers).zip(&mut lists) {

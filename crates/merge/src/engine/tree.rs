@@ -149,11 +149,23 @@ pub(super) fn compare(one: (&BStr, bool), other: (&BStr, bool)) -> Ordering {
         .then(one.0.len().cmp(&other.0.len()))
 }
 
+/// Directories are followed no deeper than this: git's limit is 2048 (`core.maxTreeDepth`), and no path of a file system is so deep.
+const DEEPEST: usize = 512;
+
+/// Refuses a directory that is deeper than anybody works in.
+pub(crate) fn depth(path: &BStr) -> Result<()> {
+    if path.iter().filter(|byte| **byte == b'/').count() < DEEPEST {
+        return Ok(());
+    }
+    let top = path[..path.len().min(40)].to_str_lossy();
+    Err(graph::unusable(format!("{top}…"), format!("it is more than {DEEPEST} directories deep; make it flatter")))
+}
+
 /// What [`brought`] shows entries to.
 pub(super) type Show<'s> = dyn FnMut(&BStr, Option<Entry>, Entry) -> Result<()> + 's;
 
 /// Shows every entry below `path` that a tree has and its base has not: the path, the base's entry of the same type, and
-/// the entry. Directories come before what is in them.
+/// the entry. Directories come before what is in them. A tree that git would refuse is an error.
 pub(super) fn brought(
     session: &gix::Repository,
     base: Option<ObjectId>,
@@ -167,7 +179,15 @@ pub(super) fn brought(
     let (mut base_buf, mut buf) = (Vec::new(), Vec::new());
     let base = base.map_or_else(|| Ok(Vec::new()), |base| read(session, base, &mut base_buf))?;
     let mut base = base.as_slice();
+    depth(path)?;
+    let mut last: Option<(&BStr, Entry)> = None;
     for (name, entry) in read(session, tree, &mut buf)? {
+        if last.replace((name, entry)).is_some_and(|last| order(&last, &(name, entry)) != Ordering::Less) {
+            return Err(graph::unusable(
+                tree,
+                format!("it has {name:?} twice or in the wrong place; 'git fsck' refuses it"),
+            ));
+        }
         while let [first, rest @ ..] = base
             && order(first, &(name, entry)) == Ordering::Less
         {

@@ -2,7 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use hedgerow_merge::{CommitId, Error, MergeCommit, MergeStrategy, Repository, Target};
+use hedgerow_merge::{
+    Candidate, Checkout, CommitId, Error, FastForward, MergeCommit, MergeStrategy, Rebase, Repository, Squash, Target,
+};
 
 use crate::scene::{Scene, branch, change, git};
 
@@ -148,4 +150,74 @@ fn a_configuration_that_git_refuses_to_read_is_reported() {
     if let Ok(repository) = Repository::open(&clone) {
         assert!(repository.head_branch().is_err());
     }
+}
+
+/// Makes a tree of lines as `git mktree` takes them, as they are.
+fn raw_tree(scene: &Scene, entries: &[(&str, &str, &str)]) -> String {
+    let bytes: String = entries
+        .iter()
+        .map(|(mode, name, id)| {
+            let id: String =
+                id.as_bytes().chunks(2).map(|two| format!("\\x{}", std::str::from_utf8(two).unwrap())).collect();
+            format!("{mode} {name}\\x00{id}")
+        })
+        .collect();
+    scene
+        .sh_out(&format!("perl -e 'print \"{bytes}\"' | git hash-object -t tree --literally -w --stdin"))
+        .trim()
+        .to_owned()
+}
+
+fn refused(scene: &Scene, tree: &str, said: &str) {
+    let tip = scene.git(&["commit-tree", "-m", "hostile", "-p", "main", tree]);
+    let change = change(scene.id(&tip));
+    let strategies: [&dyn MergeStrategy; 4] = [&MergeCommit, &Squash, &Rebase::default(), &FastForward::default()];
+    for strategy in strategies {
+        let error = strategy.prepare(&scene.open(), &scene.target("main"), &change).unwrap_err();
+        assert!(error.to_string().contains(said), "{strategy:?}: {error}");
+    }
+    // A result that somebody made of it does not land either.
+    let made = scene.git(&["commit-tree", "-m", "hostile", "-p", "main", "-p", "change", tree]);
+    let forged = Candidate { commit: scene.id(&made), ..scene.candidate("main", "change") };
+    let landing = scene.open().land(&forged, Checkout::Refuse);
+    assert!(matches!(landing, Err(Error::Object { .. })), "{landing:?}");
+}
+
+#[test]
+fn a_tree_that_has_a_name_twice_does_not_land() {
+    let scene = Scene::simple();
+    scene.git(&["checkout", "-q", "--detach"]);
+    let (one, other) = (scene.git(&["rev-parse", "main:f"]), scene.git(&["rev-parse", "change:g"]));
+    refused(
+        &scene,
+        &raw_tree(&scene, &[("100644", "f", &one), ("100644", "f", &other)]),
+        "twice or in the wrong place",
+    );
+    refused(
+        &scene,
+        &raw_tree(&scene, &[("100644", "g", &one), ("100644", "f", &other)]),
+        "twice or in the wrong place",
+    );
+}
+
+#[test]
+fn a_few_trees_with_more_paths_than_there_can_be_come_to_an_end() {
+    let scene = Scene::simple();
+    scene.git(&["checkout", "-q", "--detach"]);
+    let mut tree = scene.git(&["rev-parse", "main^{tree}"]);
+    for _ in 0..40 {
+        tree = raw_tree(&scene, &[("40000", "a", &tree), ("40000", "b", &tree)]);
+    }
+    refused(&scene, &tree, "more than");
+}
+
+#[test]
+fn directories_that_are_deeper_than_anybody_works_in_do_not_overflow_anything() {
+    let scene = Scene::simple();
+    scene.git(&["checkout", "-q", "--detach"]);
+    let base = scene.git(&["rev-parse", "main^{tree}"]);
+    let tree = scene.sh_out(&format!(
+        "t={base}; n=0; while [ $n -lt 2100 ]; do t=$(printf '040000 tree %s\\td\\n' $t | git mktree); n=$((n+1)); done; echo $t"
+    ));
+    refused(&scene, tree.trim(), "directories deep");
 }
