@@ -5,6 +5,8 @@ mod discipline;
 mod fault;
 mod follow;
 pub(crate) mod group;
+#[cfg(feature = "native")]
+mod held;
 mod image;
 mod keeper;
 mod lean;
@@ -32,9 +34,9 @@ pub(crate) use self::{
     reap::Reaping,
     records::Record,
     session::Session,
-    survivors::{Held, Survivors},
+    survivors::Survivors,
     tree::Tree,
 };
 
 #[cfg(feature = "native")]
-pub(crate) use self::{keeper::Counts, warden::try_once};
+pub(crate) use self::{held::Held, keeper::Counts, warden::try_once};

@@ -1,13 +1,11 @@
 //! What of a command would not die in the time that it was given.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-
 use super::group::{Emptied, Group};
+#[cfg(feature = "native")]
+use super::held::Held;
 use super::marked::{Mark, Swept};
 use super::tree;
 
@@ -24,59 +22,17 @@ pub(crate) struct Survivors {
     /// The group that they are in.
     pub(crate) group: Option<Arc<Group>>,
     /// One on whose end that of the others depends.
-    pub(crate) process: Option<Arc<Held>>,
-}
-
-/// A process that no other can be taken for.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pid: Pid,
-    handle: OwnedFd,
-}
-
-impl Held {
-    /// The process with this number. The caller looks afterwards whether it is the one that was meant.
     #[cfg(feature = "native")]
-    pub(crate) fn hold(pid: Pid) -> rustix::io::Result<Self> {
-        Ok(Self { pid, handle: pidfd_open(pid, PidfdFlags::empty())? })
-    }
-
-    /// Its number, which is its own while it [lives](Self::lives).
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// Whether it has not ended.
-    pub(crate) fn lives(&self) -> bool {
-        self.lives_after(Duration::ZERO)
-    }
-
-    /// Kills it, and says whether it lives when this time is up, which only the kernel can bring about.
-    pub(crate) fn kill(&self, within: Duration) -> bool {
-        // It may be gone already.
-        let _gone = pidfd_send_signal(&self.handle, Signal::KILL);
-        self.lives_after(within)
-    }
-
-    fn lives_after(&self, time: Duration) -> bool {
-        let until = std::time::Instant::now() + time;
-        loop {
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-            let ended = poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&left));
-            match ended {
-                Ok(1..) => return false,
-                _ if std::time::Instant::now() >= until => return true,
-                _ => {}
-            }
-        }
-    }
+    pub(crate) process: Option<Arc<Held>>,
 }
 
 impl Survivors {
     /// What there still is of them, in words, after they were killed again; nothing when all are gone for certain.
     pub(crate) async fn now(&self) -> Option<String> {
-        if self.mark.is_none() && self.group.is_none() && self.process.is_none() {
+        let nothing = self.mark.is_none() && self.group.is_none();
+        #[cfg(feature = "native")]
+        let nothing = nothing && self.process.is_none();
+        if nothing {
             return None;
         }
         let survivors = self.clone();
@@ -88,6 +44,7 @@ impl Survivors {
     fn look(&self) -> Option<String> {
         let group = self.group.as_ref().filter(|group| group.end(AGAIN) == Emptied::No);
         let mut pids = group.map_or_else(Vec::new, |group| group.members().pids().to_vec());
+        #[cfg(feature = "native")]
         pids.extend(self.process.iter().filter(|process| process.kill(AGAIN)).map(|p| p.pid().as_raw_nonzero().get()));
         let Swept { left, unknown, .. } = self.mark.as_ref().map_or_else(Swept::default, |mark| mark.kill(AGAIN));
         pids.extend(left);
