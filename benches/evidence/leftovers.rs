@@ -23,12 +23,14 @@ pub(crate) fn all(copy: &Copy) -> Result<Vec<String>, Failure> {
     Ok(left)
 }
 
-/// Refs that are neither rescue refs nor were there before, worktrees, and what git thinks of its own repository.
+/// Refs that are neither rescue refs nor the certificates of landings nor were there before, worktrees, and what git thinks of its own
+/// repository.
 pub(crate) fn in_git(copy: &Copy) -> Result<Vec<String>, Failure> {
     let mut left = Vec::new();
     let before: BTreeSet<_> = copy.refs.iter().map(String::as_str).collect();
     for reference in git::lines(&copy.path, &["for-each-ref", "--format=%(refname)"])? {
-        if !before.contains(&*reference) && !reference.starts_with("refs/hedgerow/rescue/") {
+        let is_meant_to_stay = reference.starts_with("refs/hedgerow/rescue/") || reference == "refs/notes/hedgerow";
+        if !before.contains(&*reference) && !is_meant_to_stay {
             left.push(format!("ref {reference}"));
         }
     }

@@ -98,19 +98,23 @@ async fn an_owner_that_cannot_be_judged_is_left_alone_until_the_caller_says_so()
     }
     let mark = fresh_id("fence");
     let other_namespace = own_lease(&mark, 3, "1").await;
-    let other_machine = own_lease(&mark, 4, "0123456789abcdef").await.replace("-same", "-unknown");
+    let other_machine = own_lease(&mark, 5, "0123456789abcdef").await.replace("-same", "-unknown");
+    let other_clock = own_lease(&mark, 4, "1").await;
     half_made(&mark, &[("hedgerow.lease", &other_namespace)]).await;
+    half_made(&mark, &[("hedgerow.lease", &other_clock)]).await;
     half_made(&mark, &[("hedgerow.lease", &other_machine)]).await;
     half_made(&mark, &[("hedgerow.lease", "not understood")]).await;
     half_made(&mark, &[]).await;
     let lane = fenced(&mark).await;
     let reaped = lane.reap(Doubt::Leave).await.expect("asked");
-    assert_eq!((reaped.removed.len(), reaped.left.len()), (0, 4), "{reaped:?}");
-    for why in ["another namespace", "another boot, or on another machine", "does not say who holds it"] {
+    assert_eq!((reaped.removed.len(), reaped.left.len()), (0, 5), "{reaped:?}");
+    let whys =
+        ["another namespace of processes", "the clock of another namespace", "another boot, or on another machine"];
+    for why in whys.into_iter().chain(["does not say who holds it"]) {
         assert!(reaped.left.iter().any(|left| left.why.contains(why)), "{why}: {reaped:?}");
     }
     let reaped = lane.reap(Doubt::Remove).await.expect("asked");
-    assert_eq!((reaped.removed.len(), reaped.left.len()), (4, 0), "{reaped:?}");
+    assert_eq!((reaped.removed.len(), reaped.left.len()), (5, 0), "{reaped:?}");
     assert!(marked(&mark).await.is_empty());
 }
 
@@ -120,7 +124,7 @@ async fn an_earlier_boot_of_the_same_machine_is_proof_enough() {
         return;
     }
     let mark = fresh_id("fence");
-    let earlier = own_lease(&mark, 4, "0123456789abcdef").await;
+    let earlier = own_lease(&mark, 5, "0123456789abcdef").await;
     half_made(&mark, &[("hedgerow.lease", &earlier)]).await;
     let reaped = fenced(&mark).await.reap(Doubt::Leave).await.expect("asked");
     if earlier.ends_with("-same") {
