@@ -183,6 +183,8 @@ fn a_certificate_that_says_what_is_not_so_is_found_out() {
     let pass = GatePass { gate: "tests".into(), key, tree: other_tree.clone() };
     cases.push((with(&|c| c.passes = vec![pass.clone()]), &|found| matches!(found, Doubt::Ungated { .. })));
     cases.push((with(&|c| c.passes.clear()), &|found| matches!(found, Doubt::Ungated { .. })));
+    let heads = with(&|c| (c.passes, c.guarantee) = (Vec::new(), Some(Guarantee::HeadGreen)));
+    cases.push((heads, &|found| matches!(found, Doubt::Ungated { .. })));
     cases.push((with(&|c| c.format = 2), &|found| matches!(found, Doubt::Unreadable { .. })));
     cases.push((with(&|c| c.target = branch("release")), &|found| *found == Doubt::Uncertified));
     for (certificate, expected) in cases {
@@ -521,4 +523,22 @@ fn a_notes_ref_that_is_something_else_is_an_error_and_stays() {
     assert!(error.to_string().contains("refs/notes/hedgerow/deeper"), "{error}");
     assert!(!Path::new(&common.join("refs/notes/hedgerow")).is_file());
     assert!(scene.git_ok(&["rev-parse", "refs/notes/hedgerow/deeper"]));
+}
+
+#[test]
+fn what_was_made_in_a_merge_that_a_rebase_flattens_is_listed_as_left_out() {
+    let scene = scene();
+    scene.git(&["branch", "before", "main"]);
+    scene.git(&["checkout", "-q", "one"]);
+    scene.git(&["merge", "-q", "--no-commit", "--no-ff", "change"]);
+    let merge = scene.commit("merged, and more", "echo more >only-in-the-merge");
+    scene.git(&["checkout", "-q", "--detach", "main"]);
+    let flatten = Rebase { merges: hedgerow_merge::Merges::Flatten, ..Rebase::default() };
+    let certificate = land(&scene, &prepare(&scene, &flatten, "one"));
+    assert_eq!(certificate.left_out, std::slice::from_ref(&merge));
+    assert!(verify(&scene, "before").holds());
+    let mut silent = certificate;
+    silent.left_out.clear();
+    forge(&scene, "main", &serde_json::to_string(&silent).unwrap());
+    assert_eq!(doubts(&verify(&scene, "before"))[0], &Doubt::LeftOut { commits: vec![merge] });
 }

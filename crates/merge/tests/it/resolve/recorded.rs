@@ -141,3 +141,42 @@ fn what_somebody_else_wrote_into_the_ref_is_no_answer() {
         assert!(asked.answers.is_empty(), "{content:?}");
     }
 }
+
+#[test]
+fn a_certificate_that_is_not_so_teaches_nothing() {
+    let scene = scene();
+    let resolution = resolved(&scene, &Resolvers::new().on("*", Take(Version::Target)).unwrap());
+    let honest = land(&scene, &resolution);
+    let mut silent = honest.clone();
+    silent.resolved[0].dropped.clear();
+    let mut other_tree = honest.clone();
+    other_tree.tree = hedgerow_merge::TreeId::new(scene.tree("change")).unwrap();
+    other_tree.passes[0].tree = other_tree.tree.clone();
+    for forged in [silent, other_tree] {
+        assert_eq!(scene.open().remember(&forged).unwrap(), 0);
+    }
+    assert!(!scene.git_ok(&["rev-parse", "-q", "--verify", "refs/hedgerow/resolutions"]));
+    assert_eq!(scene.open().remember(&honest).unwrap(), 1);
+}
+
+#[test]
+fn what_was_mended_after_the_resolution_is_remembered_as_it_landed() {
+    let scene = scene();
+    scene.git(&["branch", "before", "main"]);
+    let mut resolution = resolved(&scene, &Resolvers::new().on("*", Take(Version::Change)).unwrap());
+    let first = resolution.tip.clone();
+    scene.git(&["checkout", "-q", "-b", "mended", first.as_str()]);
+    resolution.tip = scene.commit("mend", "sed -i 's/^c$/mended/' f");
+    let made = super::again(&scene, &resolution);
+    resolution.tip = first;
+    scene.git(&["checkout", "-q", "--detach"]);
+    let certificate = scene.open().certify(&made).unwrap().with_resolution(resolution);
+    let certificate = crate::certificate::gated(certificate);
+    scene.open().record(&certificate).unwrap();
+    let landed = scene.open().land(&made, hedgerow_merge::Checkout::Refuse).unwrap();
+    assert_eq!(landed, hedgerow_merge::Landing::Landed);
+    assert_eq!(scene.open().remember(&certificate).unwrap(), 1);
+    scene.git(&["branch", "-f", "main", "before"]);
+    let again = resolved(&scene, &recorded());
+    assert!(scene.git(&["cat-file", "blob", &format!("{}:f", again.tip)]).contains("mended"));
+}

@@ -85,6 +85,11 @@ fn what_an_answer_drops_is_listed_and_missed_when_it_is_not() {
     assert!(scene.open().verify(&range).unwrap().holds());
     let mut silent = honest.clone();
     silent.resolved[0].dropped.clear();
+    // Without the resolution, the merge that it is still shows what it dropped.
+    let mut unsaid = honest.clone();
+    (unsaid.resolved, unsaid.inside) = (Vec::new(), Vec::new());
+    scene.git(&["notes", "--ref=hedgerow", "add", "-f", "-m", &serde_json::to_string(&unsaid).unwrap(), "main"]);
+    assert!(matches!(scene.open().verify(&range).unwrap().findings[0].doubt, Doubt::Inside { .. }));
     let mut misshapen = honest;
     misshapen.resolved[0].tip = misshapen.change.clone();
     misshapen.resolved[0].ours = scene.id("before~1");
