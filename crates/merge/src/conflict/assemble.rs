@@ -76,7 +76,11 @@ fn tree(session: &gix::Repository, commit: ObjectId) -> Result<Entry> {
 
 /// What a commit has at a path, if it is no directory.
 pub(crate) fn entry_at(session: &gix::Repository, commit: ObjectId, path: &gix::bstr::BStr) -> Result<Option<Entry>> {
-    let tree = graph::tree_of(session, commit)?;
+    entry_in(session, graph::tree_of(session, commit)?, path)
+}
+
+/// What a tree has at a path, if it is no directory.
+pub(crate) fn entry_in(session: &gix::Repository, tree: ObjectId, path: &gix::bstr::BStr) -> Result<Option<Entry>> {
     let tree = session.find_tree(tree).map_err(Error::git("read a tree"))?;
     let entry = tree.lookup_entry(path.split(|b| *b == b'/')).map_err(Error::git("look up a path"))?;
     let entry = entry.filter(|entry| entry.mode().is_no_tree());

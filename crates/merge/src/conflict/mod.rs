@@ -15,7 +15,7 @@ mod kind;
 mod markers;
 mod terms;
 
-pub(crate) use assemble::Found;
+pub(crate) use assemble::{Found, entry_in};
 pub use history::Touch;
 pub use inspect::{Hunk, Inspection};
 pub use kind::ConflictKind;

@@ -4,12 +4,12 @@
 //! lost, so a check costs what both sides changed in the same directories.
 
 use gix::ObjectId;
-use gix::bstr::{BStr, BString, ByteSlice};
+use gix::bstr::{BStr, ByteSlice};
 use gix::objs::FindExt;
 use gix::objs::tree::EntryRef;
 
 use super::Versions;
-use crate::engine::depth;
+use crate::engine::{depth, join};
 use crate::{Error, Result};
 
 /// The trees of a merge: the base, both sides and the result.
@@ -65,15 +65,6 @@ pub(super) fn any(
             return Ok(true);
         }
     }
-}
-
-fn join(directory: &BStr, name: &BStr) -> BString {
-    let mut path = directory.to_owned();
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    path
 }
 
 #[cfg(test)]

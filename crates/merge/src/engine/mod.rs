@@ -45,7 +45,7 @@ pub(crate) use lines::hunks;
 pub(crate) use lines::merge as merge_lines;
 pub(crate) use paths::{check as check_paths, check_size};
 pub(crate) use text_rules::{Driver, text_rules};
-pub(crate) use tree::depth;
+pub(crate) use tree::{depth, join};
 
 /// What came of merging two commits.
 pub(crate) enum Merged {

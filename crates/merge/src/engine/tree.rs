@@ -208,7 +208,7 @@ pub(super) fn brought(
 }
 
 /// The path of a name in a directory; the root is the empty path.
-pub(super) fn join(directory: &BStr, name: &BStr) -> BString {
+pub(crate) fn join(directory: &BStr, name: &BStr) -> BString {
     let mut path = BString::from(Vec::with_capacity(directory.len() + name.len() + 1));
     if !directory.is_empty() {
         path.extend_from_slice(directory);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gix::bstr::ByteSlice;
 
 use super::{Answer, Case, Content, File, Fill, Intents, Reply, Resolver, involved};
-use crate::conflict::versions;
+use crate::conflict::{entry_in, versions};
 use crate::engine::changed_files;
 use crate::text;
 use crate::{CommitId, ConflictPath, Error, MarkerStyle, Markers, RepoPath, Result, TreeId, graph};
@@ -124,17 +124,12 @@ fn accept(case: &Case<'_>, brief: &Brief, tree: &TreeId) -> Result<std::result::
                 return Ok(Err(format!("{path} was changed, which does not conflict; put it back")));
             }
         }
-        let edited = session.find_tree(edited).map_err(Error::git("read the edited tree"))?;
         let mut answers = Vec::new();
         for path in case.open {
             let mut files = Vec::new();
             for name in involved(path) {
-                let entry = edited.lookup_entry(name.as_bytes().split(|byte| *byte == b'/'));
-                let entry = entry.map_err(Error::git("look up a path"))?.filter(|entry| entry.mode().is_no_tree());
-                if let Some(entry) = entry {
-                    let content = Content::Object(entry.object_id().to_string());
-                    files.push((name.clone(), File { mode: entry.mode().value().into(), content }));
-                }
+                let entry = entry_in(session, edited, name.as_bytes().as_bstr())?;
+                files.extend(entry.map(|entry| (name.clone(), File::of(&entry))));
             }
             if let Some(line) = marker_left(session, case, path, &files)? {
                 return Ok(Err(format!(

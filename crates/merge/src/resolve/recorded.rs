@@ -12,9 +12,9 @@ use gix::objs::tree::EntryKind;
 use serde::{Deserialize, Serialize};
 
 use super::union::one_mode;
-use super::{Answer, Case, Content, File, Reply, ResolvedPath, Resolver, involved, settle};
+use super::{Answer, Case, Content, File, Reply, ResolvedPath, Resolver, involved};
 use crate::certificate::is_so;
-use crate::conflict::versions;
+use crate::conflict::{entry_in, versions};
 use crate::engine::{Merged, merge, merge_lines};
 use crate::ledger::{self, Entry};
 use crate::refs::{self, RefName};
@@ -122,7 +122,7 @@ fn learnt(session: &gix::Repository, resolution: &Resolution, landed: ObjectId) 
         let Some(path) = conflict.paths.iter().find(|path| path.id == *id) else { continue };
         let (mut landed_files, mut contents, mut too_long) = (Vec::new(), Vec::new(), false);
         for old in files.iter().filter(|entry| entry.mode != 0o160_000) {
-            let Some(entry) = settle::entry(session, landed, &old.path)? else { continue };
+            let Some(entry) = entry_in(session, landed, old.path.as_bytes().as_bstr())? else { continue };
             let id = ObjectId::from_hex(entry.id.as_bytes()).map_err(Error::git("read a resolution"))?;
             match session.find_header(id).map_err(Error::git("read a resolution"))?.size() {
                 size if size > LONGEST => too_long = true,

@@ -11,10 +11,10 @@ use gix::objs::tree::EntryKind;
 
 use super::{Answer, Answered, Content, File, Resolution, ResolvedPath, Version, involved};
 use crate::commit::{self, draft, persist};
+use crate::conflict::entry_in;
 use crate::engine::{Merged, merge};
 use crate::{
-    Change, CommitId, Conflict, ConflictPath, Entry, Error, Markers, Rendered, RepoPath, Repository, Result, conserve,
-    graph,
+    Change, CommitId, Conflict, ConflictPath, Error, Markers, Rendered, RepoPath, Repository, Result, conserve, graph,
 };
 
 /// What came of settling a conflict.
@@ -61,7 +61,8 @@ impl Repository {
             let dropped = conserve::of_trees(session, sides.ours, sides.theirs, tree)?;
             let mut resolved = Vec::new();
             for (path, answered) in by_path(conflict, answers) {
-                let files = answered.answer.files.iter().map(|(name, _)| entry(session, tree, name));
+                let files =
+                    answered.answer.files.iter().map(|(name, _)| entry_in(session, tree, name.as_bytes().as_bstr()));
                 let files = files.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
                 let (conflict, path) = (path.id.clone(), path.path.clone());
                 resolved.push(ResolvedPath { conflict, path, by: answered.by.clone(), files });
@@ -177,11 +178,9 @@ fn with(
     files: &BTreeMap<&RepoPath, &File>,
 ) -> Result<ObjectId> {
     let mut editor = session.edit_tree(tree).map_err(Error::git("write a resolved tree"))?;
-    let old = session.find_tree(tree).map_err(Error::git("read a tree to resolve"))?;
     for path in removed {
         // Where one side has a directory, what is in it is no part of this conflict.
-        let there = old.lookup_entry(path.as_bytes().split(|byte| *byte == b'/'));
-        if !there.map_err(Error::git("look up a path"))?.is_some_and(|entry| entry.mode().is_no_tree()) {
+        if entry_in(session, tree, path.as_bytes().as_bstr())?.is_none() {
             continue;
         }
         editor.remove(path.as_bytes().as_bstr()).map_err(Error::git("write a resolved tree"))?;
@@ -225,15 +224,6 @@ fn by_path<'a>(conflict: &'a Conflict, answers: &'a [Answered]) -> Vec<(&'a Conf
         answers.iter().find(|answered| answered.answer.conflict == path.id).map(|answered| (path, answered))
     };
     conflict.paths.iter().filter_map(found).collect()
-}
-
-/// What a tree has at a path, if it is no directory.
-pub(super) fn entry(session: &gix::Repository, tree: ObjectId, path: &RepoPath) -> Result<Option<Entry>> {
-    let tree = session.find_tree(tree).map_err(Error::git("read a resolved tree"))?;
-    let found = tree.lookup_entry(path.as_bytes().split(|byte| *byte == b'/'));
-    let found = found.map_err(Error::git("look up a path"))?.filter(|entry| entry.mode().is_no_tree());
-    let (path, of) = (path.clone(), |mode: gix::objs::tree::EntryMode| u32::from(mode.value()));
-    Ok(found.map(|entry| Entry { path, mode: of(entry.mode()), id: entry.object_id().to_string() }))
 }
 
 /// What is not as a resolution says, if anything. The session must keep objects in memory.

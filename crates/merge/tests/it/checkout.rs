@@ -396,6 +396,7 @@ fn a_checkout_is_not_detached_for_a_target_that_moved_meanwhile() {
     // Somebody has the ref's lock, moves it, and lets go while the landing waits.
     scene.sh("touch .git/refs/heads/main.lock");
     let moved = scene.git(&["commit-tree", "-m", "by hand", "-p", "main", "main^{tree}"]);
+    let log = fs::read(scene.path().join(".git/logs/HEAD")).unwrap();
     let landing = std::thread::scope(|scope| {
         let landing = scope.spawn(|| scene.open().land(&candidate, Checkout::Detach));
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -404,4 +405,5 @@ fn a_checkout_is_not_detached_for_a_target_that_moved_meanwhile() {
     });
     assert!(matches!(landing, Landing::TargetMoved { .. }), "{landing:?}");
     assert_eq!(scene.git(&["symbolic-ref", "HEAD"]), "refs/heads/main");
+    assert_eq!(fs::read(scene.path().join(".git/logs/HEAD")).unwrap(), log, "it never was");
 }
