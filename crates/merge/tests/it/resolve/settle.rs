@@ -57,6 +57,12 @@ fn every_kind_of_conflict_can_be_decided_for_either_side_and_lands() {
                     assert_eq!(found, entry.id, "{kind}: {side}");
                 }
             }
+            // A directory is no version of a file; whoever decides for its side gets all that is in it.
+            if kind == ConflictKind::FileDirectory && scene.git_ok(&["cat-file", "-e", &format!("{side}:d/a")]) {
+                for file in ["d/a", "d/b"] {
+                    assert!(scene.git_ok(&["cat-file", "-e", &format!("{}:{file}", resolution.tip)]), "{side}: {file}");
+                }
+            }
             land(&scene, &resolution);
             let range = LandingRange { branch: branch("main"), from: scene.id("before"), to: scene.id("main") };
             let found = scene.open().verify(&range).unwrap();
