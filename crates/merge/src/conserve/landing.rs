@@ -187,7 +187,7 @@ pub(crate) fn left_out(session: &gix::Repository, landed: &Landed<'_>) -> Result
     Ok(left)
 }
 
-/// What merges of the change's own lack of their two parents: an agent may have merged the target and thrown its work away.
+/// What merges of two commits in the change lack of their parents: an agent may have merged the target and thrown its work away.
 ///
 /// The merge base of such a change is beyond that, so no look at the landing alone finds it.
 pub(crate) fn inside(session: &gix::Repository, landed: &Landed<'_>) -> Result<Vec<MergeInside>> {
